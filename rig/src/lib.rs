@@ -1,0 +1,1 @@
+//! Real Kubernetes control planes from binaries, without Docker and without root.

@@ -1,0 +1,1 @@
+//! Helm charts: loading and rendering, without Helm and without a cluster.

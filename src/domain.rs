@@ -1,0 +1,1 @@
+//! The pure rules of the product. No I/O; nothing of kube, tonic or tokio.

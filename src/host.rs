@@ -1,0 +1,1 @@
+//! Kubernetes host clusters: connections, apply, records, waiting, access.

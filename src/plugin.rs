@@ -1,0 +1,1 @@
+//! The Terraform plugin server: handshake, mutual TLS, protocol 6.

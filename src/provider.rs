@@ -1,0 +1,1 @@
+//! What users see: the provider block, resources, data sources, functions.
