@@ -1,1 +1,5 @@
 //! The pure rules of the product. No I/O; nothing of kube, tonic or tokio.
+
+pub mod name;
+pub mod quantity;
+pub mod size;
