@@ -1,5 +1,6 @@
 //! The pure rules of the product. No I/O; nothing of kube, tonic or tokio.
 
+pub mod metadata;
 pub mod name;
 pub mod quantity;
 pub mod size;
