@@ -1,5 +1,8 @@
 //! The pure rules of the product. No I/O; nothing of kube, tonic or tokio.
 
+pub mod distro;
+pub mod endpoint;
 pub mod name;
 pub mod quantity;
 pub mod size;
+pub mod values;
