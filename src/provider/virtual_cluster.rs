@@ -4,6 +4,7 @@
 //! without I/O, `render` makes objects, `read` and `apply` sequence what `host` does.
 
 mod apply;
+mod explain;
 mod model;
 mod plan;
 mod read;
@@ -16,16 +17,16 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::domain::values;
+use crate::domain::values::MappingVersion;
 use crate::provider::Configured;
 use crate::provider::configuration::HostCluster;
 use crate::terraform::schema::Schema;
-use crate::terraform::value::{Value, ValueEmpty};
 use crate::terraform::{
     AttributePath, DeferReason, Diagnostics, Report, Resource, StateUpgrade, defer, deferral_allowed,
 };
 
 use apply::Apply;
+use explain::Explain;
 pub use model::{VirtualClusterModel, VirtualClusterPrivate};
 use read::Read;
 use spec::Place;
@@ -58,7 +59,7 @@ impl VirtualCluster {
             HostCluster::Known(host) => match host.identity().await {
                 Ok(identity) => Some(identity.uid == private.host_uid),
                 Err(error) => {
-                    diags.add_error(crate::provider::diagnostics::host_error(AttributePath::new("host_cluster"), &error));
+                    diags.add_error(error.explain());
                     None
                 }
             },
@@ -70,7 +71,7 @@ impl VirtualCluster {
 impl Resource for VirtualCluster {
     type State<'a> = VirtualClusterModel;
     type PrivateState<'a> = VirtualClusterPrivate;
-    type ProviderMetaState<'a> = ValueEmpty;
+    type ProviderMetaState<'a> = ();
 
     fn schema(&self, _diags: &mut Diagnostics) -> Option<Schema> {
         Some(schema::schema())
@@ -86,7 +87,7 @@ impl Resource for VirtualCluster {
         diags: &mut Diagnostics,
         state: VirtualClusterModel,
         private: VirtualClusterPrivate,
-        _meta: ValueEmpty,
+        _meta: (),
     ) -> Option<(VirtualClusterModel, VirtualClusterPrivate)> {
         Read::new(&self.configured, diags).read(state, private).await
     }
@@ -96,11 +97,11 @@ impl Resource for VirtualCluster {
         diags: &mut Diagnostics,
         _proposed: VirtualClusterModel,
         config: VirtualClusterModel,
-        _meta: ValueEmpty,
+        _meta: (),
     ) -> Option<(VirtualClusterModel, VirtualClusterPrivate)> {
         let plan = plan::create(&config);
-        let private = VirtualClusterPrivate { mapping: values::NEWEST.number(), ..VirtualClusterPrivate::default() };
-        render::check_values(diags, &plan, private.mapping);
+        let private = VirtualClusterPrivate { mapping: MappingVersion::NEWEST.number(), ..VirtualClusterPrivate::default() };
+        render::check_values(diags, &plan, &private);
         if let Some(key) = plan.host_cluster.as_ref_option() {
             let host = self.configured.host_cluster(diags, key)?;
             if matches!(host, HostCluster::Unknown) && deferral_allowed() {
@@ -117,11 +118,11 @@ impl Resource for VirtualCluster {
         _proposed: VirtualClusterModel,
         config: VirtualClusterModel,
         private: VirtualClusterPrivate,
-        _meta: ValueEmpty,
+        _meta: (),
     ) -> Option<(VirtualClusterModel, VirtualClusterPrivate, Vec<AttributePath>)> {
         let renamed = self.is_rename(diags, &config, &prior, &private).await?;
-        let update = plan::update(diags, &config, &prior, private.mapping, renamed);
-        render::check_values(diags, &update.plan, private.mapping);
+        let update = plan::update(diags, &config, &prior, &private, renamed);
+        render::check_values(diags, &update.plan, &private);
         Some((update.plan, private, update.replace))
     }
 
@@ -130,7 +131,7 @@ impl Resource for VirtualCluster {
         diags: &mut Diagnostics,
         prior: VirtualClusterModel,
         private: VirtualClusterPrivate,
-        _meta: ValueEmpty,
+        _meta: (),
     ) -> Option<VirtualClusterPrivate> {
         plan::check_protection(diags, &prior, "destroyed");
         Some(private)
@@ -142,7 +143,7 @@ impl Resource for VirtualCluster {
         planned: VirtualClusterModel,
         config: VirtualClusterModel,
         private: VirtualClusterPrivate,
-        _meta: ValueEmpty,
+        _meta: (),
     ) -> Option<(VirtualClusterModel, VirtualClusterPrivate)> {
         Apply::new(&self.configured, diags).create(planned, &config, private).await
     }
@@ -152,11 +153,11 @@ impl Resource for VirtualCluster {
         diags: &mut Diagnostics,
         prior: VirtualClusterModel,
         planned: VirtualClusterModel,
-        config: VirtualClusterModel,
+        _config: VirtualClusterModel,
         private: VirtualClusterPrivate,
-        _meta: ValueEmpty,
+        _meta: (),
     ) -> Option<(VirtualClusterModel, VirtualClusterPrivate)> {
-        Apply::new(&self.configured, diags).update(prior, planned, &config, private).await
+        Apply::new(&self.configured, diags).update(prior, planned, private).await
     }
 
     async fn destroy<'a>(
@@ -164,7 +165,7 @@ impl Resource for VirtualCluster {
         diags: &mut Diagnostics,
         prior: VirtualClusterModel,
         private: VirtualClusterPrivate,
-        _meta: ValueEmpty,
+        _meta: (),
     ) -> Option<()> {
         Apply::new(&self.configured, diags).destroy(&prior, &private).await
     }

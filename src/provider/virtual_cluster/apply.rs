@@ -17,7 +17,7 @@ use crate::host::record::{Phase, Record};
 use crate::host::records::{Claim, Records};
 use crate::host::{Host, access::Access, apply, delete, namespace, observe, pause, wait};
 use crate::provider::configuration::HostCluster;
-use crate::provider::diagnostics::{Explain, host_error};
+use crate::provider::virtual_cluster::explain::Explain;
 use crate::provider::virtual_cluster::model::{TimeoutsModel, VirtualClusterModel, VirtualClusterPrivate};
 use crate::provider::virtual_cluster::read::{other_cluster, set_access};
 use crate::provider::virtual_cluster::render::{self, Prepared, exposure};
@@ -58,7 +58,7 @@ impl<'a> Apply<'a> {
         let place = name_it(&mut planned)?;
         let host = self.host(&place, &private).await?;
         private.host_uid = self.explain(host.identity().await).ok()?.uid.clone();
-        let prepared = render::from_source(self.diags, &host, &place, &planned, config, private.mapping).await?;
+        let prepared = render::from_source(self.diags, &host, &place, &planned, config, &private).await?;
         if let Value::Value(chart) = &mut planned.chart {
             chart.digest = Value::Value(prepared.spec.chart_digest.clone());
         }
@@ -74,6 +74,8 @@ impl<'a> Apply<'a> {
             return None;
         }
         private.namespace_uid = record.namespace_uid.clone().unwrap_or_default();
+        private.namespace_created = record.namespace_created;
+        private.volume = prepared.spec.volume.clone();
         // From here on Terraform's state is the owner, tainted or not.
         self.explain(claim.update(|record| record.phase = Phase::HandedOver).await).ok();
         drop(claim);
@@ -97,7 +99,7 @@ impl<'a> Apply<'a> {
             return Some((planned, private));
         }
         let host = self.host(&place, &private).await?;
-        let prepared = render::from_archive(self.diags, &host, &place, &planned, private.mapping).await?;
+        let prepared = render::from_archive(self.diags, &host, &place, &planned, &private).await?;
         let claim = self.claim(&host, &place, &private, &prepared.spec).await.ok()?;
         let resumes = prior.paused.as_ref_option() == Some(&true) && !prepared.spec.paused;
         let done = self.converge(&host, &claim, &prepared, wants_to_wait(&planned), resumes).await;
@@ -163,10 +165,10 @@ impl<'a> Apply<'a> {
         self.explain(apply::apply(host, claim, &prepared.objects, &prepared.labels, &self.stop).await)?;
         let record = claim.record();
         if prepared.spec.paused {
-            self.explain(pause::pause(host, &record, self.time_left(), &self.stop).await)?;
+            self.explain(pause::pause(host, claim, self.time_left(), &self.stop).await)?;
         } else {
             if resumes {
-                self.explain(pause::resume(host, &record, &self.stop).await)?;
+                self.explain(pause::resume(host, claim).await)?;
             }
             if wait {
                 let exposure = exposure(&prepared.spec, &record.name);

@@ -99,4 +99,6 @@ pub struct VirtualClusterPrivate {
     pub namespace_created: bool,
     /// Version of the mapping from attributes to chart values that the virtual cluster was created with.
     pub mapping: u32,
+    /// Size of the control plane's volume, which can never change.
+    pub volume: Option<String>,
 }

@@ -5,11 +5,12 @@
 
 use semver::Version;
 
-use crate::domain::name;
 use crate::domain::quantity::{Bytes, Quantity};
 use crate::domain::size::Size;
-use crate::domain::values::Distro;
-use crate::provider::virtual_cluster::model::{ChartModel, ResourcesModel, VirtualClusterModel};
+use crate::domain::distro::Distro;
+use crate::domain::name;
+use crate::domain::values::limits;
+use crate::provider::virtual_cluster::model::{ChartModel, ResourcesModel, VirtualClusterModel, VirtualClusterPrivate};
 use crate::provider::virtual_cluster::spec::{self, DEFAULT_CHART_SOURCE, Spec};
 use crate::terraform::value::Value;
 use crate::terraform::{AttributePath, Diagnostics, Report};
@@ -52,7 +53,7 @@ pub fn update(
     diags: &mut Diagnostics,
     config: &VirtualClusterModel,
     prior: &VirtualClusterModel,
-    mapping: u32,
+    private: &VirtualClusterPrivate,
     renamed_host: bool,
 ) -> Update {
     let mut plan = VirtualClusterModel {
@@ -88,7 +89,7 @@ pub fn update(
     }
     check_locks(diags, &plan, prior);
     check_storage(diags, &plan, prior);
-    mark_unknown(&mut plan, prior, mapping);
+    mark_unknown(&mut plan, prior, private);
     Update { plan, replace }
 }
 
@@ -109,8 +110,8 @@ pub fn check_protection(diags: &mut Diagnostics, prior: &VirtualClusterModel, ve
 
 /// Marks as unknown what the host decides anew when this plan is applied, and nothing else: providers that are configured
 /// from `kubeconfig` must keep working.
-fn mark_unknown(plan: &mut VirtualClusterModel, prior: &VirtualClusterModel, mapping: u32) {
-    let planned_revision = Spec::of(plan, mapping).map(|spec| spec.revision());
+fn mark_unknown(plan: &mut VirtualClusterModel, prior: &VirtualClusterModel, private: &VirtualClusterPrivate) {
+    let planned_revision = Spec::of(plan, private).map(|spec| spec.revision());
     let changes = planned_revision.is_none() || planned_revision.as_ref() != prior.revision.as_ref_option();
     if changes {
         plan.revision = Value::Unknown;
@@ -158,10 +159,8 @@ fn check_locks(diags: &mut Diagnostics, plan: &VirtualClusterModel, prior: &Virt
 /// Storage is a volume claim template of the control plane's StatefulSet, which Kubernetes never changes: it can grow and
 /// shrink as a quota, but not come or go.
 fn check_storage(diags: &mut Diagnostics, plan: &VirtualClusterModel, prior: &VirtualClusterModel) {
-    let storage = |model: &VirtualClusterModel| -> Option<Bytes> {
-        model.resources.as_ref_option()?.storage.as_ref_option()?.parse().ok()
-    };
-    let (Some(planned), Some(before)) = (storage(plan), storage(prior)) else { return };
+    let (Some(planned_size), Some(prior_size)) = (size(plan), size(prior)) else { return };
+    let (planned, before) = (planned_size.storage, prior_size.storage);
     if (planned == Bytes(0)) != (before == Bytes(0)) {
         diags.fail(
             AttributePath::new("resources").attribute("storage"),
@@ -181,6 +180,7 @@ fn check_storage(diags: &mut Diagnostics, plan: &VirtualClusterModel, prior: &Vi
         );
     }
     let replaces_pod = [
+        ("resources", limits::control_plane(&planned_size) != limits::control_plane(&prior_size)),
         ("values", plan.values != prior.values),
         ("kubernetes_version", plan.kubernetes_version != prior.kubernetes_version),
         ("endpoint_type", plan.endpoint_type != prior.endpoint_type),
@@ -198,6 +198,15 @@ fn check_storage(diags: &mut Diagnostics, plan: &VirtualClusterModel, prior: &Vi
             );
         }
     }
+}
+
+fn size(model: &VirtualClusterModel) -> Option<Size> {
+    let resources = model.resources.as_ref_option()?;
+    Some(Size {
+        cpu: resources.cpu.as_ref_option()?.parse().ok()?,
+        memory: resources.memory.as_ref_option()?.parse().ok()?,
+        storage: resources.storage.as_ref_option()?.parse().ok()?,
+    })
 }
 
 /// The attributes that are planned the same way for a new and for an existing virtual cluster.

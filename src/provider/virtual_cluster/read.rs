@@ -9,7 +9,7 @@ use crate::host::record::{Phase, Record};
 use crate::host::records::Records;
 use crate::provider::Configured;
 use crate::provider::configuration::HostCluster;
-use crate::provider::diagnostics::host_error;
+use crate::provider::virtual_cluster::explain::Explain;
 use crate::provider::virtual_cluster::model::{KubeconfigModel, VirtualClusterModel, VirtualClusterPrivate};
 use crate::provider::virtual_cluster::render::exposure;
 use crate::provider::virtual_cluster::spec::{DRIFTED, Place, Spec};
@@ -44,7 +44,7 @@ impl<'a> Read<'a> {
         };
         self.check_host(&host, &private).await?;
         let stored = Records::of(&host).get(&place.namespace).await;
-        let stored = stored.map_err(|error| self.diags.add_error(error.diagnostic())).ok()?;
+        let stored = stored.map_err(|error| self.diags.add_error(error.explain())).ok()?;
         let Some(record) = stored.map(|stored| stored.record) else {
             return self.without_record(&host, &place, state, private).await;
         };
@@ -72,7 +72,7 @@ impl<'a> Read<'a> {
         };
         let identity = host.identity().await.map_err(|error| self.fail_host(&error)).ok()?.clone();
         let stored = Records::of(&host).get(&place.namespace).await;
-        let stored = stored.map_err(|error| self.diags.add_error(error.diagnostic())).ok()?;
+        let stored = stored.map_err(|error| self.diags.add_error(error.explain())).ok()?;
         let record = stored.map(|stored| stored.record).filter(|record| record.name == place.name);
         let Some(record) = record else {
             self.diags.fail(
@@ -90,7 +90,9 @@ impl<'a> Read<'a> {
         let private = VirtualClusterPrivate {
             host_uid: identity.uid,
             namespace_uid: record.namespace_uid.clone().unwrap_or_default(),
+            namespace_created: record.namespace_created,
             mapping: spec.mapping,
+            volume: spec.volume.clone(),
         };
         let state = VirtualClusterModel {
             id: Value::Value(place.id()),
@@ -207,7 +209,7 @@ impl<'a> Read<'a> {
     }
 
     fn fail_host(&mut self, error: &crate::host::Error) {
-        self.diags.add_error(host_error(AttributePath::new("host_cluster"), error));
+        self.diags.add_error(error.explain());
     }
 }
 

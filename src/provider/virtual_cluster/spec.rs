@@ -10,8 +10,11 @@ use semver::Version;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::domain::distro::Distro;
+use crate::domain::endpoint::{EndpointType, host_name};
+use crate::domain::quantity::Bytes;
 use crate::domain::size::Size;
-use crate::domain::values::{Distro, EndpointType};
+use crate::domain::values::{VirtualClusterSpec, limits};
 use crate::provider::virtual_cluster::model::{
     ChartModel, ResourcesModel, StringMap, VirtualClusterModel, VirtualClusterPrivate,
 };
@@ -45,6 +48,8 @@ pub struct Spec {
     pub cpu: String,
     pub memory: String,
     pub storage: String,
+    /// Size of the control plane's volume, fixed when it was created. None: no volume.
+    pub volume: Option<String>,
     pub labels: BTreeMap<String, String>,
     pub annotations: BTreeMap<String, String>,
     /// Not part of the revision: it is read live.
@@ -55,11 +60,14 @@ pub struct Spec {
 
 impl Spec {
     /// The spec of a plan, or none while something that it needs is unknown.
-    pub fn of(plan: &VirtualClusterModel, mapping: u32) -> Option<Self> {
+    pub fn of(plan: &VirtualClusterModel, private: &VirtualClusterPrivate) -> Option<Self> {
         let resources = plan.resources.as_ref_option()?;
         let chart = plan.chart.as_ref_option()?;
+        let storage = known(&resources.storage)?;
+        let new_volume = || limits::control_plane_volume(storage.parse().ok()?).map(|volume: Bytes| volume.to_string());
         Some(Self {
-            mapping,
+            mapping: private.mapping,
+            volume: private.volume.clone().or_else(new_volume),
             vcluster_version: known(&plan.vcluster_version)?,
             chart_source: known(&chart.source)?,
             chart_username: optional(&chart.username)?,
@@ -71,7 +79,7 @@ impl Spec {
             values: optional(&plan.values)?,
             cpu: known(&resources.cpu)?,
             memory: known(&resources.memory)?,
-            storage: known(&resources.storage)?,
+            storage,
             labels: string_map(&plan.labels)?,
             annotations: string_map(&plan.annotations)?,
             paused: known(&plan.paused)?,
@@ -84,13 +92,23 @@ impl Spec {
         Some(Size { cpu: self.cpu.parse().ok()?, memory: self.memory.parse().ok()?, storage: self.storage.parse().ok()? })
     }
 
-    /// The parts that the mapping needs in typed form: version, distribution, endpoint type.
-    pub fn typed(&self) -> Option<(Version, Distro, EndpointType)> {
-        Some((
-            Version::parse(&self.vcluster_version).ok()?,
-            Distro::from_str(&self.distro).ok()?,
-            EndpointType::from_str(&self.endpoint_type).ok()?,
-        ))
+    /// What the mapping to chart values needs, for the virtual cluster at `place`. None if a value is malformed, which
+    /// validation has refused.
+    pub fn typed(&self, place: &Place) -> Option<VirtualClusterSpec> {
+        let host_name = |dns: &String| host_name(&place.name, dns).ok();
+        Some(VirtualClusterSpec {
+            name: place.name.clone(),
+            namespace: place.namespace.clone(),
+            vcluster_version: Version::parse(&self.vcluster_version).ok()?,
+            size: self.size()?,
+            volume: self.volume.as_ref().and_then(|volume| volume.parse().ok()),
+            storage_class: None,
+            endpoint_type: EndpointType::from_str(&self.endpoint_type).ok()?,
+            host_name: self.host_dns.as_ref().and_then(host_name),
+            distro: Distro::from_str(&self.distro).ok()?,
+            kubernetes_version: self.kubernetes_version.clone(),
+            node_selector: BTreeMap::new(),
+        })
     }
 
     /// Digest of everything that decides what is applied. Two texts of the same values, and two spellings of the same
@@ -101,6 +119,7 @@ impl Spec {
         canonical.chart_username = None;
         canonical.paused = false;
         canonical.applied = None;
+        canonical.volume = None;
         if let Some(size) = self.size() {
             canonical.cpu = size.cpu.to_string();
             canonical.memory = size.memory.to_string();
@@ -235,6 +254,7 @@ mod tests {
             cpu: "4".into(),
             memory: "4Gi".into(),
             storage: "2Gi".into(),
+            volume: Some("512Mi".into()),
             labels: BTreeMap::from([("team".to_owned(), "a".to_owned())]),
             annotations: BTreeMap::new(),
             paused: false,
@@ -263,12 +283,14 @@ mod tests {
         check_revision(|spec| spec.cpu = "4000m".into(), false);
         check_revision(|spec| spec.chart_source = "/mirror".into(), false);
         check_revision(|spec| spec.paused = true, false);
+        check_revision(|spec| spec.volume = None, false);
         check_revision(|spec| spec.applied = Some("x".into()), false);
     }
 
     #[test]
     fn a_spec_survives_the_way_through_a_state() {
-        assert_eq!(Spec::of(&spec().to_model(), 1), Some(spec()));
+        let private = VirtualClusterPrivate { mapping: 1, ..VirtualClusterPrivate::default() };
+        assert_eq!(Spec::of(&spec().to_model(), &private), Some(spec()));
     }
 
     #[test]

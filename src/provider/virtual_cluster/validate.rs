@@ -5,13 +5,15 @@ use std::str::FromStr;
 
 use semver::Version;
 
+use crate::domain::distro::Distro;
+use crate::domain::endpoint::EndpointType;
 use crate::domain::metadata;
 use crate::domain::name;
 use crate::domain::quantity::{Bytes, Millicores, QuantityError};
 use crate::domain::size::Size;
-use crate::domain::values::{Distro, EndpointType};
 use crate::provider::duration;
 use crate::provider::virtual_cluster::model::{ChartModel, ResourcesModel, StringMap, VirtualClusterModel};
+use crate::terraform::value::Value;
 use crate::terraform::{AttributePath, Diagnostics, Report};
 
 /// The oldest vCluster whose chart has the configuration format that this provider writes.
@@ -97,7 +99,7 @@ impl Check<'_> {
                 self.fail(AttributePath::new("distro"), "This distribution is not known.", format!("{problem}."));
             }
             Ok(distro) => {
-                if let Some(problem) = version.as_ref().and_then(|version| distro.check_shipped_by(version).err()) {
+                if let Some(problem) = version.as_ref().and_then(|version| distro.check(version).err()) {
                     self.fail(
                         AttributePath::new("distro"),
                         "This version of vCluster does not ship this distribution.",
@@ -124,7 +126,7 @@ impl Check<'_> {
                 );
             }
         }
-        if chart.password.as_ref_option().is_some() && matches!(chart.username, crate::terraform::value::Value::Null) {
+        if chart.password.as_ref_option().is_some() && matches!(chart.username, Value::Null) {
             self.fail(at("username"), "The chart's password has no user name.", "Set `username` beside `password`.");
         }
     }
@@ -181,7 +183,7 @@ impl Check<'_> {
                 format!("\"{host_dns}\" is neither a DNS name in lower case nor a wildcard such as \"*.dev.example.com\"."),
             );
         }
-        let missing = matches!(config.host_dns, crate::terraform::value::Value::Null);
+        let missing = matches!(config.host_dns, Value::Null);
         if matches!(endpoint_type, Some(Ok(EndpointType::Ingress))) && missing {
             self.fail(
                 AttributePath::new("host_dns"),

@@ -66,7 +66,7 @@ async fn reclaim(
 ) -> Result<bool, Box<dyn std::error::Error + Send + Sync>> {
     let records = Records::of(host);
     // No silence is waited for: that the record did not move since it was first seen is what the claim checks.
-    let Life::Stopped(stored) = records.watch_for_life(stored, Duration::ZERO, stop).await? else { return Ok(false) };
+    let Life::Stopped(stored) = records.watch_for_life(&stored, Duration::ZERO, stop).await? else { return Ok(false) };
     let digest = stored.record.chart_digest.clone();
     let claim = records.claim(stored).await?;
     claim.update(|record| record.phase = Phase::Deleting).await?;

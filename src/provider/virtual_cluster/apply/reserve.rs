@@ -96,7 +96,7 @@ impl Apply<'_> {
             return self.explain(records.claim(stored).await).map(Some);
         }
         tracing::info!(virtual_cluster = place.id(), "an unfinished creation stands in the way; watching whether it is alive");
-        match self.explain(records.watch_for_life(stored, SILENCE, &self.stop.clone()).await)? {
+        match self.explain(records.watch_for_life(&stored, SILENCE, &self.stop.clone()).await)? {
             Life::Gone => Ok(None),
             Life::Stopped(stored) => self.explain(records.claim(stored).await).map(Some),
             Life::Alive(stored) if stored.record.phase == Phase::HandedOver => Err(self.exists(place)),
