@@ -13,8 +13,8 @@ use secrecy::ExposeSecret;
 
 use super::credential::{Credential, Identity, Source};
 use super::exec::{API_VERSIONS, Plugin};
-use super::kubeconfig::Selected;
-use super::{ConnectError, Connection, Environment, Exec, Secret, Setting, address, conflicts, pem};
+use super::kubeconfig::{Selected, looked_at};
+use super::{ConnectError, Connection, Environment, Exec, Secret, Setting, address, pem};
 use crate::host::error::Reason;
 
 /// A host that takes longer to accept a connection is not going to.
@@ -30,12 +30,13 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// Reads the files that a connection names and joins everything. Contacts nobody, and runs no plugin.
+    /// Reads the files that a connection names and joins everything. Contacts nobody, and runs no plugin. Takes it that
+    /// the settings do not conflict: see [`super::conflicts`].
     ///
     /// # Errors
     /// Everything that is wrong, not only the first.
     pub fn resolve(connection: &Connection, environment: &Environment) -> Result<Self, Vec<ConnectError>> {
-        let mut problems = conflicts(|setting| connection.given(setting));
+        let mut problems = Vec::new();
         let explicit = problems.collect_from(Explicit::check(connection));
         let base = problems.keep(base(connection, environment));
         let (Some(explicit), Some(base)) = (explicit, base) else { return Err(problems) };
@@ -53,6 +54,13 @@ impl Endpoint {
     /// The API server's URL.
     pub fn address(&self) -> String {
         self.config.cluster_url.to_string().trim_end_matches('/').to_owned()
+    }
+}
+
+impl Connection {
+    /// What is wrong with the values themselves, without looking at any file.
+    pub fn problems(&self) -> Vec<ConnectError> {
+        Explicit::check(self).err().unwrap_or_default()
     }
 }
 
@@ -141,9 +149,7 @@ fn base(connection: &Connection, environment: &Environment) -> Result<Selected, 
         return Ok(Selected { files: String::new(), cluster: Cluster::default(), user: AuthInfo::default() });
     }
     in_cluster(environment).ok_or_else(|| {
-        let file = environment.home.as_ref().map(|home| home.join(".kube/config").display().to_string());
-        let mut looked_at = vec![format!("KUBECONFIG ({})", environment.variable("KUBECONFIG").unwrap_or("not set"))];
-        looked_at.extend(file);
+        let mut looked_at = looked_at(environment);
         looked_at.push("a pod's service account".to_owned());
         ConnectError::NothingFound { looked_at }
     })

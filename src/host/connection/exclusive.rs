@@ -1,9 +1,8 @@
 //! Which settings of a connection exclude or need each other. Works on values that may not be known yet: what is unknown
 //! is never blamed.
 
-use super::problem::ConnectError::{self, Exclusive, Incomplete, NoKubeconfigToChooseFrom};
+use super::problem::ConnectError::{self, ChoiceWithoutKubeconfig, Exclusive, Incomplete};
 use super::problem::Setting::{self, *};
-use super::{Connection, Secret};
 
 /// What is known of a setting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,36 +40,9 @@ pub fn conflicts(given: impl Fn(Setting) -> Given) -> Vec<ConnectError> {
     }
     if set(Host) && unset(ConfigPath) && unset(ConfigPaths) {
         let choices = [ConfigContext, ConfigContextCluster, ConfigContextAuthInfo];
-        conflicts.extend(choices.into_iter().filter(|choice| set(*choice)).map(NoKubeconfigToChooseFrom));
+        conflicts.extend(choices.into_iter().filter(|choice| set(*choice)).map(ChoiceWithoutKubeconfig));
     }
     conflicts
-}
-
-impl Connection {
-    /// Whether a setting is given. The one list of paths stands for `config_paths`.
-    pub(super) fn given(&self, setting: Setting) -> Given {
-        let text = |value: &Option<String>| value.is_some();
-        let secret = |value: &Option<Secret>| value.is_some();
-        let given = match setting {
-            Host => text(&self.host),
-            Token => secret(&self.token),
-            Username => text(&self.username),
-            Password => secret(&self.password),
-            ClientCertificate => text(&self.client_certificate),
-            ClientKey => secret(&self.client_key),
-            ClusterCaCertificate => text(&self.cluster_ca_certificate),
-            Insecure => self.insecure == Some(true),
-            TlsServerName => text(&self.tls_server_name),
-            ProxyUrl => secret(&self.proxy_url),
-            ConfigPath => false,
-            ConfigPaths => !self.config_paths.is_empty(),
-            ConfigContext => text(&self.config_context),
-            ConfigContextCluster => text(&self.config_context_cluster),
-            ConfigContextAuthInfo => text(&self.config_context_auth_info),
-            Exec => self.exec.is_some(),
-        };
-        if given { Given::Yes } else { Given::No }
-    }
 }
 
 #[cfg(test)]
@@ -103,7 +75,7 @@ mod tests {
 
     #[test]
     fn context_without_kubeconfig_is_refused() {
-        check(&[Host, ConfigContext], &[], &[NoKubeconfigToChooseFrom(ConfigContext)]);
+        check(&[Host, ConfigContext], &[], &[ChoiceWithoutKubeconfig(ConfigContext)]);
         check(&[Host, ConfigPath, ConfigContext], &[], &[]);
         check(&[ConfigContext], &[], &[]);
     }

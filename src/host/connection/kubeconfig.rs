@@ -14,42 +14,36 @@ pub(super) struct Selected {
     pub user: AuthInfo,
 }
 
-/// Where a connection's kubeconfig is, if it has one.
-enum Source {
-    /// Named by the user: each file must be there.
-    Named(Vec<PathBuf>),
-    /// Where kubectl looks: files that are not there are passed over.
-    Default(Vec<PathBuf>),
+/// The places where kubectl looks for a kubeconfig: every file of `KUBECONFIG`, else the one in the home directory.
+fn default_paths(environment: &Environment) -> Vec<PathBuf> {
+    let listed = environment.variable("KUBECONFIG").map(|list| std::env::split_paths(list).collect::<Vec<_>>());
+    let listed: Vec<_> = listed.into_iter().flatten().filter(|path| !path.as_os_str().is_empty()).collect();
+    if listed.is_empty() { environment.home.iter().map(|home| home.join(".kube/config")).collect() } else { listed }
+}
+
+/// [`default_paths`] in words.
+pub(super) fn looked_at(environment: &Environment) -> Vec<String> {
+    let paths = default_paths(environment).into_iter().map(|path| path.display().to_string()).collect::<Vec<_>>();
+    match environment.variable("KUBECONFIG") {
+        Some(_) => vec![format!("KUBECONFIG ({})", paths.join(", "))],
+        None => std::iter::once("KUBECONFIG (not set)".to_owned()).chain(paths).collect(),
+    }
 }
 
 impl Connection {
-    fn kubeconfig_source(&self, environment: &Environment) -> Option<Source> {
-        if !self.config_paths.is_empty() {
-            return Some(Source::Named(self.config_paths.iter().map(|path| environment.expand(path)).collect()));
-        }
-        if self.host.is_some() {
-            return None;
-        }
-        let listed = environment.variable("KUBECONFIG").map(|list| std::env::split_paths(list).collect::<Vec<_>>());
-        let listed = listed.unwrap_or_default().into_iter().filter(|path| !path.as_os_str().is_empty());
-        let mut paths: Vec<_> = listed.collect();
-        if paths.is_empty() {
-            paths.extend(environment.home.iter().map(|home| home.join(".kube/config")));
-        }
-        Some(Source::Default(paths))
-    }
-
     /// The kubeconfig's part of this connection. `None` where there is no kubeconfig to read.
     pub(super) fn select(&self, environment: &Environment) -> Result<Option<Selected>, ConnectError> {
-        let (paths, optional) = match self.kubeconfig_source(environment) {
-            None => return Ok(None),
-            Some(Source::Named(paths)) => (paths, false),
-            Some(Source::Default(paths)) => (paths, true),
+        let paths: Vec<_> = if !self.config_paths.is_empty() {
+            self.config_paths.iter().map(|path| environment.expand(path)).collect()
+        } else if self.host.is_some() {
+            return Ok(None);
+        } else {
+            // As kubectl does, pass over those that are not there.
+            default_paths(environment).into_iter().filter(|path| path.exists()).collect()
         };
-        let paths: Vec<_> = paths.into_iter().filter(|path| !optional || path.exists()).collect();
         if paths.is_empty() {
             return match self.chosen() {
-                Some((setting, _)) => Err(ConnectError::Incomplete(setting, Setting::ConfigPath)),
+                Some(setting) => Err(ConnectError::NoKubeconfig { setting, looked_at: looked_at(environment) }),
                 None => Ok(None),
             };
         }
@@ -63,10 +57,10 @@ impl Connection {
     }
 
     /// What the user chose from the kubeconfig, first of all its context.
-    fn chosen(&self) -> Option<(Setting, &String)> {
-        let context = self.config_context.as_ref().map(|name| (Setting::ConfigContext, name));
-        let cluster = self.config_context_cluster.as_ref().map(|name| (Setting::ConfigContextCluster, name));
-        let user = self.config_context_auth_info.as_ref().map(|name| (Setting::ConfigContextAuthInfo, name));
+    fn chosen(&self) -> Option<Setting> {
+        let context = self.config_context.as_ref().map(|_| Setting::ConfigContext);
+        let cluster = self.config_context_cluster.as_ref().map(|_| Setting::ConfigContextCluster);
+        let user = self.config_context_auth_info.as_ref().map(|_| Setting::ConfigContextAuthInfo);
         context.or(cluster).or(user)
     }
 

@@ -26,6 +26,26 @@ pub enum Setting {
 }
 
 impl Setting {
+    /// Every setting.
+    pub const ALL: [Self; 16] = [
+        Self::Host,
+        Self::Token,
+        Self::Username,
+        Self::Password,
+        Self::ClientCertificate,
+        Self::ClientKey,
+        Self::ClusterCaCertificate,
+        Self::Insecure,
+        Self::TlsServerName,
+        Self::ProxyUrl,
+        Self::ConfigPath,
+        Self::ConfigPaths,
+        Self::ConfigContext,
+        Self::ConfigContextCluster,
+        Self::ConfigContextAuthInfo,
+        Self::Exec,
+    ];
+
     /// The attribute's name.
     pub fn name(self) -> &'static str {
         match self {
@@ -66,7 +86,15 @@ pub enum ConnectError {
     Incomplete(Setting, Setting),
     /// A context was chosen, but there is no kubeconfig to choose it from.
     #[error("{0} has no effect: with host set and without config_path, no kubeconfig is read")]
-    NoKubeconfigToChooseFrom(Setting),
+    ChoiceWithoutKubeconfig(Setting),
+    /// A context was chosen, but none of the places where kubectl looks has a kubeconfig.
+    #[error("there is no kubeconfig to choose {setting} from; looked for {}", list(looked_at))]
+    NoKubeconfig {
+        /// What was chosen.
+        setting: Setting,
+        /// The places that were looked at.
+        looked_at: Vec<String>,
+    },
     /// A value that cannot be read as what it should be.
     #[error("{setting} is not valid: {problem}")]
     Invalid {
@@ -131,16 +159,21 @@ pub enum ConnectError {
 impl ConnectError {
     /// The setting to correct; `None` where nothing is set.
     pub fn setting(&self) -> Option<Setting> {
+        self.settings().first().copied()
+    }
+
+    /// All settings that take part, the one to correct first.
+    pub fn settings(&self) -> Vec<Setting> {
         match self {
-            Self::Exclusive(setting, _) | Self::Incomplete(setting, _) | Self::NoKubeconfigToChooseFrom(setting) => {
-                Some(*setting)
-            }
-            Self::Invalid { setting, .. }
+            Self::Exclusive(one, other) | Self::Incomplete(one, other) => vec![*one, *other],
+            Self::ChoiceWithoutKubeconfig(setting)
+            | Self::NoKubeconfig { setting, .. }
+            | Self::Invalid { setting, .. }
             | Self::Unreadable { setting, .. }
             | Self::Kubeconfig { setting, .. }
-            | Self::Unknown { setting, .. } => Some(*setting),
-            Self::NoContext { .. } => Some(Setting::ConfigContext),
-            Self::NothingFound { .. } => None,
+            | Self::Unknown { setting, .. } => vec![*setting],
+            Self::NoContext { .. } => vec![Setting::ConfigContext, Setting::ConfigPaths],
+            Self::NothingFound { .. } => vec![],
         }
     }
 
@@ -149,7 +182,8 @@ impl ConnectError {
         match self {
             Self::Exclusive(..) => "Set only one of them.",
             Self::Incomplete(..) => "Set both or neither.",
-            Self::NoKubeconfigToChooseFrom(_) => "Set config_path too, or remove it.",
+            Self::ChoiceWithoutKubeconfig(_) => "Set config_path too, or remove it.",
+            Self::NoKubeconfig { .. } => "Set config_path to where the kubeconfig is.",
             Self::Invalid { .. } => "Correct the value.",
             Self::Unreadable { .. } => "Check the path, and that the user who runs Terraform may read it.",
             Self::Kubeconfig { .. } => "Check it with `kubectl --kubeconfig <file> config view`.",
