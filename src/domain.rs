@@ -1,1 +1,3 @@
 //! The pure rules of the product. No I/O; nothing of kube, tonic or tokio.
+
+pub mod status;
