@@ -6,4 +6,5 @@ pub mod metadata;
 pub mod name;
 pub mod quantity;
 pub mod size;
+pub mod status;
 pub mod values;

@@ -39,7 +39,9 @@ pub enum ApplyError {
     #[error(transparent)]
     Prune(#[from] DeleteError),
     /// Something of somebody else's stands under the name.
-    #[error("{object} exists on host cluster {host:?} and is not this provider's (written by {managers}): it was not touched")]
+    #[error(
+        "{object} exists on host cluster {host:?} and is not this provider's (written by {managers}): it was not touched"
+    )]
     NotOurs {
         /// The host cluster.
         host: String,
@@ -193,9 +195,14 @@ fn prepared(object: &Value, placed: &ObjectRef, labels: &BTreeMap<String, String
 
 /// Whether a refusal says that a field can never change, in the API server's words.
 fn is_immutable(message: &str) -> bool {
-    ["field is immutable", "updates to statefulset spec for fields other than", "may not change once set", "cannot change roleRef"]
-        .iter()
-        .any(|words| message.contains(words))
+    [
+        "field is immutable",
+        "updates to statefulset spec for fields other than",
+        "may not change once set",
+        "cannot change roleRef",
+    ]
+    .iter()
+    .any(|words| message.contains(words))
 }
 
 #[cfg(test)]

@@ -67,7 +67,6 @@ pub struct ChartArchives {
 
 impl ChartArchives {
     /// The archives that `host` holds. Asks nothing yet.
-    #[must_use]
     pub fn of(host: &Host) -> Self {
         Self { host: host.clone(), secrets: Api::namespaced(host.client(), NAMESPACE) }
     }
@@ -145,8 +144,7 @@ impl ChartArchives {
         if records.iter().any(|stored| stored.record.chart_digest.as_deref() == Some(digest)) {
             return Ok(());
         }
-        let unused =
-            Preconditions { uid: seen.metadata.uid, resource_version: seen.metadata.resource_version };
+        let unused = Preconditions { uid: seen.metadata.uid, resource_version: seen.metadata.resource_version };
         match self.secrets.delete(&name, &DeleteParams::default().preconditions(unused)).await {
             // Somebody put it again since we looked: it is theirs to release.
             Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => Ok(()),

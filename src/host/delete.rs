@@ -157,7 +157,8 @@ impl Deletion<'_> {
         self.claim.confirm().await?;
         let deletions = stream::iter(items).map(|item| delete_object(self.host, &self.kinds, item));
         let outcomes: Vec<Option<Skipped>> = deletions.buffered(CONCURRENCY).try_collect().await?;
-        let (skipped, gone): (Vec<_>, Vec<_>) = std::iter::zip(items, outcomes).partition(|(_, skipped)| skipped.is_some());
+        let (skipped, gone): (Vec<_>, Vec<_>) =
+            std::iter::zip(items, outcomes).partition(|(_, skipped)| skipped.is_some());
         let mut waited = Vec::new();
         for (item, _) in gone {
             match self.kinds.api(&item.object).await {
@@ -186,7 +187,8 @@ impl Deletion<'_> {
         let what = format!("PersistentVolumeClaims of {namespace}");
         let find = || async {
             let found = api.list_metadata(&labelled).await.map_err(self.host.failed("list", &what))?;
-            let ours = |live: &ObjectMeta| sets.iter().any(|set| is_volume_of(set, live.name.as_deref().unwrap_or_default()));
+            let ours =
+                |live: &ObjectMeta| sets.iter().any(|set| is_volume_of(set, live.name.as_deref().unwrap_or_default()));
             Ok::<_, Error>(found.items.into_iter().map(|live| live.metadata).filter(ours).collect::<Vec<_>>())
         };
         self.claim.confirm().await?;
@@ -197,7 +199,10 @@ impl Deletion<'_> {
         }
         self.until_gone(timeout, || async {
             let described = |live: &ObjectMeta| {
-                remains(&format!("PersistentVolumeClaim {namespace}/{}", live.name.as_deref().unwrap_or_default()), live)
+                remains(
+                    &format!("PersistentVolumeClaim {namespace}/{}", live.name.as_deref().unwrap_or_default()),
+                    live,
+                )
             };
             Ok(find().await?.iter().map(described).collect())
         })
@@ -297,7 +302,8 @@ mod tests {
 
     #[test]
     fn what_remains_names_its_finalizers() {
-        let live = ObjectMeta { finalizers: Some(vec!["a/b".into(), "foregroundDeletion".into()]), ..ObjectMeta::default() };
+        let live =
+            ObjectMeta { finalizers: Some(vec!["a/b".into(), "foregroundDeletion".into()]), ..ObjectMeta::default() };
         assert_eq!(remains("Service ns/a", &live), "Service ns/a is held by finalizer a/b, foregroundDeletion");
         assert_eq!(remains("Service ns/a", &ObjectMeta::default()), "Service ns/a is going");
     }

@@ -20,7 +20,9 @@ pub enum KindError {
     #[error(transparent)]
     Incomplete(#[from] IncompleteObject),
     /// The host does not serve the kind.
-    #[error("host cluster {host:?} does not know the kind {kind} of {api_version}: install its CustomResourceDefinition")]
+    #[error(
+        "host cluster {host:?} does not know the kind {kind} of {api_version}: install its CustomResourceDefinition"
+    )]
     Unknown {
         /// The host cluster.
         host: String,
@@ -65,6 +67,15 @@ impl Kinds {
             Some(namespace) => Api::namespaced_with(self.host.client(), namespace, &resource),
             None => Api::all_with(self.host.client(), &resource),
         })
+    }
+
+    /// [`Kinds::api`] for the kinds of the table, which need no question: a control plane's workloads.
+    pub(super) fn workload_api(&self, object: &ObjectRef) -> Api<DynamicObject> {
+        let (group, version) = object.api_version.split_once('/').unwrap_or(("", &object.api_version));
+        let plural = format!("{}s", object.kind.to_lowercase());
+        let gvk = GroupVersionKind::gvk(group, version, &object.kind);
+        let resource = ApiResource::from_gvk_with_plural(&gvk, &plural);
+        Api::namespaced_with(self.host.client(), object.namespace.as_deref().unwrap_or_default(), &resource)
     }
 
     async fn resolve(&self, object: &ObjectRef) -> Result<Resolved, KindError> {

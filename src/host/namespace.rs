@@ -30,7 +30,9 @@ pub enum NamespaceError {
     #[error(transparent)]
     Record(#[from] RecordError),
     /// An earlier namespace of that name is still being deleted.
-    #[error("cannot use namespace {namespace} on host cluster {host:?}: {state}; choose another name or try again later")]
+    #[error(
+        "cannot use namespace {namespace} on host cluster {host:?}: {state}; choose another name or try again later"
+    )]
     Terminating {
         /// The host cluster.
         host: String,
@@ -109,7 +111,11 @@ pub(super) fn what_keeps(namespace: &Namespace) -> String {
         .filter(|condition| condition.status == "True")
         .filter_map(|condition| condition.message.as_deref())
         .collect();
-    if reasons.is_empty() { "it is being deleted".into() } else { format!("it is being deleted: {}", reasons.join("; ")) }
+    if reasons.is_empty() {
+        "it is being deleted".into()
+    } else {
+        format!("it is being deleted: {}", reasons.join("; "))
+    }
 }
 
 fn made_for(claim: &Claim, name: &str, labels: &BTreeMap<String, String>) -> Namespace {

@@ -48,26 +48,22 @@ impl ObjectRef {
     }
 
     /// The API group; empty for the core group.
-    #[must_use]
     pub fn group(&self) -> &str {
         self.api_version.split_once('/').map_or("", |(group, _)| group)
     }
 
     /// Whether both name the same object, whatever the version they were rendered with.
-    #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
         (self.group(), &self.kind, &self.namespace, &self.name)
             == (other.group(), &other.kind, &other.namespace, &other.name)
     }
 
     /// Whether it runs pods that a virtual cluster's control plane consists of.
-    #[must_use]
     pub fn is_workload(&self) -> bool {
         self.group() == "apps" && matches!(self.kind.as_str(), "StatefulSet" | "Deployment")
     }
 
     /// The step in which it is made; removal goes the other way.
-    #[must_use]
     pub fn step(&self) -> usize {
         INSTALL_ORDER.iter().position(|kinds| kinds.contains(&self.kind.as_str())).unwrap_or(INSTALL_ORDER.len())
     }
@@ -103,8 +99,7 @@ mod tests {
 
     #[test]
     fn rendered_objects_name_themselves() {
-        let object =
-            json!({"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "a", "namespace": "vcluster-a"}});
+        let object = json!({"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "a", "namespace": "vcluster-a"}});
         assert_eq!(ObjectRef::of(&object).unwrap().to_string(), "StatefulSet vcluster-a/a");
         let object = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "b"}});
         assert_eq!(ObjectRef::of(&object).unwrap().to_string(), "Namespace b");
@@ -125,14 +120,11 @@ mod tests {
 
     #[test]
     fn objects_are_made_after_what_they_need() {
-        let step = |kind: &str| ObjectRef {
-            api_version: "v1".into(),
-            kind: kind.into(),
-            namespace: None,
-            name: "a".into(),
-        }
-        .step();
-        let order = ["Namespace", "ResourceQuota", "Secret", "Role", "RoleBinding", "Service", "StatefulSet", "Ingress"];
+        let step = |kind: &str| {
+            ObjectRef { api_version: "v1".into(), kind: kind.into(), namespace: None, name: "a".into() }.step()
+        };
+        let order =
+            ["Namespace", "ResourceQuota", "Secret", "Role", "RoleBinding", "Service", "StatefulSet", "Ingress"];
         assert!(order.is_sorted_by(|a, b| step(a) < step(b)));
         assert_eq!(step("ServiceAccount"), step("ConfigMap"));
         assert!(step("ServiceMonitor") > step("Ingress"));

@@ -13,14 +13,12 @@ pub const MANAGED_BY_LABEL: &str = "app.kubernetes.io/managed-by";
 
 /// Whether an object found under a name of ours is ours: the one with the UID that we recorded, or one that our field
 /// manager wrote.
-#[must_use]
 pub fn is_ours(live: &ObjectMeta, recorded_uid: Option<&str>) -> bool {
     let recorded = recorded_uid.is_some() && recorded_uid == live.uid.as_deref();
     recorded || managers(live).iter().any(|manager| manager == FIELD_MANAGER)
 }
 
 /// Who wrote the object, each manager once, without writers of subresources such as status.
-#[must_use]
 pub fn managers(live: &ObjectMeta) -> Vec<String> {
     let entries = live.managed_fields.iter().flatten();
     let main = entries.filter(|entry| entry.subresource.as_deref().unwrap_or_default().is_empty());

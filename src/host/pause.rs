@@ -10,11 +10,10 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, Preconditions};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
-use time::macros::format_description;
 use tokio_util::sync::CancellationToken;
 
 use super::apply::CONCURRENCY;
-use super::kind::{KindError, Kinds};
+use super::kind::Kinds;
 use super::object::ObjectRef;
 use super::ownership::{FIELD_MANAGER, is_ours};
 use super::poll::{self, Ended, Look};
@@ -36,9 +35,6 @@ pub enum PauseError {
     /// The record is not ours any more.
     #[error(transparent)]
     Record(#[from] RecordError),
-    /// A workload's API could not be found.
-    #[error(transparent)]
-    Kind(#[from] KindError),
     /// There is no control plane, or it is somebody else's.
     #[error("{object} on host cluster {host:?} is {problem}: it was not touched")]
     NotOurs {
@@ -80,7 +76,9 @@ pub fn paused_form(object: &mut Value) {
     if object["metadata"]["annotations"].is_null() {
         object["metadata"]["annotations"] = json!({});
     }
-    if let (Some(annotations), Value::Object(marks)) = (object["metadata"]["annotations"].as_object_mut(), marks(replicas)) {
+    if let (Some(annotations), Value::Object(marks)) =
+        (object["metadata"]["annotations"].as_object_mut(), marks(replicas))
+    {
         annotations.extend(marks);
     }
 }
@@ -150,9 +148,9 @@ pub async fn resume(host: &Host, claim: &Claim) -> Result<(), PauseError> {
 }
 
 fn marks(replicas: i64) -> Value {
+    let now = OffsetDateTime::now_utc();
     // The CLI's own form. It is for people; nothing reads it back.
-    let form = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].000Z");
-    let date = OffsetDateTime::now_utc().format(form).unwrap_or_default();
+    let date = format!("{}T{:02}:{:02}:{:02}.000Z", now.date(), now.hour(), now.minute(), now.second());
     json!({PAUSED: "true", PAUSED_REPLICAS: replicas.to_string(), PAUSED_DATE: date})
 }
 
@@ -178,7 +176,7 @@ async fn live_workloads(host: &Host, kinds: &Kinds, record: &Record) -> Result<V
 async fn read_workloads(host: &Host, kinds: &Kinds, record: &Record) -> Result<Vec<(WorkloadState, bool)>, Error> {
     let mut found = Vec::new();
     for Item { object, uid } in record.workloads() {
-        let live = kinds.builtin(object).get_opt(&object.name).await.map_err(host.failed("read", object))?;
+        let live = kinds.workload_api(object).get_opt(&object.name).await.map_err(host.failed("read", object))?;
         if let Some(live) = live {
             found.push((WorkloadState::of(object, &live), is_ours(&live.metadata, uid.as_deref())));
         }
@@ -188,7 +186,7 @@ async fn read_workloads(host: &Host, kinds: &Kinds, record: &Record) -> Result<V
 
 async fn patch(host: &Host, kinds: &Kinds, object: &ObjectRef, patch: Value) -> Result<(), PauseError> {
     let by_us = PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() };
-    let patched = kinds.api(object).await?.patch_metadata(&object.name, &by_us, &Patch::Merge(patch)).await;
+    let patched = kinds.workload_api(object).patch_metadata(&object.name, &by_us, &Patch::Merge(patch)).await;
     Ok(patched.map(drop).map_err(host.failed("scale", object))?)
 }
 
@@ -228,11 +226,10 @@ mod tests {
         paused_form(&mut object);
         let annotations = &object["metadata"]["annotations"];
         assert_eq!(object["spec"]["replicas"], 0);
-        assert_eq!((&annotations["kept"], &annotations[PAUSED], &annotations[PAUSED_REPLICAS]), (
-            &json!("yes"),
-            &json!("true"),
-            &json!("3")
-        ));
+        assert_eq!(
+            (&annotations["kept"], &annotations[PAUSED], &annotations[PAUSED_REPLICAS]),
+            (&json!("yes"), &json!("true"), &json!("3"))
+        );
         assert!(annotations[PAUSED_DATE].as_str().unwrap().ends_with(".000Z"));
     }
 

@@ -69,7 +69,9 @@ pub struct Record {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FormatError {
     /// Written by a later version of this provider.
-    #[error("format {found} is newer than this provider's {FORMAT}: use the provider version that wrote it, or a later one")]
+    #[error(
+        "format {found} is newer than this provider's {FORMAT}: use the provider version that wrote it, or a later one"
+    )]
     Newer {
         /// The format found.
         found: u32,
@@ -84,7 +86,6 @@ pub enum FormatError {
 
 impl Record {
     /// A record in phase [`Phase::Reserved`] of a virtual cluster for which nothing is made yet.
-    #[must_use]
     pub fn new(name: &str, namespace: &str, host_uid: &str, spec: Value) -> Self {
         Self {
             format: FORMAT,
@@ -104,7 +105,6 @@ impl Record {
 
     /// The control plane's StatefulSets and Deployments, the one named after the virtual cluster first: vCluster's own
     /// first, then a separately deployed etcd.
-    #[must_use]
     pub fn workloads(&self) -> Vec<&Item> {
         let here = |item: &&Item| item.object.is_workload() && item.object.namespace.as_ref() == Some(&self.namespace);
         let mut workloads: Vec<&Item> = self.inventory.iter().filter(here).collect();
@@ -156,7 +156,12 @@ mod tests {
 
     fn object(kind: &str, name: &str) -> ObjectRef {
         let api_version = if kind == "Secret" { "v1" } else { "apps/v1" };
-        ObjectRef { api_version: api_version.into(), kind: kind.into(), namespace: Some("ns".into()), name: name.into() }
+        ObjectRef {
+            api_version: api_version.into(),
+            kind: kind.into(),
+            namespace: Some("ns".into()),
+            name: name.into(),
+        }
     }
 
     fn item(kind: &str, name: &str, uid: Option<&str>) -> Item {
@@ -200,8 +205,11 @@ mod tests {
     #[test]
     fn the_workload_named_after_the_virtual_cluster_comes_first() {
         let mut record = Record::new("team-a", "ns", "host-uid", Value::Null);
-        record.inventory =
-            vec![item("StatefulSet", "team-a-etcd", None), item("Secret", "s", None), item("StatefulSet", "team-a", None)];
+        record.inventory = vec![
+            item("StatefulSet", "team-a-etcd", None),
+            item("Secret", "s", None),
+            item("StatefulSet", "team-a", None),
+        ];
         let names: Vec<_> = record.workloads().iter().map(|item| item.object.name.as_str()).collect();
         assert_eq!(names, ["team-a", "team-a-etcd"]);
     }

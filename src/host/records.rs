@@ -116,7 +116,6 @@ pub struct Records {
 
 impl Records {
     /// The records that `host` holds. Asks nothing yet.
-    #[must_use]
     pub fn of(host: &Host) -> Self {
         Self { host: host.clone(), secrets: Api::namespaced(host.client(), NAMESPACE) }
     }

@@ -35,7 +35,6 @@ pub struct WorkloadState {
 
 impl WorkloadState {
     /// Reads a StatefulSet or a Deployment.
-    #[must_use]
     pub fn of(object: &ObjectRef, live: &DynamicObject) -> Self {
         let number = |path: &str| live.data.pointer(path).and_then(serde_json::Value::as_i64);
         let status = |field: &str| number(&format!("/status/{field}")).unwrap_or(0);
@@ -53,13 +52,11 @@ impl WorkloadState {
     }
 
     /// Paused: marked so, and really scaled down. A workload that somebody scaled up by hand runs, whatever its marks.
-    #[must_use]
     pub fn is_paused(&self) -> bool {
         self.marked_paused && self.replicas == 0
     }
 
     /// Rolled out completely, every pod ready.
-    #[must_use]
     pub fn is_ready(&self) -> bool {
         self.observed
             && self.replicas > 0

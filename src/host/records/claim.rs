@@ -80,19 +80,16 @@ impl Claim {
     }
 
     /// The record as last read or written.
-    #[must_use]
     pub fn record(&self) -> Record {
         self.held.stored().record.clone()
     }
 
     /// UID of the record itself: what is marked with it was made for this record and no other.
-    #[must_use]
     pub fn record_uid(&self) -> String {
         self.held.stored().uid.clone()
     }
 
     /// Cancelled when the heartbeat finds that another process has taken over.
-    #[must_use]
     pub fn lost(&self) -> CancellationToken {
         self.held.lost.clone()
     }
