@@ -10,6 +10,7 @@ mod diagnostics;
 mod request;
 mod upgrade;
 
+pub use async_trait::async_trait;
 pub use tf_provider::{
     AttributePath, AttributePathStep, DataSource, Diagnostic, Diagnostics, Function, Provider, Resource, schema, value,
 };

@@ -1,6 +1,6 @@
 //! The protocol's generated messages and service traits. See `build.rs`.
 
-#![allow(missing_docs, reason = "generated code")]
+#![allow(missing_docs, dead_code, reason = "generated code: the whole protocol, of which we serve a part")]
 
 /// Terraform's provider protocol.
 pub mod tf6 {
