@@ -5,12 +5,56 @@ use std::path::{Path, PathBuf};
 
 /// A part of `src`, and what its files must not name.
 const RULES: &[(&str, &[&str])] = &[
-    ("domain", &["kube", "k8s_openapi", "tonic", "tokio", "prost", "tf_provider", "crate::host", "crate::chart", "crate::provider", "crate::plugin", "crate::terraform"]),
-    ("chart", &["kube", "k8s_openapi", "tonic", "prost", "tf_provider", "crate::host", "crate::provider", "crate::plugin", "crate::terraform"]),
-    ("host", &["tonic", "prost", "tf_provider", "crate::chart", "crate::provider", "crate::plugin", "crate::terraform"]),
+    (
+        "domain",
+        &[
+            "kube",
+            "k8s_openapi",
+            "tonic",
+            "tokio",
+            "prost",
+            "tf_provider",
+            "crate::host",
+            "crate::chart",
+            "crate::provider",
+            "crate::plugin",
+            "crate::terraform",
+        ],
+    ),
+    (
+        "chart",
+        &[
+            "kube",
+            "k8s_openapi",
+            "tonic",
+            "prost",
+            "tf_provider",
+            "crate::host",
+            "crate::provider",
+            "crate::plugin",
+            "crate::terraform",
+        ],
+    ),
+    (
+        "host",
+        &["tonic", "prost", "tf_provider", "crate::chart", "crate::provider", "crate::plugin", "crate::terraform"],
+    ),
     ("provider", &["kube", "k8s_openapi", "tonic", "prost", "crate::plugin"]),
     ("plugin", &["kube", "k8s_openapi", "crate::host", "crate::chart", "crate::provider", "crate::domain"]),
-    ("terraform", &["kube", "k8s_openapi", "tonic", "prost", "crate::host", "crate::chart", "crate::provider", "crate::plugin", "crate::domain"]),
+    (
+        "terraform",
+        &[
+            "kube",
+            "k8s_openapi",
+            "tonic",
+            "prost",
+            "crate::host",
+            "crate::chart",
+            "crate::provider",
+            "crate::plugin",
+            "crate::domain",
+        ],
+    ),
 ];
 
 #[test]

@@ -150,10 +150,10 @@ pub(super) fn endpoint_of(service: &Service, exposure: &Exposure, node: Option<&
             Some(url(ingress.ip.as_deref().or(ingress.hostname.as_deref())?, https.port))
         }
         Exposure::NodePort => Some(url(node?, https.node_port.filter(|port| *port > 0)?)),
-        // The name that vCluster's certificate covers; with `.svc` behind it, it does not.
+        // vCluster's certificate covers this name because the chart values ask for it (`proxy.extraSANs`).
         Exposure::ClusterIp => {
             let (name, namespace) = (service.metadata.name.as_deref()?, service.metadata.namespace.as_deref()?);
-            Some(url(&format!("{name}.{namespace}"), https.port))
+            Some(url(&format!("{name}.{namespace}.svc"), https.port))
         }
     }
 }

@@ -108,13 +108,15 @@ pub async fn apply(
     planned.sort_by_key(|planned| planned.object.step());
 
     let mut applied = Vec::new();
-    for step in planned.chunk_by(|a, b| a.object.step() == b.object.step()) {
+    let steps: Vec<_> = planned.chunk_by(|a, b| a.object.step() == b.object.step()).collect();
+    for step in steps {
         if cancel.is_cancelled() {
             return Err(ApplyError::Cancelled { host: host.name().into(), object: step[0].object.clone() });
         }
         claim.confirm().await?;
-        let items = stream::iter(step).map(|planned| apply_one(host, &kinds, planned));
-        applied.extend(items.buffer_unordered(CONCURRENCY).try_collect::<Vec<_>>().await?);
+        // Futures are collected before they are polled: a closure kept in the stream would not be `Send` for every lifetime.
+        let items: Vec<_> = step.iter().map(|planned| apply_one(host, &kinds, planned)).collect();
+        applied.extend(stream::iter(items).buffer_unordered(CONCURRENCY).try_collect::<Vec<_>>().await?);
     }
     for item in no_longer_rendered(&record.inventory, &rendered) {
         claim.confirm().await?;

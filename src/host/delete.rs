@@ -2,11 +2,12 @@
 //!
 //! Every object is looked at before it is deleted, and deleted by UID: what is not ours stays and is reported.
 
+use std::fmt;
 use std::time::Duration;
 
 use futures::{StreamExt, TryStreamExt, stream};
 use k8s_openapi::api::core::v1::{Namespace, PersistentVolumeClaim};
-use kube::api::{Api, DeleteParams, ListParams, ObjectMeta, Preconditions, PropagationPolicy};
+use kube::api::{Api, DeleteParams, DynamicObject, ListParams, ObjectMeta, Preconditions, PropagationPolicy};
 use tokio_util::sync::CancellationToken;
 
 use super::apply::CONCURRENCY;
@@ -61,6 +62,12 @@ pub struct Skipped {
     pub reason: String,
 }
 
+impl fmt::Display for Skipped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.object, self.reason)
+    }
+}
+
 /// Deletes everything that the record names: workloads first, so that nothing is made anew while the rest goes; then
 /// cluster-scoped objects; then the namespace if it is ours, and else each object in it and the volumes of its StatefulSets.
 /// Waits up to `timeout` for all of it. Returns what was left alone.
@@ -86,7 +93,8 @@ pub async fn delete(
     let mut skipped = deletion.remove(&workloads, left()).await?;
     let mut others: Vec<&Item> = others.into_iter().filter(|item| !goes_with_namespace(item)).collect();
     others.sort_by_key(|item| std::cmp::Reverse(item.object.step()));
-    for step in others.chunk_by(|a, b| a.object.step() == b.object.step()) {
+    let steps: Vec<_> = others.chunk_by(|a, b| a.object.step() == b.object.step()).collect();
+    for step in steps {
         skipped.extend(deletion.remove(step, left()).await?);
     }
     match namespace {
@@ -155,8 +163,9 @@ impl Deletion<'_> {
             return Err(self.ended(Ended::Cancelled));
         }
         self.claim.confirm().await?;
-        let deletions = stream::iter(items).map(|item| delete_object(self.host, &self.kinds, item));
-        let outcomes: Vec<Option<Skipped>> = deletions.buffered(CONCURRENCY).try_collect().await?;
+        // Futures are collected before they are polled: a closure kept in the stream would not be `Send` for every lifetime.
+        let deletions: Vec<_> = items.iter().map(|item| delete_object(self.host, &self.kinds, item)).collect();
+        let outcomes: Vec<Option<Skipped>> = stream::iter(deletions).buffered(CONCURRENCY).try_collect().await?;
         let (skipped, gone): (Vec<_>, Vec<_>) =
             std::iter::zip(items, outcomes).partition(|(_, skipped)| skipped.is_some());
         let mut waited = Vec::new();
@@ -167,11 +176,19 @@ impl Deletion<'_> {
             }
         }
         self.until_gone(timeout, || async {
-            let looks = stream::iter(&waited).map(|(object, api)| async move {
-                let live = api.get_metadata_opt(&object.name).await.map_err(self.host.failed("read", object))?;
-                Ok::<_, Error>(live.map(|live| remains(&object.to_string(), &live.metadata)))
-            });
-            looks.buffered(CONCURRENCY).try_filter_map(|remaining| async { Ok(remaining) }).try_collect().await
+            let look = |(object, api): &(&ObjectRef, Api<DynamicObject>)| {
+                let (host, object, api) = (self.host, (*object).clone(), api.clone());
+                async move {
+                    let live = api.get_metadata_opt(&object.name).await.map_err(host.failed("read", &object))?;
+                    Ok::<_, Error>(live.map(|live| remains(&object.to_string(), &live.metadata)))
+                }
+            };
+            let looks: Vec<_> = waited.iter().map(look).collect();
+            stream::iter(looks)
+                .buffered(CONCURRENCY)
+                .try_filter_map(|remaining| async { Ok(remaining) })
+                .try_collect()
+                .await
         })
         .await?;
         Ok(skipped.into_iter().filter_map(|(_, skipped)| skipped).collect())

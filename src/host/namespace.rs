@@ -51,6 +51,16 @@ pub enum NamespaceError {
     },
 }
 
+/// UID of a namespace; none if it is not there, or on its way out.
+///
+/// # Errors
+/// The host's refusal.
+pub async fn uid(host: &Host, namespace: &str) -> Result<Option<String>, Error> {
+    let api = Api::<Namespace>::all(host.client());
+    let live = api.get_metadata_opt(namespace).await.map_err(host.failed("read", format!("Namespace {namespace}")))?;
+    Ok(live.map(|live| live.metadata).filter(|live| live.deletion_timestamp.is_none()).and_then(|live| live.uid))
+}
+
 /// Makes the record's namespace, or uses the one that is there, and writes into the record which of both. Waits for
 /// `timeout` while an earlier namespace of that name is being deleted.
 ///

@@ -7,7 +7,7 @@ use futures::{StreamExt, TryStreamExt, stream, try_join};
 use k8s_openapi::api::core::v1::{Namespace, ResourceQuota};
 use kube::api::{Api, ListParams, ObjectMeta};
 
-use super::access::{Credentials, Exposure, credentials, endpoint};
+use super::access::{Access, Credentials, Exposure, credentials, endpoint};
 use super::apply::CONCURRENCY;
 use super::diagnosis::{PodReason, pod_reason};
 use super::kind::{KindError, Kinds};
@@ -56,6 +56,16 @@ pub struct Observed {
 }
 
 impl Observed {
+    /// How it is reached, once both credentials and address are there.
+    pub fn access(&self) -> Option<Access> {
+        Some(Access { endpoint: self.endpoint.clone()?, credentials: self.credentials.clone()? })
+    }
+
+    /// Whether the namespace that it was made in is gone, and everything with it.
+    pub fn is_gone(&self) -> bool {
+        matches!(self.namespace, NamespaceState::Missing | NamespaceState::Replaced)
+    }
+
     /// Whether vCluster's own workload is paused, as the `vcluster` CLI would see it, and really down.
     pub fn is_paused(&self) -> bool {
         self.workloads.first().is_some_and(WorkloadState::is_paused)
@@ -122,12 +132,10 @@ async fn compare(host: &Host, record: &Record, label: &str) -> Result<(Vec<Objec
     let kinds = Kinds::of(host);
     let mut items: Vec<&Item> = record.inventory.iter().collect();
     items.sort_by_key(|item| path(item));
+    // Futures are collected before they are polled: a closure kept in the stream would not be `Send` for every lifetime.
     let by_path = items.chunk_by(|a, b| path(a) == path(b));
-    let found: Vec<_> = stream::iter(by_path)
-        .map(|items| look_at(host, &kinds, items, label))
-        .buffered(CONCURRENCY)
-        .try_collect()
-        .await?;
+    let looks: Vec<_> = by_path.map(|items| look_at(host, &kinds, items, label)).collect();
+    let found: Vec<_> = stream::iter(looks).buffered(CONCURRENCY).try_collect().await?;
     let (mut missing, mut lost) = (Vec::new(), Vec::new());
     for (item, live) in found.into_iter().flatten() {
         match live {

@@ -100,7 +100,8 @@ impl Resource for VirtualCluster {
         _meta: (),
     ) -> Option<(VirtualClusterModel, VirtualClusterPrivate)> {
         let plan = plan::create(&config);
-        let private = VirtualClusterPrivate { mapping: MappingVersion::NEWEST.number(), ..VirtualClusterPrivate::default() };
+        let private =
+            VirtualClusterPrivate { mapping: MappingVersion::NEWEST.number(), ..VirtualClusterPrivate::default() };
         render::check_values(diags, &plan, &private);
         if let Some(key) = plan.host_cluster.as_ref_option() {
             let host = self.configured.host_cluster(diags, key)?;

@@ -6,7 +6,6 @@
 mod reclaim;
 mod reserve;
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
@@ -14,13 +13,14 @@ use tokio_util::sync::CancellationToken;
 use crate::domain::name;
 use crate::host::chart_archives::ChartArchives;
 use crate::host::record::{Phase, Record};
-use crate::host::records::{Claim, Records};
-use crate::host::{Host, access::Access, apply, delete, namespace, observe, pause, wait};
+use crate::host::records::Records;
+use crate::host::records::claim::Claim;
+use crate::host::{Host, apply, delete, namespace, observe, pause, wait};
 use crate::provider::configuration::HostCluster;
 use crate::provider::virtual_cluster::explain::Explain;
 use crate::provider::virtual_cluster::model::{TimeoutsModel, VirtualClusterModel, VirtualClusterPrivate};
 use crate::provider::virtual_cluster::read::{other_cluster, set_access};
-use crate::provider::virtual_cluster::render::{self, Prepared, exposure};
+use crate::provider::virtual_cluster::render::{self, Prepared, exposure, selector};
 use crate::provider::virtual_cluster::spec::{DRIFTED, Place, Spec};
 use crate::provider::{Configured, duration};
 use crate::terraform::value::Value;
@@ -194,7 +194,7 @@ impl<'a> Apply<'a> {
         state.status = Value::Value("Pending".to_owned());
         state.endpoint = Value::Null;
         state.kubeconfig = Value::Null;
-        match observe::observe(host, record, &exposure(spec, &record.name)).await {
+        match observe::observe(host, record, &exposure(spec, &record.name), &selector(&record.name)).await {
             Ok(observed) => {
                 state.status = Value::Value(observed.status().to_string());
                 set_access(&mut state, &record.name, &observed);

@@ -5,6 +5,7 @@ use crate::host;
 use crate::host::apply::ApplyError;
 use crate::host::chart_archives::ArchiveError;
 use crate::host::delete::DeleteError;
+use crate::host::kind::KindError;
 use crate::host::namespace::NamespaceError;
 use crate::host::pause::PauseError;
 use crate::host::records::RecordError;
@@ -38,9 +39,38 @@ impl Explain for host::Error {
     }
 }
 
-impl Explain for &host::Error {
+impl Explain for KindError {
     fn explain(&self) -> Diagnostic {
-        (*self).explain()
+        match self {
+            Self::Host(error) => error.explain(),
+            Self::Incomplete(_) => at(
+                "values",
+                "The chart rendered something that is no Kubernetes object.",
+                self,
+                "Look at what your `values` put into the chart.",
+            ),
+            Self::Unknown { .. } => at(
+                "values",
+                "The host cluster does not have this kind of object.",
+                self,
+                "Install what defines it on the host cluster, or switch the object off in `values`.",
+            ),
+        }
+    }
+}
+
+impl Explain for WaitError {
+    fn explain(&self) -> Diagnostic {
+        match self {
+            Self::Host(error) => error.explain(),
+            Self::TimedOut { .. } => at(
+                "timeouts",
+                "The virtual cluster was not ready in time.",
+                self,
+                "Remove the cause named above and apply again, or raise the timeout if it only needs longer.",
+            ),
+            Self::Cancelled { .. } => at("id", STOPPED, self, RUN_AGAIN),
+        }
     }
 }
 
@@ -99,12 +129,7 @@ impl Explain for ApplyError {
             Self::Host(error) => error.explain(),
             Self::Record(error) => error.explain(),
             Self::Prune(error) => error.explain(),
-            Self::Kind(_) => at(
-                "values",
-                "The chart makes an object of a kind that the host cluster does not have.",
-                self,
-                "Install what defines it on the host cluster first, or switch the object off in `values`.",
-            ),
+            Self::Kind(error) => error.explain(),
             Self::NotOurs { .. } => at(
                 "namespace",
                 "An object with the same name belongs to somebody else.",
@@ -127,12 +152,7 @@ impl Explain for DeleteError {
         match self {
             Self::Host(error) => error.explain(),
             Self::Record(error) => error.explain(),
-            Self::Kind(_) => at(
-                "id",
-                "An object of this virtual cluster is of a kind that the host cluster does not have any more.",
-                self,
-                "Install what defines the kind again, then destroy.",
-            ),
+            Self::Kind(error) => error.explain(),
             Self::TimedOut { .. } => at(
                 "timeouts",
                 "Deleting took too long.",

@@ -1,10 +1,13 @@
 //! `nested_virtual_cluster` as Terraform sees it. Only data: defaults and checks live in `validate` and `plan`.
 
+#![allow(missing_docs, reason = "the schema describes every attribute, under the same name")]
+
 use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::host::access::Access;
 use crate::terraform::value::Value;
 
 /// A map of strings as Terraform sends it.
@@ -73,6 +76,20 @@ pub struct KubeconfigModel {
     pub client_certificate: Value<String>,
     pub client_key: Value<String>,
     pub raw: Value<String>,
+}
+
+impl KubeconfigModel {
+    /// Access to the virtual cluster `name`.
+    pub fn of(access: &Access, name: &str) -> Self {
+        let credentials = access.credentials.clone();
+        Self {
+            host: Value::Value(access.endpoint.clone()),
+            cluster_ca_certificate: Value::Value(credentials.certificate_authority),
+            client_certificate: Value::Value(credentials.client_certificate),
+            client_key: Value::Value(credentials.client_key),
+            raw: Value::Value(access.kubeconfig(name)),
+        }
+    }
 }
 
 impl fmt::Debug for ChartModel {

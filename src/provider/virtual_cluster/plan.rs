@@ -5,10 +5,10 @@
 
 use semver::Version;
 
-use crate::domain::quantity::{Bytes, Quantity};
-use crate::domain::size::Size;
 use crate::domain::distro::Distro;
 use crate::domain::name;
+use crate::domain::quantity::{Bytes, Quantity};
+use crate::domain::size::Size;
 use crate::domain::values::limits;
 use crate::provider::virtual_cluster::model::{ChartModel, ResourcesModel, VirtualClusterModel, VirtualClusterPrivate};
 use crate::provider::virtual_cluster::spec::{self, DEFAULT_CHART_SOURCE, Spec};
@@ -231,7 +231,9 @@ fn resources(config: &Value<ResourcesModel>, prior: Option<&ResourcesModel>) -> 
     let part = |config: &Value<String>, prior: Option<&Value<String>>, default: String| match (config, prior) {
         (Value::Null, Some(prior)) => prior.clone(),
         (Value::Null, None) => Value::Value(default),
-        (Value::Value(config), Some(Value::Value(prior))) if same_quantity(config, prior) => Value::Value(prior.clone()),
+        (Value::Value(config), Some(Value::Value(prior))) if same_quantity(config, prior) => {
+            Value::Value(prior.clone())
+        }
         (config, _) => config.clone(),
     };
     Value::Value(ResourcesModel {

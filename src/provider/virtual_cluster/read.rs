@@ -11,7 +11,7 @@ use crate::provider::Configured;
 use crate::provider::configuration::HostCluster;
 use crate::provider::virtual_cluster::explain::Explain;
 use crate::provider::virtual_cluster::model::{KubeconfigModel, VirtualClusterModel, VirtualClusterPrivate};
-use crate::provider::virtual_cluster::render::exposure;
+use crate::provider::virtual_cluster::render::{exposure, selector};
 use crate::provider::virtual_cluster::spec::{DRIFTED, Place, Spec};
 use crate::terraform::value::Value;
 use crate::terraform::{AttributePath, DeferReason, Diagnostics, Report, defer};
@@ -32,7 +32,11 @@ impl<'a> Read<'a> {
     /// The state as it is on the host. None without an error: the virtual cluster is gone.
     pub async fn read(mut self, state: VirtualClusterModel, private: VirtualClusterPrivate) -> Option<Found> {
         let Some(place) = Place::of(&state) else {
-            self.diags.fail(AttributePath::root(), "This state is incomplete.", "It names no host cluster, namespace and name.");
+            self.diags.fail(
+                AttributePath::root(),
+                "This state is incomplete.",
+                "It names no host cluster, namespace and name.",
+            );
             return None;
         };
         let host = match self.host(&place, &private).await? {
@@ -65,7 +69,10 @@ impl<'a> Read<'a> {
                 self.diags.fail(
                     AttributePath::root(),
                     "The connection to the host cluster is not known yet.",
-                    format!("Host cluster \"{}\" is configured from values that only an apply makes known.", place.host_cluster),
+                    format!(
+                        "Host cluster \"{}\" is configured from values that only an apply makes known.",
+                        place.host_cluster
+                    ),
                 );
                 return None;
             }
@@ -113,9 +120,9 @@ impl<'a> Read<'a> {
     ) -> Option<Found> {
         let place = Place::of(&state)?;
         let spec = self.spec(record, &place)?;
-        let observed = observe::observe(host, record, &exposure(&spec, &place.name)).await;
-        let observed = observed.map_err(|error| self.fail_host(&error)).ok()?;
-        if observed.namespace.is_gone() {
+        let observed = observe::observe(host, record, &exposure(&spec, &place.name), &selector(&place.name)).await;
+        let observed = observed.map_err(|error| self.diags.add_error(error.explain())).ok()?;
+        if observed.is_gone() {
             return None;
         }
         let drift = self.drift(record, &spec, &observed);
@@ -123,7 +130,11 @@ impl<'a> Read<'a> {
             self.diags.warn(
                 AttributePath::new("revision"),
                 format!("Virtual cluster \"{}\" has drifted.", place.id()),
-                format!("On host cluster \"{}\":\n\n{}\n\nThe next apply puts this right.", place.host_cluster, drift.join("\n")),
+                format!(
+                    "On host cluster \"{}\":\n\n{}\n\nThe next apply puts this right.",
+                    place.host_cluster,
+                    drift.join("\n")
+                ),
             );
         }
         state.paused = Value::Value(observed.is_paused());

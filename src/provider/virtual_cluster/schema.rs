@@ -11,13 +11,7 @@ pub const STATE_VERSION: i64 = 0;
 pub fn schema() -> Schema {
     use AttributeType::{AttributeSingle, Bool, String};
     let identity = [
-        (
-            "id",
-            computed(
-                String,
-                "`<host_cluster>/<namespace>/<name>`. The same text imports the virtual cluster.",
-            ),
-        ),
+        ("id", computed(String, "`<host_cluster>/<namespace>/<name>`. The same text imports the virtual cluster.")),
         (
             "name",
             defaulted(
@@ -159,13 +153,13 @@ pub fn schema() -> Schema {
             ),
         ),
         ("labels", optional(string_map(), "Labels for every object of the virtual cluster on the host cluster.")),
-        ("annotations", optional(string_map(), "Annotations for every object of the virtual cluster on the host cluster.")),
+        (
+            "annotations",
+            optional(string_map(), "Annotations for every object of the virtual cluster on the host cluster."),
+        ),
         (
             "deletion_protection",
-            defaulted(
-                Bool,
-                "Refuses to destroy or replace the virtual cluster while it is `true`. Default `false`.",
-            ),
+            defaulted(Bool, "Refuses to destroy or replace the virtual cluster while it is `true`. Default `false`."),
         ),
         (
             "wait",

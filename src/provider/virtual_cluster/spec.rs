@@ -89,7 +89,11 @@ impl Spec {
 
     /// The size in units, where the quantities are well-formed.
     pub fn size(&self) -> Option<Size> {
-        Some(Size { cpu: self.cpu.parse().ok()?, memory: self.memory.parse().ok()?, storage: self.storage.parse().ok()? })
+        Some(Size {
+            cpu: self.cpu.parse().ok()?,
+            memory: self.memory.parse().ok()?,
+            storage: self.storage.parse().ok()?,
+        })
     }
 
     /// What the mapping to chart values needs, for the virtual cluster at `place`. None if a value is malformed, which

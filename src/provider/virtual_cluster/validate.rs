@@ -56,7 +56,11 @@ impl Check<'_> {
 
     fn names(&mut self, config: &VirtualClusterModel) {
         if let Some(problem) = config.name.as_ref_option().and_then(|name| name::check_name(name).err()) {
-            self.fail(AttributePath::new("name"), "This name cannot be used for a virtual cluster.", format!("{problem}."));
+            self.fail(
+                AttributePath::new("name"),
+                "This name cannot be used for a virtual cluster.",
+                format!("{problem}."),
+            );
         }
         if let Some(problem) = config.namespace.as_ref_option().and_then(|name| name::check_namespace(name).err()) {
             self.fail(
@@ -81,7 +85,9 @@ impl Check<'_> {
                 self.fail(
                     AttributePath::new("vcluster_version"),
                     "This is not a version of vCluster.",
-                    format!("\"{text}\" is not an exact version. Write all three numbers and no \"v\", as in \"0.34.7\"."),
+                    format!(
+                        "\"{text}\" is not an exact version. Write all three numbers and no \"v\", as in \"0.34.7\"."
+                    ),
                 );
             }
             parsed.ok()
@@ -114,7 +120,11 @@ impl Check<'_> {
         let Some(chart) = chart else { return };
         let at = |name: &'static str| AttributePath::new("chart").attribute(name);
         if chart.source.as_ref_option().is_some_and(String::is_empty) {
-            self.fail(at("source"), "The chart's source is empty.", "Leave it out to use the official chart repository.");
+            self.fail(
+                at("source"),
+                "The chart's source is empty.",
+                "Leave it out to use the official chart repository.",
+            );
         }
         if let Some(digest) = chart.digest.as_ref_option() {
             let hex = digest.strip_prefix("sha256:").unwrap_or_default();
@@ -176,11 +186,14 @@ impl Check<'_> {
             self.fail(AttributePath::new("endpoint_type"), "This endpoint type is not known.", format!("{problem}."));
         }
         let host_dns = config.host_dns.as_ref_option();
-        if let Some(host_dns) = host_dns.filter(|name| !metadata::is_subdomain(name.strip_prefix("*.").unwrap_or(name))) {
+        if let Some(host_dns) = host_dns.filter(|name| !metadata::is_subdomain(name.strip_prefix("*.").unwrap_or(name)))
+        {
             self.fail(
                 AttributePath::new("host_dns"),
                 "This is not a DNS name.",
-                format!("\"{host_dns}\" is neither a DNS name in lower case nor a wildcard such as \"*.dev.example.com\"."),
+                format!(
+                    "\"{host_dns}\" is neither a DNS name in lower case nor a wildcard such as \"*.dev.example.com\"."
+                ),
             );
         }
         let missing = matches!(config.host_dns, Value::Null);
@@ -194,12 +207,7 @@ impl Check<'_> {
         }
     }
 
-    fn metadata(
-        &mut self,
-        attribute: &'static str,
-        map: &StringMap,
-        check: impl Fn(&str, &str) -> Result<(), String>,
-    ) {
+    fn metadata(&mut self, attribute: &'static str, map: &StringMap, check: impl Fn(&str, &str) -> Result<(), String>) {
         for (key, value) in map.as_ref_option().into_iter().flatten() {
             let value = value.as_ref_option().map(String::as_str).unwrap_or_default();
             if let Err(problem) = check(key, value) {
@@ -215,7 +223,8 @@ impl Check<'_> {
 
     fn timeouts(&mut self, config: &VirtualClusterModel) {
         let Some(timeouts) = config.timeouts.as_ref_option() else { return };
-        for (name, value) in [("create", &timeouts.create), ("update", &timeouts.update), ("delete", &timeouts.delete)] {
+        for (name, value) in [("create", &timeouts.create), ("update", &timeouts.update), ("delete", &timeouts.delete)]
+        {
             if let Some(problem) = value.as_ref_option().and_then(|text| duration::parse(text).err()) {
                 self.fail(
                     AttributePath::new("timeouts").attribute(name),

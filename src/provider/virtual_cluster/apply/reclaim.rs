@@ -29,9 +29,8 @@ impl Unfinished {
     pub async fn look(host: &Host, place: &Place) -> Self {
         // Whoever may not list, or meets an unreadable record, has nothing to clean up.
         let all = Records::of(host).list().await.unwrap_or_default();
-        let unfinished = |stored: &Stored| {
-            stored.record.namespace != place.namespace && stored.record.phase != Phase::HandedOver
-        };
+        let unfinished =
+            |stored: &Stored| stored.record.namespace != place.namespace && stored.record.phase != Phase::HandedOver;
         Self { host: host.clone(), seen: Instant::now(), stored: all.into_iter().filter(unfinished).collect() }
     }
 
@@ -68,7 +67,7 @@ async fn reclaim(
     // No silence is waited for: that the record did not move since it was first seen is what the claim checks.
     let Life::Stopped(stored) = records.watch_for_life(&stored, Duration::ZERO, stop).await? else { return Ok(false) };
     let digest = stored.record.chart_digest.clone();
-    let claim = records.claim(stored).await?;
+    let claim = records.claim(*stored).await?;
     claim.update(|record| record.phase = Phase::Deleting).await?;
     delete::delete(host, &claim, TIMEOUT, stop).await?;
     claim.remove().await?;

@@ -5,7 +5,8 @@
 
 use super::{Apply, Failed};
 use crate::host::record::{Phase, Record};
-use crate::host::records::{Claim, Life, Records, Reservation, SILENCE, Stored};
+use crate::host::records::claim::Claim;
+use crate::host::records::{Life, Records, Reservation, SILENCE, Stored};
 use crate::host::{Host, namespace};
 use crate::provider::virtual_cluster::model::{VirtualClusterModel, VirtualClusterPrivate};
 use crate::provider::virtual_cluster::spec::{Place, Spec};
@@ -35,7 +36,7 @@ impl Apply<'_> {
                         }
                     };
                 }
-                Reservation::Taken(stored) => stored,
+                Reservation::Taken(stored) => *stored,
             };
             let leftover = self.leftover(host, &records, place, stored).await?;
             if let Some(claim) = leftover {
@@ -66,7 +67,7 @@ impl Apply<'_> {
                         self.explain(claim.update(|record| record.phase = Phase::HandedOver).await)?;
                         return Ok(claim);
                     }
-                    Reservation::Taken(stored) => stored,
+                    Reservation::Taken(stored) => *stored,
                 }
             }
         };
@@ -95,10 +96,13 @@ impl Apply<'_> {
             // Its namespace was deleted behind our back, and everything with it.
             return self.explain(records.claim(stored).await).map(Some);
         }
-        tracing::info!(virtual_cluster = place.id(), "an unfinished creation stands in the way; watching whether it is alive");
+        tracing::info!(
+            virtual_cluster = place.id(),
+            "an unfinished creation stands in the way; watching whether it is alive"
+        );
         match self.explain(records.watch_for_life(&stored, SILENCE, &self.stop.clone()).await)? {
             Life::Gone => Ok(None),
-            Life::Stopped(stored) => self.explain(records.claim(stored).await).map(Some),
+            Life::Stopped(stored) => self.explain(records.claim(*stored).await).map(Some),
             Life::Alive(stored) if stored.record.phase == Phase::HandedOver => Err(self.exists(place)),
             Life::Alive(_) => {
                 self.diags.fail(
