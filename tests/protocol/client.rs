@@ -81,11 +81,6 @@ impl Handshake {
         let server = ServerName::try_from("localhost")?;
         Grpc::over(TlsConnector::from(Arc::new(client)).connect(server, stream).await?).await
     }
-
-    /// Connects without TLS.
-    pub async fn connect_plainly(&self) -> Result<Grpc, Box<dyn std::error::Error + Send + Sync>> {
-        Grpc::over(UnixStream::connect(&self.address).await?).await
-    }
 }
 
 /// One HTTP/2 connection.
@@ -93,7 +88,8 @@ impl Handshake {
 pub struct Grpc(SendRequest<Body>);
 
 impl Grpc {
-    async fn over(
+    /// A connection over any stream, without TLS unless the stream has it.
+    pub async fn over(
         stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
     ) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
         let (requests, connection) = hyper::client::conn::http2::Builder::new(TokioExecutor::new())
