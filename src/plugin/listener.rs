@@ -36,7 +36,10 @@ impl Listener {
     pub fn bind(directory: Option<&Path>) -> Result<Self, (PathBuf, io::Error)> {
         let parent = directory.map_or_else(std::env::temp_dir, Path::to_owned);
         let bind = || {
-            let directory = tempfile::Builder::new().prefix("terraform-nested-").tempdir_in(&parent)?;
+            use std::os::unix::fs::PermissionsExt;
+            let only_this_user = std::fs::Permissions::from_mode(0o700);
+            let directory =
+                tempfile::Builder::new().prefix("terraform-nested-").permissions(only_this_user).tempdir_in(&parent)?;
             let path = directory.path().join("socket");
             let listener = tokio::net::UnixListener::bind(&path)?;
             Ok(Self { socket: Socket::Unix(listener, directory), address: path.to_string_lossy().into_owned() })
