@@ -1,1 +1,10 @@
 //! The pure rules of the product. No I/O; nothing of kube, tonic or tokio.
+
+pub mod distro;
+pub mod endpoint;
+pub mod metadata;
+pub mod name;
+pub mod quantity;
+pub mod size;
+pub mod status;
+pub mod values;

@@ -1,0 +1,257 @@
+//! Kubernetes quantities (`"500m"`, `"4"`, `"4Gi"`) as exact integers.
+//!
+//! Owns parsing, comparing by value and the canonical form. Never uses floats, and never changes what a user wrote:
+//! callers keep the text and compare through [`Quantity`].
+//!
+//! The grammar is that of `k8s.io/apimachinery/pkg/api/resource`: a decimal number and one suffix, of which there are
+//! binary (`Ki` … `Ei`), decimal (`n` … `E`) and exponents (`e3`, `E3`).
+
+use std::fmt;
+use std::str::FromStr;
+
+/// What a quantity cannot be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum QuantityError {
+    /// Not of the form number and suffix.
+    #[error("\"{0}\" is not a quantity: write a number with an optional unit, as in \"500m\", \"4\" or \"4Gi\"")]
+    Malformed(String),
+    /// A minus sign. Sizes start at zero.
+    #[error("\"{0}\" is negative")]
+    Negative(String),
+    /// More than 2^63-1 of the base unit.
+    #[error("\"{0}\" is larger than Kubernetes can count")]
+    TooLarge(String),
+    /// Finer than the unit that the resource is counted in.
+    #[error("\"{given}\" is finer than {unit}, the smallest unit of {resource}")]
+    TooFine {
+        /// What was written.
+        given: String,
+        /// What it counts: CPU, memory or storage.
+        resource: &'static str,
+        /// The resource's unit.
+        unit: &'static str,
+    },
+}
+
+/// An exact, non-negative quantity, in thousand-millionths of its unit (Kubernetes' own smallest step).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Quantity {
+    nanos: u128,
+}
+
+const NANOS: u128 = 1_000_000_000;
+const MAX: u128 = i64::MAX as u128;
+
+impl FromStr for Quantity {
+    type Err = QuantityError;
+
+    fn from_str(text: &str) -> Result<Self, QuantityError> {
+        let malformed = || QuantityError::Malformed(text.to_owned());
+        let number = text.strip_prefix('+').unwrap_or(text);
+        if number.starts_with('-') {
+            return Err(QuantityError::Negative(text.to_owned()));
+        }
+        let end = number.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(number.len());
+        let (digits, suffix) = number.split_at(end);
+        let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+        if whole.len() + fraction.len() == 0 || fraction.contains('.') {
+            return Err(malformed());
+        }
+        let (mut numerator, mut denominator) = scale(suffix).ok_or_else(malformed)?;
+        let too_large = || QuantityError::TooLarge(text.to_owned());
+        let fraction = fraction.trim_end_matches('0');
+        for _ in 0..fraction.len() {
+            denominator = denominator.checked_mul(10).ok_or_else(malformed)?;
+        }
+        let digits = format!("{whole}{fraction}");
+        let mantissa: u128 = match digits.trim_start_matches('0') {
+            "" => 0,
+            digits => digits.parse().map_err(|_| too_large())?,
+        };
+        // Cancel before multiplying, so that "0.000001E" does not overflow on the way to a small result.
+        let common = gcd(numerator, denominator);
+        numerator /= common;
+        denominator /= common;
+        let scaled = mantissa.checked_mul(numerator).ok_or_else(too_large)?;
+        // As Kubernetes does, what is finer than a thousand-millionth is rounded up.
+        let nanos = scaled.div_ceil(denominator);
+        if nanos > MAX * NANOS {
+            return Err(too_large());
+        }
+        Ok(Self { nanos })
+    }
+}
+
+/// The factor of a suffix in thousand-millionths, as a fraction.
+fn scale(suffix: &str) -> Option<(u128, u128)> {
+    let decimal = |power: i32| match power {
+        -9..=18 => Some((10u128.pow((power + 9) as u32), 1)),
+        -30..=-10 => Some((1, 10u128.pow((-power - 9) as u32))),
+        _ => None,
+    };
+    let binary = |shift: u32| Some((NANOS << shift, 1));
+    match suffix {
+        "n" => decimal(-9),
+        "u" => decimal(-6),
+        "m" => decimal(-3),
+        "" => decimal(0),
+        "k" => decimal(3),
+        "M" => decimal(6),
+        "G" => decimal(9),
+        "T" => decimal(12),
+        "P" => decimal(15),
+        "E" => decimal(18),
+        "Ki" => binary(10),
+        "Mi" => binary(20),
+        "Gi" => binary(30),
+        "Ti" => binary(40),
+        "Pi" => binary(50),
+        "Ei" => binary(60),
+        exponent => decimal(exponent.strip_prefix(['e', 'E'])?.parse().ok()?),
+    }
+}
+
+fn gcd(a: u128, b: u128) -> u128 {
+    if b == 0 { a } else { gcd(b, a % b) }
+}
+
+/// CPU in millicores (thousandths of a core).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Millicores(pub u64);
+
+/// Memory or storage in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Bytes(pub u64);
+
+impl Quantity {
+    fn in_units(self, nanos_per_unit: u128) -> Result<u64, ()> {
+        if self.nanos % nanos_per_unit != 0 {
+            return Err(());
+        }
+        u64::try_from(self.nanos / nanos_per_unit).map_err(|_| ())
+    }
+}
+
+impl FromStr for Millicores {
+    type Err = QuantityError;
+
+    fn from_str(text: &str) -> Result<Self, QuantityError> {
+        let too_fine = |()| QuantityError::TooFine { given: text.to_owned(), resource: "CPU", unit: "1m" };
+        let quantity: Quantity = text.parse()?;
+        if quantity.nanos > MAX * (NANOS / 1000) {
+            return Err(QuantityError::TooLarge(text.to_owned()));
+        }
+        quantity.in_units(NANOS / 1000).map(Self).map_err(too_fine)
+    }
+}
+
+impl FromStr for Bytes {
+    type Err = QuantityError;
+
+    fn from_str(text: &str) -> Result<Self, QuantityError> {
+        let too_fine =
+            |()| QuantityError::TooFine { given: text.to_owned(), resource: "memory and storage", unit: "one byte" };
+        text.parse::<Quantity>()?.in_units(NANOS).map(Self).map_err(too_fine)
+    }
+}
+
+impl fmt::Display for Millicores {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0 % 1000 == 0 { write!(f, "{}", self.0 / 1000) } else { write!(f, "{}m", self.0) }
+    }
+}
+
+impl fmt::Display for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let units = [("Ei", 60), ("Pi", 50), ("Ti", 40), ("Gi", 30), ("Mi", 20), ("Ki", 10)];
+        match units.iter().find(|(_, shift)| self.0 != 0 && self.0 % (1 << shift) == 0) {
+            Some((unit, shift)) => write!(f, "{}{unit}", self.0 >> shift),
+            None => write!(f, "{}", self.0),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check_bytes(text: &str, expected: Result<u64, &str>) {
+        let actual = text.parse::<Bytes>();
+        match expected {
+            Ok(bytes) => assert_eq!(actual, Ok(Bytes(bytes)), "{text}"),
+            Err(part) => {
+                let message = actual.expect_err(text).to_string();
+                assert!(message.contains(part), "{message:?} does not say {part:?}");
+            }
+        }
+    }
+
+    #[track_caller]
+    fn check_cpu(text: &str, expected: Result<u64, &str>) {
+        let actual = text.parse::<Millicores>();
+        match expected {
+            Ok(millicores) => assert_eq!(actual, Ok(Millicores(millicores)), "{text}"),
+            Err(part) => {
+                let message = actual.expect_err(text).to_string();
+                assert!(message.contains(part), "{message:?} does not say {part:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn memory_is_counted_in_whole_bytes() {
+        check_bytes("4Gi", Ok(4 << 30));
+        check_bytes("4G", Ok(4_000_000_000));
+        check_bytes("0", Ok(0));
+        check_bytes("1.5Gi", Ok(3 << 29));
+        check_bytes(".5Ki", Ok(512));
+        check_bytes("2.", Ok(2));
+        check_bytes("+1k", Ok(1000));
+        check_bytes("1e3", Ok(1000));
+        check_bytes("1E3", Ok(1000));
+        check_bytes("1E", Ok(1_000_000_000_000_000_000));
+        check_bytes("5000m", Ok(5));
+        check_bytes("0.000000000000000001E", Ok(1));
+        check_bytes("9223372036854775807", Ok(i64::MAX as u64));
+        check_bytes("500m", Err("finer than one byte"));
+        check_bytes("9223372036854775808", Err("larger than"));
+        check_bytes("8Ei", Err("larger than"));
+        check_bytes("99999999999999999999999999999999999999999", Err("larger than"));
+    }
+
+    #[test]
+    fn cpu_is_counted_in_whole_millicores() {
+        check_cpu("4", Ok(4000));
+        check_cpu("500m", Ok(500));
+        check_cpu("0.5", Ok(500));
+        check_cpu("1k", Ok(1_000_000));
+        check_cpu("1500000u", Ok(1500));
+        check_cpu("0.0005", Err("finer than 1m"));
+        check_cpu("100000000000000000", Err("larger than"));
+    }
+
+    #[test]
+    fn nonsense_is_refused() {
+        for text in
+            ["", " ", "4 Gi", "4gi", "4GiB", "four", "1..2", "1.2.3", ".", "Gi", "1e", "1e99", "0x10", "1_000", "٤"]
+        {
+            check_bytes(text, Err("is not a quantity"));
+        }
+        check_bytes("-1", Err("negative"));
+    }
+
+    #[test]
+    fn canonical_form_reads_back_as_the_same_value() {
+        for (value, text) in
+            [(0, "0"), (1, "1"), (1000, "1000"), (1 << 10, "1Ki"), (3 << 29, "1536Mi"), (1 << 40, "1Ti")]
+        {
+            assert_eq!(Bytes(value).to_string(), text);
+            check_bytes(text, Ok(value));
+        }
+        for (value, text) in [(0, "0"), (500, "500m"), (1500, "1500m"), (4000, "4")] {
+            assert_eq!(Millicores(value).to_string(), text);
+            check_cpu(text, Ok(value));
+        }
+    }
+}

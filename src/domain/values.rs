@@ -1,0 +1,178 @@
+//! The mapping from a virtual cluster's attributes to values of the vCluster chart (0.24 to 0.36), versioned.
+//!
+//! Owns which chart values the provider sets, how the user's `values` are merged with them and which of the user's are
+//! refused. Never reads a chart and never renders one. The size itself is not a chart value: see [`limits`].
+//!
+//! The numbers and the paths were measured and read as `docs/design/sizes.md` tells.
+
+pub mod limits;
+mod merge;
+mod refused;
+
+use std::collections::BTreeMap;
+
+use semver::Version;
+use serde_json::{Value, json};
+
+use crate::domain::distro::Distro;
+use crate::domain::endpoint::EndpointType;
+use crate::domain::quantity::Bytes;
+use crate::domain::size::Size;
+
+pub use merge::{Layer, ValuesError};
+
+/// Which mapping made a virtual cluster's objects. It is recorded with each virtual cluster, so that a later provider
+/// renders the same objects. A change of the mapping that changes any object is a new version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum MappingVersion {
+    /// The first.
+    V1,
+}
+
+impl MappingVersion {
+    /// What new virtual clusters get.
+    pub const NEWEST: Self = Self::V1;
+
+    /// The number in records.
+    pub fn number(self) -> u32 {
+        match self {
+            Self::V1 => 1,
+        }
+    }
+
+    /// The version of a record; none for one of a newer provider.
+    pub fn from_number(number: u32) -> Option<Self> {
+        match number {
+            1 => Some(Self::V1),
+            _ => None,
+        }
+    }
+}
+
+/// Everything of a virtual cluster that its chart values depend on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VirtualClusterSpec {
+    /// Its name, which is also the chart's release name.
+    pub name: String,
+    /// Its namespace on the host cluster.
+    pub namespace: String,
+    /// The vCluster version that its chart has.
+    pub vcluster_version: Version,
+    /// Its size.
+    pub size: Size,
+    /// The control plane's volume as [`limits::control_plane_volume`] said when the virtual cluster was created; a
+    /// StatefulSet's volumes cannot be changed later. None: the data lives as long as the pod.
+    pub volume: Option<Bytes>,
+    /// The storage class of that volume; none: the host's default.
+    pub storage_class: Option<String>,
+    /// How it is reached.
+    pub endpoint_type: EndpointType,
+    /// Its host name (see [`crate::domain::endpoint::host_name`]); an Ingress needs one.
+    pub host_name: Option<String>,
+    /// The distribution inside.
+    pub distro: Distro,
+    /// The Kubernetes version inside, as the image is tagged (`v1.35.0`); none: the chart's own.
+    pub kubernetes_version: Option<String>,
+    /// Labels of the nodes that the virtual cluster may use; empty: all.
+    pub node_selector: BTreeMap<String, String>,
+}
+
+/// The values to render the chart with: what the provider manages, over the user's `layers` (later ones win), over the
+/// provider's defaults.
+///
+/// # Errors
+/// The first value, in order of layers, that contradicts a managed one or that is refused.
+pub fn chart_values(
+    version: MappingVersion,
+    spec: &VirtualClusterSpec,
+    layers: &[Layer<'_>],
+) -> Result<Value, ValuesError> {
+    let MappingVersion::V1 = version;
+    let managed = managed(spec);
+    for layer in layers {
+        merge::check(&managed, layer)?;
+        refused::check(layer)?;
+    }
+    let mut values = defaults(spec);
+    for layer in layers {
+        merge::overlay(&mut values, layer.values);
+    }
+    merge::overlay_joining_lists(&mut values, &managed);
+    Ok(values)
+}
+
+/// What the user's values may replace.
+fn defaults(spec: &VirtualClusterSpec) -> Value {
+    let control_plane = limits::control_plane(&spec.size);
+    let distro = spec.distro.to_string();
+    json!({
+        "controlPlane": {
+            "statefulSet": { "resources": {
+                "requests": { "cpu": "200m", "memory": "256Mi" },
+                "limits": control_plane,
+            } },
+            // The init container that copies the binaries; a pod is charged the larger of it and the syncer.
+            "distro": { distro: { "resources": {
+                "requests": { "cpu": "40m", "memory": "64Mi" },
+                "limits": { "cpu": control_plane.cpu.to_string(), "memory": "256Mi" },
+            } } },
+            "coredns": { "deployment": { "resources": {
+                "requests": { "cpu": "20m", "memory": "64Mi" },
+                "limits": limits::COREDNS,
+            } } },
+        },
+    })
+}
+
+/// What the user's values may repeat but not contradict.
+fn managed(spec: &VirtualClusterSpec) -> Value {
+    let mut values = json!({
+        // The provider applies both itself, so that a new size reaches the host without a restart: the chart hashes
+        // all its values into the control plane's pod.
+        "policies": { "resourceQuota": { "enabled": false }, "limitRange": { "enabled": false } },
+        "controlPlane": {
+            "distro": distro(spec),
+            "service": { "enabled": true, "spec": { "type": spec.endpoint_type.service_type() } },
+            "proxy": { "extraSANs": server_names(spec) },
+            "statefulSet": { "persistence": { "volumeClaim": volume_claim(spec) } },
+        },
+    });
+    if let (EndpointType::Ingress, Some(host)) = (spec.endpoint_type, &spec.host_name) {
+        values["controlPlane"]["ingress"] = json!({ "enabled": true, "host": host });
+    }
+    if !spec.node_selector.is_empty() {
+        values["controlPlane"]["statefulSet"]["scheduling"] = json!({ "nodeSelector": spec.node_selector });
+        values["sync"] =
+            json!({ "fromHost": { "nodes": { "enabled": true, "selector": { "labels": spec.node_selector } } } });
+    }
+    values
+}
+
+fn distro(spec: &VirtualClusterSpec) -> Value {
+    let version = spec.kubernetes_version.as_ref();
+    match (spec.distro, version) {
+        // k3s has no `version`, and its tags end in the packaging's number.
+        (Distro::K3s, Some(version)) => json!({ "k3s": { "enabled": true, "image": { "tag": version } } }),
+        (Distro::K3s, None) => json!({ "k3s": { "enabled": true } }),
+        (Distro::K8s, Some(version)) => json!({ "k8s": { "enabled": true, "version": version } }),
+        (Distro::K8s, None) => json!({ "k8s": { "enabled": true } }),
+    }
+}
+
+/// Names that vCluster's own certificate lacks: it has the Service's cluster IP, its load balancer's address, `<name>`
+/// and `<name>.<namespace>`.
+fn server_names(spec: &VirtualClusterSpec) -> Vec<String> {
+    let service = format!("{}.{}.svc", spec.name, spec.namespace);
+    std::iter::once(service).chain(spec.host_name.clone()).collect()
+}
+
+fn volume_claim(spec: &VirtualClusterSpec) -> Value {
+    match (spec.volume, &spec.storage_class) {
+        (None, _) => json!({ "enabled": false }),
+        (Some(volume), None) => json!({ "enabled": true, "size": volume.to_string() }),
+        (Some(volume), Some(class)) => json!({ "enabled": true, "size": volume.to_string(), "storageClass": class }),
+    }
+}
+
+#[cfg(test)]
+mod tests;

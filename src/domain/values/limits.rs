@@ -1,0 +1,153 @@
+//! How a size is divided between the control plane and the tenant, and the two objects by which the host enforces it.
+//!
+//! Owns the arithmetic and the ResourceQuota and LimitRange made of it. Integers only; every function grows with its
+//! argument, and so does what it leaves to the tenant.
+
+use serde::Serialize;
+use serde::ser::{SerializeStruct, Serializer};
+use serde_json::{Value, json};
+
+use super::{MappingVersion, VirtualClusterSpec};
+use crate::domain::quantity::{Bytes, Millicores};
+use crate::domain::size::Size;
+
+const MIB: u64 = 1 << 20;
+const GIB: u64 = 1 << 30;
+
+/// Limits of a container. Serializes to `{cpu, memory}` as Kubernetes writes them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// CPU.
+    pub cpu: Millicores,
+    /// Memory.
+    pub memory: Bytes,
+}
+
+impl Serialize for Limits {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut limits = serializer.serialize_struct("Limits", 2)?;
+        limits.serialize_field("cpu", &self.cpu.to_string())?;
+        limits.serialize_field("memory", &self.memory.to_string())?;
+        limits.end()
+    }
+}
+
+/// CoreDNS inside the virtual cluster. The chart's own CPU limit, a whole core, would be a third of the smallest one.
+pub const COREDNS: Limits = Limits { cpu: Millicores(200), memory: Bytes(170 * MIB) };
+
+/// The control plane's limits: an eighth of the size, from 1 CPU and 1Gi (which carry a small one well) to 4 CPU and
+/// 4Gi (the chart's own memory limit). Up to 8 CPU and 8Gi it is the same for all sizes, so that a resize there needs
+/// no restart. In sizes below the usual minimum it is at most a third of the CPU.
+pub fn control_plane(size: &Size) -> Limits {
+    let cpu = (size.cpu.0 / 8).clamp(1000, 4000).min(size.cpu.0 / 3);
+    let memory = (size.memory.0 / 8).clamp(GIB, 4 * GIB) / MIB * MIB;
+    Limits { cpu: Millicores(cpu), memory: Bytes(memory) }
+}
+
+/// The control plane's volume in a virtual cluster that is created with `storage`: a quarter of it, from 256Mi to the
+/// chart's own 5Gi. None for no storage. Recorded at creation and not asked again.
+pub fn control_plane_volume(storage: Bytes) -> Option<Bytes> {
+    let volume = (storage.0 / 4).clamp(256 * MIB, 5 * GIB) / MIB * MIB;
+    (storage.0 > 0).then_some(Bytes(volume))
+}
+
+/// What a container without limits of its own gets: a twentieth of the CPU and a twenty-fourth of the memory, so that
+/// ten fit beside the control plane in the smallest size; at most the chart's own 1 CPU and 512Mi.
+pub fn container_default(size: &Size) -> Limits {
+    let cpu = (size.cpu.0 / 20).clamp(1, 1000);
+    let memory = (size.memory.0 / 24 / MIB * MIB).clamp(MIB, 512 * MIB);
+    Limits { cpu: Millicores(cpu), memory: Bytes(memory) }
+}
+
+/// The ResourceQuota and the LimitRange of a virtual cluster, named as the chart would name them.
+pub fn objects(version: MappingVersion, spec: &VirtualClusterSpec) -> [Value; 2] {
+    let MappingVersion::V1 = version;
+    let metadata = json!({ "name": format!("vc-{}", spec.name), "namespace": spec.namespace });
+    let (cpu, memory) = (spec.size.cpu.to_string(), spec.size.memory.to_string());
+    let limits = container_default(&spec.size);
+    let requests = Limits { cpu: Millicores(limits.cpu.0.div_ceil(4)), memory: Bytes(limits.memory.0 / 2) };
+    [
+        json!({
+            "apiVersion": "v1",
+            "kind": "ResourceQuota",
+            "metadata": metadata,
+            "spec": { "hard": {
+                "requests.cpu": cpu, "limits.cpu": cpu,
+                "requests.memory": memory, "limits.memory": memory,
+                "requests.storage": spec.size.storage.to_string(),
+            } },
+        }),
+        json!({
+            "apiVersion": "v1",
+            "kind": "LimitRange",
+            "metadata": metadata,
+            "spec": { "limits": [{ "type": "Container", "default": limits, "defaultRequest": requests }] },
+        }),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn size(cpu: u64, memory: u64) -> Size {
+        Size { cpu: Millicores(cpu), memory: Bytes(memory), storage: Bytes(0) }
+    }
+
+    /// What the tenant's own pods can be limited to together.
+    fn room(size: &Size) -> Limits {
+        let control_plane = control_plane(size);
+        Limits {
+            cpu: Millicores(size.cpu.0 - control_plane.cpu.0 - COREDNS.cpu.0),
+            memory: Bytes(size.memory.0 - control_plane.memory.0 - COREDNS.memory.0),
+        }
+    }
+
+    #[test]
+    fn ten_ordinary_pods_run_in_the_smallest_virtual_cluster() {
+        let (room, pod) = (room(&Size::MINIMUM), container_default(&Size::MINIMUM));
+        assert!(10 * pod.cpu.0 <= room.cpu.0, "{pod:?} in {room:?}");
+        assert!(10 * pod.memory.0 <= room.memory.0, "{pod:?} in {room:?}");
+    }
+
+    #[test]
+    fn two_gibibytes_of_workloads_run_in_the_default_virtual_cluster() {
+        assert!(room(&Size::DEFAULT).memory >= Bytes(2 * GIB));
+    }
+
+    #[test]
+    fn the_tenant_has_most_of_every_size_from_the_minimum_on() {
+        for gib in 3..300 {
+            let size = size(gib * 1000, gib * GIB);
+            let room = room(&size);
+            assert!(2 * room.cpu.0 > size.cpu.0 && 2 * room.memory.0 > size.memory.0, "{size:?}: {room:?}");
+        }
+    }
+
+    #[test]
+    fn a_larger_size_is_never_worse() {
+        let grown = |a: Limits, b: Limits| a.cpu <= b.cpu && a.memory <= b.memory;
+        for step in 12..600 {
+            let (smaller, larger) =
+                (size(step * 250, step * 256 * MIB), size((step + 1) * 250, (step + 1) * 256 * MIB));
+            assert!(grown(control_plane(&smaller), control_plane(&larger)), "{smaller:?}");
+            assert!(grown(room(&smaller), room(&larger)), "{smaller:?}");
+            assert!(grown(container_default(&smaller), container_default(&larger)), "{smaller:?}");
+        }
+    }
+
+    #[test]
+    fn small_resizes_leave_the_control_plane_as_it_is() {
+        assert_eq!(control_plane(&Size::MINIMUM), control_plane(&size(8000, 8 * GIB)));
+        assert_ne!(control_plane(&Size::MINIMUM), control_plane(&size(16000, 16 * GIB)));
+    }
+
+    #[test]
+    fn the_control_planes_volume_is_a_quarter_of_the_storage() {
+        for (storage, volume) in
+            [(0, None), (GIB, Some(256 * MIB)), (2 * GIB, Some(512 * MIB)), (1 << 40, Some(5 * GIB))]
+        {
+            assert_eq!(control_plane_volume(Bytes(storage)), volume.map(Bytes), "{storage}");
+        }
+    }
+}
