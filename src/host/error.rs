@@ -238,7 +238,8 @@ impl Reason {
                  that it belongs to this cluster."
             }
             Self::Forbidden(permission) if permission.is_anonymous() => {
-                "No credential was sent. Set token, client_certificate and client_key, username and password, or exec."
+                "The API server saw no credential that it understands. Set token, exec, or client_certificate and client_key; \
+                 username and password are for a proxy before it."
             }
             Self::Escalation { .. } => {
                 "Give the user the rules that the message names, or the verb `escalate` on roles."
