@@ -23,6 +23,9 @@ pub enum DistroError {
     /// No such distribution.
     #[error("\"{0}\" is not a distribution: use \"k3s\" or \"k8s\"")]
     Unknown(String),
+    /// Not a Kubernetes version.
+    #[error("\"{0}\" is not a Kubernetes version: write all three numbers, as in \"1.35.0\"")]
+    NotAVersion(String),
     /// The version no longer ships it.
     #[error("vCluster {version} has no k3s any more (0.32 was the last); use \"k8s\"")]
     NoK3s {
@@ -37,6 +40,26 @@ impl Distro {
         if has_k3s(vcluster) { Self::K3s } else { Self::K8s }
     }
 
+    /// Every distribution that `vcluster` ships, k0s aside, which this provider never uses.
+    pub fn all_of(vcluster: &Version) -> &'static [Self] {
+        if has_k3s(vcluster) { &[Self::K3s, Self::K8s] } else { &[Self::K8s] }
+    }
+
+    /// The tag of the image that has Kubernetes `version` (`1.34.0` or `v1.34.0`): `v1.34.0`, or `v1.34.0-k3s1` for
+    /// k3s, whose packaging may also be given.
+    pub fn image_tag(self, version: &str) -> Result<String, DistroError> {
+        let bare = version.strip_prefix('v').unwrap_or(version);
+        let (release, packaging) = bare.split_once('-').map_or((bare, None), |(release, rest)| (release, Some(rest)));
+        let is_release = Version::parse(release).is_ok_and(|version| version.build.is_empty());
+        match (self, packaging) {
+            (Self::K8s | Self::K3s, None) if is_release => {
+                Ok(format!("v{release}{}", if self == Self::K3s { "-k3s1" } else { "" }))
+            }
+            (Self::K3s, Some(packaging)) if is_release && is_k3s_packaging(packaging) => Ok(format!("v{bare}")),
+            _ => Err(DistroError::NotAVersion(version.to_owned())),
+        }
+    }
+
     /// Refuses a distribution that `vcluster` does not ship.
     pub fn check(self, vcluster: &Version) -> Result<(), DistroError> {
         match self {
@@ -44,6 +67,10 @@ impl Distro {
             Self::K3s | Self::K8s => Ok(()),
         }
     }
+}
+
+fn is_k3s_packaging(text: &str) -> bool {
+    text.strip_prefix("k3s").is_some_and(|number| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()))
 }
 
 /// Pre-releases count as the release that they lead to.
@@ -92,6 +119,21 @@ mod tests {
         check("0.33.0", Distro::K8s, false);
         check("0.34.7", Distro::K8s, false);
         check("1.0.0", Distro::K8s, false);
+    }
+
+    #[test]
+    fn a_version_becomes_the_tag_of_an_image() {
+        let check = |distro: Distro, version: &str, tag: Option<&str>| {
+            assert_eq!(distro.image_tag(version).ok().as_deref(), tag, "{distro} {version}");
+        };
+        check(Distro::K8s, "1.34.0", Some("v1.34.0"));
+        check(Distro::K8s, "v1.34.0", Some("v1.34.0"));
+        check(Distro::K3s, "1.32.7", Some("v1.32.7-k3s1"));
+        check(Distro::K3s, "v1.32.7-k3s2", Some("v1.32.7-k3s2"));
+        for bad in ["", "1.34", "latest", "vv1.34.0", "v1.34.0-k3s1", "1.34.0+x", "1.34.0-"] {
+            check(Distro::K8s, bad, None);
+        }
+        check(Distro::K3s, "1.34.0-k3s", None);
     }
 
     #[test]

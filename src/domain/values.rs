@@ -12,7 +12,7 @@ mod refused;
 use std::collections::BTreeMap;
 
 use semver::Version;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::domain::distro::Distro;
 use crate::domain::endpoint::EndpointType;
@@ -71,7 +71,7 @@ pub struct VirtualClusterSpec {
     pub host_name: Option<String>,
     /// The distribution inside.
     pub distro: Distro,
-    /// The Kubernetes version inside, as the image is tagged (`v1.35.0`); none: the chart's own.
+    /// The Kubernetes version inside, as [`Distro::image_tag`] gives it; none: the chart's own.
     pub kubernetes_version: Option<String>,
     /// Labels of the nodes that the virtual cluster may use; empty: all.
     pub node_selector: BTreeMap<String, String>,
@@ -142,21 +142,26 @@ fn managed(spec: &VirtualClusterSpec) -> Value {
     }
     if !spec.node_selector.is_empty() {
         values["controlPlane"]["statefulSet"]["scheduling"] = json!({ "nodeSelector": spec.node_selector });
-        values["sync"] =
-            json!({ "fromHost": { "nodes": { "enabled": true, "selector": { "labels": spec.node_selector } } } });
+        // Without `nodes.enabled` no node is synced, and yet every pod gets these labels as its node selector.
+        values["sync"] = json!({ "fromHost": { "nodes": { "selector": { "labels": spec.node_selector } } } });
     }
     values
 }
 
+/// The chosen distribution on and every other that the version knows off: its schema refuses those that it does not.
 fn distro(spec: &VirtualClusterSpec) -> Value {
-    let version = spec.kubernetes_version.as_ref();
-    match (spec.distro, version) {
-        // k3s has no `version`, and its tags end in the packaging's number.
-        (Distro::K3s, Some(version)) => json!({ "k3s": { "enabled": true, "image": { "tag": version } } }),
-        (Distro::K3s, None) => json!({ "k3s": { "enabled": true } }),
-        (Distro::K8s, Some(version)) => json!({ "k8s": { "enabled": true, "version": version } }),
-        (Distro::K8s, None) => json!({ "k8s": { "enabled": true } }),
+    let mut values = Map::new();
+    for &distro in Distro::all_of(&spec.vcluster_version) {
+        values.insert(distro.to_string(), json!({ "enabled": distro == spec.distro }));
     }
+    if let Some(tag) = &spec.kubernetes_version {
+        let chosen = match spec.distro {
+            Distro::K3s => json!({ "enabled": true, "image": { "tag": tag } }),
+            Distro::K8s => json!({ "enabled": true, "version": tag }),
+        };
+        values.insert(spec.distro.to_string(), chosen);
+    }
+    Value::Object(values)
 }
 
 /// Names that vCluster's own certificate lacks: it has the Service's cluster IP, its load balancer's address, `<name>`

@@ -37,6 +37,7 @@ const REFUSED: &[Refusal] = &[
     Refusal { path: "policies.limitRange", reason: SIZED },
     Refusal { path: "controlPlane.statefulSet.persistence.volumeClaimTemplates", reason: VOLUME },
     Refusal { path: "controlPlane.statefulSet.persistence.dataVolume", reason: VOLUME },
+    Refusal { path: "controlPlane.distro.k0s.enabled", reason: "`distro` is k3s or k8s" },
     Refusal { path: "exportKubeConfig.secret", reason: KUBECONFIG },
     Refusal { path: "exportKubeConfig.serviceAccount", reason: KUBECONFIG },
     Refusal { path: "exportKubeConfig.insecure", reason: KUBECONFIG },

@@ -72,20 +72,18 @@ fn every_attribute_has_its_value() {
     check_at(&fast, claim, json!({ "enabled": true, "size": "512Mi", "storageClass": "fast" }));
 
     let k3s = with(|spec| {
+        spec.vcluster_version = Version::new(0, 32, 3);
         spec.distro = Distro::K3s;
         spec.kubernetes_version = Some("v1.32.7-k3s1".to_owned());
     });
     check_at(&k3s, "/controlPlane/distro/k3s/image/tag", json!("v1.32.7-k3s1"));
+    check_at(&k3s, "/controlPlane/distro/k8s", json!({ "enabled": false }));
     let k8s = with(|spec| spec.kubernetes_version = Some("v1.34.0".to_owned()));
     check_at(&k8s, "/controlPlane/distro/k8s/version", json!("v1.34.0"));
 
     let selected = with(|spec| spec.node_selector = BTreeMap::from([("pool".to_owned(), "dev".to_owned())]));
     check_at(&selected, "/controlPlane/statefulSet/scheduling/nodeSelector", json!({ "pool": "dev" }));
-    check_at(
-        &selected,
-        "/sync/fromHost/nodes",
-        json!({ "enabled": true, "selector": { "labels": { "pool": "dev" } } }),
-    );
+    check_at(&selected, "/sync/fromHost/nodes", json!({ "selector": { "labels": { "pool": "dev" } } }));
 }
 
 #[test]
