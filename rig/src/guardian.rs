@@ -25,7 +25,7 @@ pub(crate) const NAME: &str = "nested-rig-guardian";
 const SCRIPT: &str = r#"
 cat >/dev/null
 exec setsid sh -c '
-  kill -KILL -- "-$1"
+  kill -s KILL -- "-$1"
   for attempt in 1 2 3 4 5 6 7 8 9 10; do rm -rf -- "$2" && break; sleep 0.1; done
 ' "$0" $$ "$1"
 "#;
