@@ -2,7 +2,9 @@
 
 pub mod distro;
 pub mod endpoint;
+pub mod metadata;
 pub mod name;
 pub mod quantity;
 pub mod size;
+pub mod status;
 pub mod values;

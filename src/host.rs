@@ -1,1 +1,24 @@
 //! Kubernetes host clusters: connections, apply, records, waiting, access.
+
+pub mod access;
+pub mod apply;
+pub mod chart_archives;
+pub mod cluster;
+pub mod connection;
+pub mod delete;
+mod diagnosis;
+pub mod error;
+pub mod kind;
+pub mod namespace;
+pub mod object;
+pub mod observe;
+pub mod ownership;
+pub mod pause;
+mod poll;
+pub mod record;
+pub mod records;
+pub mod wait;
+pub mod workload;
+
+pub use cluster::Host;
+pub use error::{Error, Reason};

@@ -1,1 +1,104 @@
 //! What users see: the provider block, resources, data sources, functions.
+//!
+//! Every file here is one thing of Terraform's: it decides with `domain`, and has `chart` and `host` do the work.
+
+pub mod attribute;
+pub mod configuration;
+pub mod diagnostics;
+pub mod duration;
+pub mod virtual_cluster;
+
+use std::sync::{Arc, OnceLock};
+
+use async_trait::async_trait;
+
+use crate::host::Host;
+use crate::host::connection::Environment;
+use crate::terraform::schema::Schema;
+use crate::terraform::{AttributePath, Diagnostics, Provider, Report};
+use configuration::{HostCluster, HostClusters, ProviderModel};
+use virtual_cluster::VirtualCluster;
+
+/// The provider `nested`.
+#[derive(Default)]
+pub struct Nested {
+    configured: Arc<Configured>,
+}
+
+impl Nested {
+    /// The resource `nested_virtual_cluster` on this provider's host clusters.
+    pub fn virtual_cluster(&self) -> VirtualCluster {
+        VirtualCluster::new(Arc::clone(&self.configured))
+    }
+}
+
+/// What the provider block has said, shared by everything that works on host clusters.
+#[derive(Default)]
+pub struct Configured {
+    host_clusters: OnceLock<HostClusters>,
+}
+
+impl Configured {
+    /// The host cluster of that name, or a diagnostic on `host_cluster`.
+    pub fn host_cluster(&self, diags: &mut Diagnostics, name: &str) -> Option<HostCluster> {
+        let attribute = AttributePath::new("host_cluster");
+        let Some(host_clusters) = self.host_clusters.get() else {
+            diags.fail(
+                attribute,
+                "The provider is not configured.",
+                "Terraform asked for a host cluster before it configured the provider. Please report this.",
+            );
+            return None;
+        };
+        match host_clusters.get(name) {
+            Ok(host_cluster) => Some(host_cluster.clone()),
+            Err(error) => {
+                diags.add_error(error.diagnostic(attribute));
+                None
+            }
+        }
+    }
+
+    /// Whether the provider block may have a host cluster of that name.
+    pub fn has_host_cluster(&self, name: &str) -> bool {
+        self.host_clusters.get().is_some_and(|host_clusters| host_clusters.get(name).is_ok())
+    }
+
+    /// All host clusters whose connection is known.
+    pub fn known_host_clusters(&self) -> Vec<Host> {
+        let all = self.host_clusters.get().and_then(HostClusters::all);
+        let known = |host_cluster: &HostCluster| match host_cluster {
+            HostCluster::Known(host) => Some(host.clone()),
+            HostCluster::Unknown => None,
+        };
+        all.into_iter().flat_map(|hosts| hosts.values()).filter_map(known).collect()
+    }
+}
+
+#[async_trait]
+impl Provider for Nested {
+    type Config<'a> = ProviderModel;
+    type MetaState<'a> = ();
+
+    fn schema(&self, _diags: &mut Diagnostics) -> Option<Schema> {
+        Some(configuration::schema())
+    }
+
+    async fn validate<'a>(&self, diags: &mut Diagnostics, config: ProviderModel) -> Option<()> {
+        config.validate(diags);
+        Some(())
+    }
+
+    async fn configure<'a>(
+        &self,
+        diags: &mut Diagnostics,
+        terraform_version: String,
+        config: ProviderModel,
+    ) -> Option<()> {
+        tracing::debug!(terraform_version, "configuring the provider");
+        let resolved = HostClusters::resolve(&config, &Environment::of_process(), diags)?;
+        // Terraform configures a provider process once.
+        self.configured.host_clusters.get_or_init(|| resolved);
+        Some(())
+    }
+}

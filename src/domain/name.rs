@@ -44,12 +44,16 @@ pub fn check_namespace(namespace: &str) -> Result<(), NameError> {
     if reserved { Err(NameError::Reserved(namespace.to_owned())) } else { Ok(()) }
 }
 
+/// Whether `text` is a DNS label in lower case (RFC 1123).
+pub fn is_label(text: &str) -> bool {
+    let edge = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    text.len() <= 63 && text.starts_with(edge) && text.ends_with(edge) && text.chars().all(|c| edge(c) || c == '-')
+}
+
 fn check_label(name: &str, max: usize) -> Result<(), NameError> {
-    let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    let well_formed = name.starts_with(|c: char| c.is_ascii_lowercase())
-        && name.chars().all(inner)
-        && name.ends_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit());
-    if !well_formed {
+    let begins_with_letter = name.starts_with(|c: char| c.is_ascii_lowercase());
+    let characters = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    if !begins_with_letter || !name.chars().all(characters) || name.ends_with('-') {
         return Err(NameError::NotALabel(name.to_owned()));
     }
     if name.len() > max {

@@ -1,0 +1,176 @@
+//! Keeps the chart archives of virtual clusters that belong to no group: a Secret per archive in
+//! [`records::NAMESPACE`](super::records::NAMESPACE), shared by all records that name its digest.
+//!
+//! The order makes it safe without a lock. Whoever wants an archive reserves its record first and puts the archive then;
+//! whoever leaves removes its record first and releases then. A put of an archive that is there changes it, so a release
+//! that has counted the records before fails to delete it.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::Secret;
+use kube::api::{Api, DeleteParams, ObjectMeta, Patch, PatchParams, Preconditions};
+use serde_json::json;
+
+use super::ownership::FIELD_MANAGER;
+use super::records::{NAMESPACE, RecordError, Records, labels, written_by_us};
+use super::{Error, Host};
+
+/// What a Secret can hold: the API server's own limit.
+const LIMIT: usize = 1024 * 1024;
+const SECRET_TYPE: &str = "nested-clusters.io/chart";
+const KIND_LABEL: &str = "nested-clusters.io/record";
+const DIGEST: &str = "nested-clusters.io/digest";
+const USED: &str = "nested-clusters.io/used";
+const KEY: &str = "chart.tgz";
+
+/// Why an archive could not be kept or found.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ArchiveError {
+    /// The host refused or could not be reached.
+    #[error(transparent)]
+    Host(#[from] Error),
+    /// The records could not be read.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// More than a Secret can hold.
+    #[error(
+        "the chart archive {digest} has {size} bytes and cannot be kept on host cluster {host:?}: a Secret holds at most \
+         {LIMIT}; leave out what the chart does not need (.helmignore)"
+    )]
+    TooLarge {
+        /// The host cluster.
+        host: String,
+        /// The archive's digest.
+        digest: String,
+        /// Its size in bytes.
+        size: usize,
+    },
+    /// The name is taken by an archive of another digest, or by something else.
+    #[error("Secret {NAMESPACE}/{secret} on host cluster {host:?} does not hold the chart archive {digest}")]
+    Foreign {
+        /// The host cluster.
+        host: String,
+        /// The Secret's name.
+        secret: String,
+        /// The digest that was expected.
+        digest: String,
+    },
+}
+
+/// The chart archives of one host.
+#[derive(Clone)]
+pub struct ChartArchives {
+    host: Host,
+    secrets: Api<Secret>,
+}
+
+impl ChartArchives {
+    /// The archives that `host` holds. Asks nothing yet.
+    pub fn of(host: &Host) -> Self {
+        Self { host: host.clone(), secrets: Api::namespaced(host.client(), NAMESPACE) }
+    }
+
+    /// Keeps an archive, if it is not kept already. Reserve the record that names `digest` first.
+    ///
+    /// # Errors
+    /// [`ArchiveError::TooLarge`] beyond 1 MiB.
+    pub async fn put(&self, digest: &str, archive: &[u8]) -> Result<(), ArchiveError> {
+        if archive.len() > LIMIT {
+            let host = self.host.name().to_owned();
+            return Err(ArchiveError::TooLarge { host, digest: digest.to_owned(), size: archive.len() });
+        }
+        loop {
+            if self.touch(digest).await? || self.create(digest, archive).await? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Changes an archive that is there, so that a release in progress lets it be. False if it is not there.
+    async fn touch(&self, digest: &str) -> Result<bool, ArchiveError> {
+        let name = secret_name(digest);
+        let touch = json!({"metadata": {"annotations": {USED: format!("{:016x}", rand::random::<u64>())}}});
+        let by_us = PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() };
+        match self.secrets.patch(&name, &by_us, &Patch::Merge(touch)).await {
+            Ok(secret) => self.check(&secret, digest).map(|()| true),
+            Err(kube::Error::Api(status)) if status.is_not_found() => Ok(false),
+            Err(error) => Err(self.host.error("update", describe(&name), &error).into()),
+        }
+    }
+
+    /// False if another virtual cluster put it in this moment.
+    async fn create(&self, digest: &str, archive: &[u8]) -> Result<bool, ArchiveError> {
+        let name = secret_name(digest);
+        let secret = Secret {
+            metadata: ObjectMeta {
+                name: Some(name.clone()),
+                labels: Some(labels([(KIND_LABEL, "chart")])),
+                annotations: Some(BTreeMap::from([(DIGEST.to_owned(), digest.to_owned())])),
+                ..ObjectMeta::default()
+            },
+            type_: Some(SECRET_TYPE.into()),
+            data: Some(BTreeMap::from([(KEY.to_owned(), ByteString(archive.to_vec()))])),
+            immutable: Some(true),
+            ..Secret::default()
+        };
+        match self.secrets.create(&written_by_us(), &secret).await {
+            Err(kube::Error::Api(status)) if status.is_already_exists() => Ok(false),
+            made => Ok(made.map(|_| true).map_err(self.host.failed("create", describe(&name)))?),
+        }
+    }
+
+    /// The archive with that digest, if it is kept.
+    ///
+    /// # Errors
+    /// The host's refusal, or [`ArchiveError::Foreign`].
+    pub async fn get(&self, digest: &str) -> Result<Option<Vec<u8>>, ArchiveError> {
+        let name = secret_name(digest);
+        let found = self.secrets.get_opt(&name).await.map_err(self.host.failed("read", describe(&name)))?;
+        let Some(mut secret) = found else { return Ok(None) };
+        self.check(&secret, digest)?;
+        Ok(secret.data.as_mut().and_then(|data| data.remove(KEY)).map(|bytes| bytes.0))
+    }
+
+    /// Removes the archive if no record names it any more. Remove the record that named it first.
+    ///
+    /// # Errors
+    /// The host's refusal.
+    pub async fn release(&self, digest: &str) -> Result<(), ArchiveError> {
+        let name = secret_name(digest);
+        let found = self.secrets.get_metadata_opt(&name).await.map_err(self.host.failed("read", describe(&name)))?;
+        let Some(seen) = found else { return Ok(()) };
+        let records = Records::of(&self.host).list().await?;
+        if records.iter().any(|stored| stored.record.chart_digest.as_deref() == Some(digest)) {
+            return Ok(());
+        }
+        let unused = Preconditions { uid: seen.metadata.uid, resource_version: seen.metadata.resource_version };
+        match self.secrets.delete(&name, &DeleteParams::default().preconditions(unused)).await {
+            // Somebody put it again since we looked: it is theirs to release.
+            Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => Ok(()),
+            deleted => Ok(deleted.map(drop).map_err(self.host.failed("delete", describe(&name)))?),
+        }
+    }
+
+    fn check(&self, secret: &Secret, digest: &str) -> Result<(), ArchiveError> {
+        let found = secret.metadata.annotations.as_ref().and_then(|annotations| annotations.get(DIGEST));
+        if found.map(String::as_str) == Some(digest) {
+            return Ok(());
+        }
+        Err(ArchiveError::Foreign {
+            host: self.host.name().to_owned(),
+            secret: secret_name(digest),
+            digest: digest.to_owned(),
+        })
+    }
+}
+
+/// Named after the first 12 digits of the digest; the whole of it is compared when the archive is read.
+fn secret_name(digest: &str) -> String {
+    let hex = digest.rsplit(':').next().unwrap_or_default();
+    format!("chart-{}", hex.get(..12).unwrap_or(hex))
+}
+
+fn describe(name: &str) -> String {
+    format!("Secret {NAMESPACE}/{name}")
+}

@@ -1,0 +1,135 @@
+//! The handle of one host cluster: its name, its client and what is asked of it once. Decides nothing.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::Namespace;
+use kube::{Api, Client};
+use tokio::sync::OnceCell;
+
+use super::connection::{ConnectError, Connection, Endpoint, Environment, session};
+use super::error::{Error, Reason, Unreachable};
+
+mod discovery;
+
+/// Who a host is must be known before anything else can be said, so it is not waited for as long as for other answers.
+const IDENTITY_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// A host cluster. Cheap to clone; clones share client and answers.
+#[derive(Clone)]
+pub struct Host(Arc<Inner>);
+
+struct Inner {
+    name: String,
+    address: String,
+    endpoint: Arc<Endpoint>,
+    client: OnceLock<Client>,
+    identity: OnceCell<Identity>,
+    api_versions: OnceCell<BTreeSet<String>>,
+}
+
+/// What tells one host cluster from another, whatever it is called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// UID of the namespace `kube-system`, which lives as long as the cluster.
+    pub uid: String,
+    /// Kubernetes version as the API server gives it, such as `v1.35.4` or `v1.33.1-eks-1a2b3c4`.
+    pub version: String,
+}
+
+impl Host {
+    /// The host cluster that the provider block calls `name`. Contacts nobody; the first request does.
+    pub fn new(name: &str, endpoint: Endpoint) -> Self {
+        Self(Arc::new(Inner {
+            name: name.to_owned(),
+            address: endpoint.address(),
+            endpoint: Arc::new(endpoint),
+            client: OnceLock::new(),
+            identity: OnceCell::new(),
+            api_versions: OnceCell::new(),
+        }))
+    }
+
+    /// As [`Host::new`], from a connection of this process's environment.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the connection.
+    pub fn connect(name: &str, connection: &Connection) -> Result<Self, Vec<ConnectError>> {
+        Endpoint::resolve(connection, &Environment::of_process()).map(|endpoint| Self::new(name, endpoint))
+    }
+
+    /// The name in the provider block.
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// URL of the API server.
+    pub fn address(&self) -> &str {
+        &self.0.address
+    }
+
+    /// A client; clones share connections. Credentials, timeouts and bounded retries of 429, 503 and refused connections
+    /// are inside. Needs a tokio runtime.
+    pub fn client(&self) -> Client {
+        self.0.client.get_or_init(|| session::client(Arc::clone(&self.0.endpoint))).clone()
+    }
+
+    /// What a kube error of this host's client means, for one operation on one object.
+    pub fn error(&self, operation: impl Into<String>, object: impl fmt::Display, error: &kube::Error) -> Error {
+        Error::new(self.name(), operation, object, Reason::of(error, self.address()))
+    }
+
+    /// [`Host::error`] for `map_err`.
+    pub fn failed<'a>(
+        &'a self,
+        operation: &'a str,
+        object: impl fmt::Display + 'a,
+    ) -> impl FnOnce(kube::Error) -> Error + 'a {
+        move |error| self.error(operation, object, &error)
+    }
+
+    /// Which cluster this is. Asked once; a failure is not kept.
+    ///
+    /// # Errors
+    /// Whatever keeps the host from answering two small requests within 20 seconds.
+    pub async fn identity(&self) -> Result<&Identity, Error> {
+        self.0.identity.get_or_try_init(|| self.ask_identity()).await
+    }
+
+    async fn ask_identity(&self) -> Result<Identity, Error> {
+        const KUBE_SYSTEM: &str = "namespace kube-system";
+        let client = self.client();
+        let namespaces: Api<Namespace> = Api::all(client.clone());
+        let ask = async {
+            let (namespace, version) = tokio::join!(namespaces.get("kube-system"), client.apiserver_version());
+            let namespace = namespace.map_err(self.failed("read", KUBE_SYSTEM))?;
+            let version = version.map_err(self.failed("read", "the Kubernetes version"))?;
+            let missing = || Reason::Other { message: "it has no UID".to_owned() };
+            let uid = namespace.metadata.uid.ok_or_else(|| Error::new(self.name(), "read", KUBE_SYSTEM, missing()))?;
+            Ok(Identity { uid, version: version.git_version })
+        };
+        tokio::time::timeout(IDENTITY_TIMEOUT, ask).await.unwrap_or_else(|_| {
+            let reason = Reason::Unreachable { address: self.address().to_owned(), problem: Unreachable::Timeout };
+            Err(Error::new(self.name(), "read", KUBE_SYSTEM, reason))
+        })
+    }
+
+    /// What the host serves, sorted, as Helm has it in `.Capabilities.APIVersions`: `apps/v1` and `apps/v1/StatefulSet`.
+    /// Asked once; a failure is not kept.
+    ///
+    /// # Errors
+    /// Whatever keeps the host from answering.
+    pub async fn api_versions(&self) -> Result<&BTreeSet<String>, Error> {
+        let ask =
+            || async { discovery::api_versions(&self.client()).await.map_err(self.failed("list", "its API versions")) };
+        self.0.api_versions.get_or_try_init(ask).await
+    }
+}
+
+impl fmt::Debug for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Host").field("name", &self.0.name).field("address", &self.0.address).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,91 @@
+//! Who a connection says it is: a fixed credential, or where to get one when it is needed.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use http::HeaderValue;
+
+use super::Secret;
+use super::exec::Plugin;
+use crate::host::error::Reason;
+
+/// A service account's token is rotated in its file; clients read it again every minute.
+const TOKEN_FILE_LIFETIME: Duration = Duration::from_secs(60);
+
+/// What goes into requests and TLS handshakes.
+#[derive(Clone, Default)]
+pub(super) struct Credential {
+    /// The `Authorization` header, marked sensitive.
+    pub authorization: Option<HeaderValue>,
+    /// The client certificate.
+    pub identity: Option<Identity>,
+    /// When to get a new one; `None` for never.
+    pub valid_until: Option<Instant>,
+}
+
+/// A client certificate with its chain and private key, in PEM.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Identity {
+    pub certificate: String,
+    pub key: Secret,
+}
+
+/// Where a credential comes from.
+pub(super) enum Source {
+    Fixed(Credential),
+    /// A file with a bearer token.
+    TokenFile(PathBuf),
+    Plugin(Plugin),
+}
+
+impl Source {
+    /// Gets the credential; may read a file or run a plugin.
+    pub async fn get(&self) -> Result<Credential, Reason> {
+        match self {
+            Self::Fixed(credential) => Ok(credential.clone()),
+            Self::TokenFile(path) => {
+                let token = tokio::fs::read_to_string(path).await.map_err(|error| Reason::Connection {
+                    problem: format!("cannot read the token file {}: {error}", path.display()),
+                })?;
+                let valid_until = Some(Instant::now() + TOKEN_FILE_LIFETIME);
+                Credential::bearer(token.trim()).map(|credential| Credential { valid_until, ..credential })
+            }
+            Self::Plugin(plugin) => plugin.run().await,
+        }
+    }
+
+    /// Whether asking again can bring another credential than last time.
+    pub fn is_renewable(&self) -> bool {
+        !matches!(self, Self::Fixed(_))
+    }
+}
+
+impl Credential {
+    pub fn bearer(token: &str) -> Result<Self, Reason> {
+        Self::authorization(format!("Bearer {token}"), "the token has characters that no token has (a line break?)")
+    }
+
+    pub fn basic(username: &str, password: &str) -> Result<Self, Reason> {
+        let encoded = BASE64_STANDARD.encode(format!("{username}:{password}"));
+        Self::authorization(format!("Basic {encoded}"), "username or password cannot be sent")
+    }
+
+    pub fn certificate(identity: Identity) -> Self {
+        Self { identity: Some(identity), ..Self::default() }
+    }
+
+    fn authorization(value: String, problem: &str) -> Result<Self, Reason> {
+        let mut value = HeaderValue::try_from(value).map_err(|_| Reason::Connection { problem: problem.to_owned() })?;
+        value.set_sensitive(true);
+        Ok(Self { authorization: Some(value), ..Self::default() })
+    }
+}
+
+impl fmt::Debug for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credential").field("valid_until", &self.valid_until).finish_non_exhaustive()
+    }
+}

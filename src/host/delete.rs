@@ -1,0 +1,327 @@
+//! Removes what a virtual cluster consists of, by its record's inventory, and waits until it is gone.
+//!
+//! Every object is looked at before it is deleted, and deleted by UID: what is not ours stays and is reported.
+
+use std::fmt;
+use std::time::Duration;
+
+use futures::{StreamExt, TryStreamExt, stream};
+use k8s_openapi::api::core::v1::{Namespace, PersistentVolumeClaim};
+use kube::api::{Api, DeleteParams, DynamicObject, ListParams, ObjectMeta, Preconditions, PropagationPolicy};
+use tokio_util::sync::CancellationToken;
+
+use super::apply::CONCURRENCY;
+use super::kind::{KindError, Kinds};
+use super::namespace::what_keeps;
+use super::object::ObjectRef;
+use super::ownership::{is_ours, managers};
+use super::poll::{self, Ended, Look};
+use super::record::{Item, Record};
+use super::records::RecordError;
+use super::records::claim::Claim;
+use super::{Error, Host};
+
+/// Why a virtual cluster is not gone. The record keeps its inventory: deleting again goes on where this stopped.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum DeleteError {
+    /// The host refused or could not be reached.
+    #[error(transparent)]
+    Host(#[from] Error),
+    /// The record is not ours any more, or could not be written.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// An object's API could not be found.
+    #[error(transparent)]
+    Kind(#[from] KindError),
+    /// Something did not go in time.
+    #[error("timed out deleting virtual cluster {name} on host cluster {host:?}: {remaining}")]
+    TimedOut {
+        /// The host cluster.
+        host: String,
+        /// The virtual cluster.
+        name: String,
+        /// What remains and why.
+        remaining: String,
+    },
+    /// The run was stopped.
+    #[error("stopped while deleting virtual cluster {name} on host cluster {host:?}")]
+    Cancelled {
+        /// The host cluster.
+        host: String,
+        /// The virtual cluster.
+        name: String,
+    },
+}
+
+/// Something that was left where it is, because it is not ours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Skipped {
+    /// The object.
+    pub object: ObjectRef,
+    /// Why it is not ours, for a person.
+    pub reason: String,
+}
+
+impl fmt::Display for Skipped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.object, self.reason)
+    }
+}
+
+/// Deletes everything that the record names: workloads first, so that nothing is made anew while the rest goes; then
+/// cluster-scoped objects; then the namespace if it is ours, and else each object in it and the volumes of its StatefulSets.
+/// Waits up to `timeout` for all of it. Returns what was left alone.
+///
+/// # Errors
+/// See [`DeleteError`].
+pub async fn delete(
+    host: &Host,
+    claim: &Claim,
+    timeout: Duration,
+    cancel: &CancellationToken,
+) -> Result<Vec<Skipped>, DeleteError> {
+    let deletion = Deletion { host, claim, record: claim.record(), kinds: Kinds::of(host), cancel };
+    let deadline = tokio::time::Instant::now() + timeout;
+    let left = || deadline.saturating_duration_since(tokio::time::Instant::now());
+
+    let namespace = deletion.namespace().await?;
+    let goes_with_namespace = |item: &&Item| {
+        matches!(namespace, Standing::Ours(_)) && item.object.namespace.as_ref() == Some(&deletion.record.namespace)
+    };
+    let (workloads, others): (Vec<&Item>, Vec<&Item>) =
+        deletion.record.inventory.iter().partition(|item| item.object.is_workload());
+    let mut skipped = deletion.remove(&workloads, left()).await?;
+    let mut others: Vec<&Item> = others.into_iter().filter(|item| !goes_with_namespace(item)).collect();
+    others.sort_by_key(|item| std::cmp::Reverse(item.object.step()));
+    let steps: Vec<_> = others.chunk_by(|a, b| a.object.step() == b.object.step()).collect();
+    for step in steps {
+        skipped.extend(deletion.remove(step, left()).await?);
+    }
+    match namespace {
+        Standing::Ours(uid) => deletion.remove_namespace(&uid, left()).await?,
+        Standing::Others => deletion.remove_volumes(left()).await?,
+        Standing::Gone => {}
+    }
+    Ok(skipped)
+}
+
+/// Deletes one object if it is there and ours. Does not wait.
+pub(super) async fn delete_object(host: &Host, kinds: &Kinds, item: &Item) -> Result<Option<Skipped>, DeleteError> {
+    let object = &item.object;
+    let api = match kinds.api(object).await {
+        // Its CustomResourceDefinition is gone, and it with it.
+        Err(KindError::Unknown { .. }) => return Ok(None),
+        found => found?,
+    };
+    let found = api.get_metadata_opt(&object.name).await.map_err(host.failed("read", object))?;
+    let Some(live) = found.map(|live| live.metadata) else { return Ok(None) };
+    if !is_ours(&live, item.uid.as_deref()) {
+        let reason = format!("it is not this provider's (written by {})", managers(&live).join(", "));
+        return Ok(Some(Skipped { object: object.clone(), reason }));
+    }
+    if live.deletion_timestamp.is_none() {
+        let deleted = api.delete(&object.name, &only(&live, object.is_workload())).await;
+        not_found_is_fine(deleted).map_err(host.failed("delete", object))?;
+    }
+    Ok(None)
+}
+
+enum Standing {
+    Ours(String),
+    Others,
+    Gone,
+}
+
+struct Deletion<'a> {
+    host: &'a Host,
+    claim: &'a Claim,
+    record: Record,
+    kinds: Kinds,
+    cancel: &'a CancellationToken,
+}
+
+impl Deletion<'_> {
+    async fn namespace(&self) -> Result<Standing, DeleteError> {
+        let name = &self.record.namespace;
+        let api = Api::<Namespace>::all(self.host.client());
+        let live = api.get_metadata_opt(name).await.map_err(self.host.failed("read", format!("Namespace {name}")))?;
+        Ok(match live.and_then(|live| live.metadata.uid) {
+            None => Standing::Gone,
+            Some(uid) if self.record.namespace_created && self.record.namespace_uid.as_ref() == Some(&uid) => {
+                Standing::Ours(uid)
+            }
+            Some(_) => Standing::Others,
+        })
+    }
+
+    /// Deletes objects of one step and waits until they are gone.
+    async fn remove(&self, items: &[&Item], timeout: Duration) -> Result<Vec<Skipped>, DeleteError> {
+        if items.is_empty() {
+            return Ok(Vec::new());
+        }
+        if self.cancel.is_cancelled() {
+            return Err(self.ended(Ended::Cancelled));
+        }
+        self.claim.confirm().await?;
+        // Futures are collected before they are polled: a closure kept in the stream would not be `Send` for every lifetime.
+        let deletions: Vec<_> = items.iter().map(|item| delete_object(self.host, &self.kinds, item)).collect();
+        let outcomes: Vec<Option<Skipped>> = stream::iter(deletions).buffered(CONCURRENCY).try_collect().await?;
+        let (skipped, gone): (Vec<_>, Vec<_>) =
+            std::iter::zip(items, outcomes).partition(|(_, skipped)| skipped.is_some());
+        let mut waited = Vec::new();
+        for (item, _) in gone {
+            match self.kinds.api(&item.object).await {
+                Err(KindError::Unknown { .. }) => {}
+                api => waited.push((&item.object, api?)),
+            }
+        }
+        self.until_gone(timeout, || async {
+            let look = |(object, api): &(&ObjectRef, Api<DynamicObject>)| {
+                let (host, object, api) = (self.host, (*object).clone(), api.clone());
+                async move {
+                    let live = api.get_metadata_opt(&object.name).await.map_err(host.failed("read", &object))?;
+                    Ok::<_, Error>(live.map(|live| remains(&object.to_string(), &live.metadata)))
+                }
+            };
+            let looks: Vec<_> = waited.iter().map(look).collect();
+            stream::iter(looks)
+                .buffered(CONCURRENCY)
+                .try_filter_map(|remaining| async { Ok(remaining) })
+                .try_collect()
+                .await
+        })
+        .await?;
+        Ok(skipped.into_iter().filter_map(|(_, skipped)| skipped).collect())
+    }
+
+    /// The volumes that the StatefulSet controller made. They carry no entry of ours, so they are known by the controller's
+    /// naming (`<template>-<statefulset>-<ordinal>`) together with vCluster's labels.
+    async fn remove_volumes(&self, timeout: Duration) -> Result<(), DeleteError> {
+        let Record { name, namespace, .. } = &self.record;
+        let sets: Vec<&str> = self.record.workloads().iter().map(|item| item.object.name.as_str()).collect();
+        let api = Api::<PersistentVolumeClaim>::namespaced(self.host.client(), namespace);
+        let labelled = ListParams::default().labels(&format!("release={name}"));
+        let what = format!("PersistentVolumeClaims of {namespace}");
+        let find = || async {
+            let found = api.list_metadata(&labelled).await.map_err(self.host.failed("list", &what))?;
+            let ours =
+                |live: &ObjectMeta| sets.iter().any(|set| is_volume_of(set, live.name.as_deref().unwrap_or_default()));
+            Ok::<_, Error>(found.items.into_iter().map(|live| live.metadata).filter(ours).collect::<Vec<_>>())
+        };
+        self.claim.confirm().await?;
+        for volume in find().await? {
+            let claim = format!("PersistentVolumeClaim {namespace}/{}", volume.name.as_deref().unwrap_or_default());
+            let deleted = api.delete(volume.name.as_deref().unwrap_or_default(), &only(&volume, false)).await;
+            not_found_is_fine(deleted).map_err(self.host.failed("delete", claim))?;
+        }
+        self.until_gone(timeout, || async {
+            let described = |live: &ObjectMeta| {
+                remains(
+                    &format!("PersistentVolumeClaim {namespace}/{}", live.name.as_deref().unwrap_or_default()),
+                    live,
+                )
+            };
+            Ok(find().await?.iter().map(described).collect())
+        })
+        .await
+    }
+
+    async fn remove_namespace(&self, uid: &str, timeout: Duration) -> Result<(), DeleteError> {
+        let name = &self.record.namespace;
+        let api = Api::<Namespace>::all(self.host.client());
+        self.claim.confirm().await?;
+        let this = Preconditions { uid: Some(uid.to_owned()), resource_version: None };
+        let deleted = api.delete(name, &DeleteParams::default().preconditions(this)).await;
+        not_found_is_fine(deleted).map_err(self.host.failed("delete", format!("Namespace {name}")))?;
+        self.until_gone(timeout, || async {
+            let live = api.get_opt(name).await.map_err(self.host.failed("read", format!("Namespace {name}")))?;
+            let still = live.filter(|live| live.metadata.uid.as_deref() == Some(uid));
+            Ok(still.iter().map(|live| format!("Namespace {name}: {}", what_keeps(live))).collect())
+        })
+        .await
+    }
+
+    async fn until_gone<F>(&self, timeout: Duration, mut look: impl FnMut() -> F) -> Result<(), DeleteError>
+    where
+        F: Future<Output = Result<Vec<String>, Error>>,
+    {
+        let what = format!("deleting virtual cluster {}", self.record.name);
+        poll::until(&what, timeout, self.cancel, || {
+            let look = look();
+            async {
+                let remaining = look.await?;
+                Ok(if remaining.is_empty() { Look::Done(()) } else { Look::Waiting(remaining.join("; ")) })
+            }
+        })
+        .await
+        .map_err(|ended| self.ended(ended))
+    }
+
+    fn ended(&self, ended: Ended) -> DeleteError {
+        let (host, name) = (self.host.name().to_owned(), self.record.name.clone());
+        match ended {
+            Ended::Failed(error) => error.into(),
+            Ended::Cancelled => DeleteError::Cancelled { host, name },
+            Ended::TimedOut(remaining) => DeleteError::TimedOut { host, name, remaining },
+        }
+    }
+}
+
+/// Deletes only the very object that was looked at. Workloads go in the foreground: they are gone when their pods are.
+fn only(live: &ObjectMeta, workload: bool) -> DeleteParams {
+    let policy = if workload { PropagationPolicy::Foreground } else { PropagationPolicy::Background };
+    let this = Preconditions { uid: live.uid.clone(), resource_version: None };
+    DeleteParams { propagation_policy: Some(policy), ..DeleteParams::default() }.preconditions(this)
+}
+
+fn not_found_is_fine<T>(deleted: Result<T, kube::Error>) -> Result<(), kube::Error> {
+    match deleted {
+        Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
+        deleted => deleted.map(drop),
+    }
+}
+
+/// What still stands, and what holds it there.
+fn remains(object: &str, live: &ObjectMeta) -> String {
+    match live.finalizers.as_deref().unwrap_or_default() {
+        [] => format!("{object} is going"),
+        finalizers => format!("{object} is held by finalizer {}", finalizers.join(", ")),
+    }
+}
+
+fn is_volume_of(set: &str, claim: &str) -> bool {
+    let Some((rest, ordinal)) = claim.rsplit_once('-') else { return false };
+    let named = rest.strip_suffix(set).and_then(|template| template.strip_suffix('-'));
+    named.is_some_and(|template| !template.is_empty())
+        && !ordinal.is_empty()
+        && ordinal.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn volumes_are_known_by_the_statefulset_controllers_naming() {
+        for (claim, expected) in [
+            ("data-team-a-0", true),
+            ("data-team-a-12", true),
+            ("team-a-0", false),
+            ("-team-a-0", false),
+            ("data-team-a", false),
+            ("data-team-a-x", false),
+            ("data-team-a-etcd-0", false),
+            ("datateam-a-0", false),
+        ] {
+            assert_eq!(is_volume_of("team-a", claim), expected, "{claim}");
+        }
+    }
+
+    #[test]
+    fn what_remains_names_its_finalizers() {
+        let live =
+            ObjectMeta { finalizers: Some(vec!["a/b".into(), "foregroundDeletion".into()]), ..ObjectMeta::default() };
+        assert_eq!(remains("Service ns/a", &live), "Service ns/a is held by finalizer a/b, foregroundDeletion");
+        assert_eq!(remains("Service ns/a", &ObjectMeta::default()), "Service ns/a is going");
+    }
+}

@@ -1,0 +1,155 @@
+//! The namespace of a virtual cluster: made, or used as it is found.
+//!
+//! A namespace that is found is never labelled and never deleted. One that we make carries, from its first moment, the UID
+//! of the record that it was made for, so that a process killed before it could write the namespace's UID down loses
+//! nothing.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::Namespace;
+use kube::api::{Api, ObjectMeta, Patch, PatchParams};
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+use super::ownership::FIELD_MANAGER;
+use super::poll::{self, Ended, Look};
+use super::records::claim::Claim;
+use super::records::{RecordError, written_by_us};
+use super::{Error, Host};
+
+const MADE_FOR: &str = "nested-clusters.io/record-uid";
+
+/// Why there is no namespace to work in.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum NamespaceError {
+    /// The host refused or could not be reached.
+    #[error(transparent)]
+    Host(#[from] Error),
+    /// The record is not ours any more, or could not be written.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// An earlier namespace of that name is still being deleted.
+    #[error(
+        "cannot use namespace {namespace} on host cluster {host:?}: {state}; choose another name or try again later"
+    )]
+    Terminating {
+        /// The host cluster.
+        host: String,
+        /// The namespace.
+        namespace: String,
+        /// What keeps it.
+        state: String,
+    },
+    /// The run was stopped.
+    #[error("stopped while preparing namespace {namespace} on host cluster {host:?}")]
+    Cancelled {
+        /// The host cluster.
+        host: String,
+        /// The namespace.
+        namespace: String,
+    },
+}
+
+/// UID of a namespace; none if it is not there, or on its way out.
+///
+/// # Errors
+/// The host's refusal.
+pub async fn uid(host: &Host, namespace: &str) -> Result<Option<String>, Error> {
+    let api = Api::<Namespace>::all(host.client());
+    let live = api.get_metadata_opt(namespace).await.map_err(host.failed("read", format!("Namespace {namespace}")))?;
+    Ok(live.map(|live| live.metadata).filter(|live| live.deletion_timestamp.is_none()).and_then(|live| live.uid))
+}
+
+/// Makes the record's namespace, or uses the one that is there, and writes into the record which of both. Waits for
+/// `timeout` while an earlier namespace of that name is being deleted.
+///
+/// # Errors
+/// See [`NamespaceError`].
+pub async fn ensure(
+    host: &Host,
+    claim: &Claim,
+    labels: &BTreeMap<String, String>,
+    timeout: Duration,
+    cancel: &CancellationToken,
+) -> Result<(), NamespaceError> {
+    let record = claim.record();
+    let (api, name) = (Api::<Namespace>::all(host.client()), record.namespace.as_str());
+    claim.confirm().await?;
+    let live = poll::until(&format!("namespace {name}"), timeout, cancel, || async {
+        match api.get_opt(name).await.map_err(host.failed("read", describe(name)))? {
+            Some(live) if live.metadata.deletion_timestamp.is_some() => Ok(Look::Waiting(what_keeps(&live))),
+            Some(live) => Ok(Look::Done(live)),
+            None => match api.create(&written_by_us(), &made_for(claim, name, labels)).await {
+                Err(kube::Error::Api(status)) if status.is_already_exists() => {
+                    Ok(Look::Waiting("it is being made by somebody else".into()))
+                }
+                made => made.map(Look::Done).map_err(host.failed("create", describe(name))),
+            },
+        }
+    })
+    .await
+    .map_err(|ended| match ended {
+        Ended::Failed(error) => NamespaceError::Host(error),
+        Ended::Cancelled => NamespaceError::Cancelled { host: host.name().into(), namespace: name.into() },
+        Ended::TimedOut(state) => {
+            NamespaceError::Terminating { host: host.name().into(), namespace: name.into(), state }
+        }
+    })?;
+    let recorded = record.namespace_uid.is_some() && record.namespace_uid == live.metadata.uid;
+    let ours = if recorded { record.namespace_created } else { is_made_for(claim, &live) };
+    if !recorded {
+        claim
+            .update(|record| {
+                record.namespace_uid = live.metadata.uid.clone();
+                record.namespace_created = ours;
+            })
+            .await?;
+    }
+    if ours && !carries(&live, labels) {
+        let patch = Patch::Merge(json!({"metadata": {"labels": labels}}));
+        let by_us = PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() };
+        api.patch_metadata(name, &by_us, &patch).await.map_err(host.failed("label", describe(name)))?;
+    }
+    Ok(())
+}
+
+/// What keeps a namespace that is being deleted, in the words of its conditions.
+pub(super) fn what_keeps(namespace: &Namespace) -> String {
+    let conditions = namespace.status.iter().flat_map(|status| status.conditions.iter().flatten());
+    let reasons: Vec<&str> = conditions
+        .filter(|condition| condition.status == "True")
+        .filter_map(|condition| condition.message.as_deref())
+        .collect();
+    if reasons.is_empty() {
+        "it is being deleted".into()
+    } else {
+        format!("it is being deleted: {}", reasons.join("; "))
+    }
+}
+
+fn made_for(claim: &Claim, name: &str, labels: &BTreeMap<String, String>) -> Namespace {
+    Namespace {
+        metadata: ObjectMeta {
+            name: Some(name.to_owned()),
+            labels: Some(labels.clone()),
+            annotations: Some(BTreeMap::from([(MADE_FOR.to_owned(), claim.record_uid())])),
+            ..ObjectMeta::default()
+        },
+        ..Namespace::default()
+    }
+}
+
+fn is_made_for(claim: &Claim, live: &Namespace) -> bool {
+    let marked = live.metadata.annotations.as_ref().and_then(|annotations| annotations.get(MADE_FOR));
+    marked == Some(&claim.record_uid())
+}
+
+fn carries(live: &Namespace, labels: &BTreeMap<String, String>) -> bool {
+    let present = live.metadata.labels.clone().unwrap_or_default();
+    labels.iter().all(|(key, value)| present.get(key) == Some(value))
+}
+
+fn describe(name: &str) -> String {
+    format!("Namespace {name}")
+}

@@ -1,0 +1,243 @@
+//! Pauses and resumes a virtual cluster with the marks of the `vcluster` CLI, so that each understands what the other did.
+//!
+//! Unlike the CLI (0.34.7, `pkg/lifecycle`), a separately deployed etcd is paused with the rest, and what is half paused is
+//! completed.
+
+use std::time::Duration;
+
+use futures::{StreamExt, TryStreamExt, stream};
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, Preconditions};
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+use tokio_util::sync::CancellationToken;
+
+use super::apply::CONCURRENCY;
+use super::kind::Kinds;
+use super::object::ObjectRef;
+use super::ownership::{FIELD_MANAGER, is_ours};
+use super::poll::{self, Ended, Look};
+use super::record::{Item, Record};
+use super::records::RecordError;
+use super::records::claim::Claim;
+use super::workload::{PAUSED, PAUSED_DATE, PAUSED_REPLICAS, WorkloadState};
+use super::{Error, Host};
+
+/// The label that vCluster puts on the pods of its workloads, with its own name.
+const SYNCED_BY: &str = "vcluster.loft.sh/managed-by";
+
+/// Why a virtual cluster could not be paused or resumed.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum PauseError {
+    /// The host refused or could not be reached.
+    #[error(transparent)]
+    Host(#[from] Error),
+    /// The record is not ours any more.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// There is no control plane, or it is somebody else's.
+    #[error("{object} on host cluster {host:?} is {problem}: it was not touched")]
+    NotOurs {
+        /// The host cluster.
+        host: String,
+        /// The workload, or the virtual cluster where the record names no workload.
+        object: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// Pods did not go in time.
+    #[error("timed out pausing virtual cluster {name} on host cluster {host:?}: {remaining}")]
+    TimedOut {
+        /// The host cluster.
+        host: String,
+        /// The virtual cluster.
+        name: String,
+        /// What still runs.
+        remaining: String,
+    },
+    /// The run was stopped.
+    #[error("stopped while pausing virtual cluster {name} on host cluster {host:?}")]
+    Cancelled {
+        /// The host cluster.
+        host: String,
+        /// The virtual cluster.
+        name: String,
+    },
+}
+
+/// Turns a rendered workload into its paused form, so that it can be applied while the virtual cluster is paused. Other
+/// objects stay as they are.
+pub fn paused_form(object: &mut Value) {
+    if !ObjectRef::of(object).is_ok_and(|object| object.is_workload()) {
+        return;
+    }
+    let replicas = object["spec"]["replicas"].as_i64().filter(|replicas| *replicas > 0).unwrap_or(1);
+    object["spec"]["replicas"] = json!(0);
+    if object["metadata"]["annotations"].is_null() {
+        object["metadata"]["annotations"] = json!({});
+    }
+    if let (Some(annotations), Value::Object(marks)) =
+        (object["metadata"]["annotations"].as_object_mut(), marks(replicas))
+    {
+        annotations.extend(marks);
+    }
+}
+
+/// Scales every control-plane workload of the claimed record to zero, removes the synced pods and waits until all are gone.
+/// What is paused already stays as it is.
+///
+/// # Errors
+/// See [`PauseError`].
+pub async fn pause(
+    host: &Host,
+    claim: &Claim,
+    timeout: Duration,
+    cancel: &CancellationToken,
+) -> Result<(), PauseError> {
+    let record = claim.record();
+    let kinds = Kinds::of(host);
+    claim.confirm().await?;
+    for state in live_workloads(host, &kinds, &record).await? {
+        if !state.is_paused() {
+            let before = if state.replicas > 0 { state.replicas } else { state.paused_replicas.unwrap_or(1) };
+            let paused = json!({"metadata": {"annotations": marks(before)}, "spec": {"replicas": 0}});
+            patch(host, &kinds, &state.object, paused).await?;
+        }
+    }
+    let what = format!("pausing virtual cluster {}", record.name);
+    poll::until(&what, timeout, cancel, || async {
+        let mut remaining = Vec::new();
+        for state in read_workloads(host, &kinds, &record).await?.into_iter().map(|(state, _)| state) {
+            if state.current > 0 || !state.observed {
+                remaining.push(format!("{} still has {} pods", state.object, state.current));
+            }
+        }
+        // Only then: a control plane that runs would make its workloads' pods anew.
+        if remaining.is_empty() {
+            remaining = remove_synced_pods(host, &record).await?;
+        }
+        Ok(if remaining.is_empty() { Look::Done(()) } else { Look::Waiting(remaining.join("; ")) })
+    })
+    .await
+    .map_err(|ended| {
+        let (host, name) = (host.name().to_owned(), record.name.clone());
+        match ended {
+            Ended::Failed(error) => error.into(),
+            Ended::Cancelled => PauseError::Cancelled { host, name },
+            Ended::TimedOut(remaining) => PauseError::TimedOut { host, name, remaining },
+        }
+    })
+}
+
+/// Scales every paused workload of the claimed record back to what it had, etcd first. Does not wait for it.
+///
+/// # Errors
+/// See [`PauseError`].
+pub async fn resume(host: &Host, claim: &Claim) -> Result<(), PauseError> {
+    let kinds = Kinds::of(host);
+    claim.confirm().await?;
+    for state in live_workloads(host, &kinds, &claim.record()).await?.into_iter().rev() {
+        if state.marked_paused {
+            let replicas = if state.replicas > 0 { state.replicas } else { state.paused_replicas.unwrap_or(1) };
+            let unmarked = json!({PAUSED: null, PAUSED_REPLICAS: null, PAUSED_DATE: null});
+            let running = json!({"metadata": {"annotations": unmarked}, "spec": {"replicas": replicas}});
+            patch(host, &kinds, &state.object, running).await?;
+        }
+    }
+    Ok(())
+}
+
+fn marks(replicas: i64) -> Value {
+    let now = OffsetDateTime::now_utc();
+    // The CLI's own form. It is for people; nothing reads it back.
+    let date = format!("{}T{:02}:{:02}:{:02}.000Z", now.date(), now.hour(), now.minute(), now.second());
+    json!({PAUSED: "true", PAUSED_REPLICAS: replicas.to_string(), PAUSED_DATE: date})
+}
+
+/// The control plane's workloads, all of them there and ours, vCluster's own first.
+async fn live_workloads(host: &Host, kinds: &Kinds, record: &Record) -> Result<Vec<WorkloadState>, PauseError> {
+    let refused = |object: String, problem| PauseError::NotOurs { host: host.name().to_owned(), object, problem };
+    let workloads = record.workloads();
+    let found = read_workloads(host, kinds, record).await?;
+    if workloads.is_empty() {
+        return Err(refused(format!("virtual cluster {}", record.name), "without a control plane in its record"));
+    }
+    for Item { object, .. } in workloads {
+        match found.iter().find(|(state, _)| state.object == *object) {
+            None => return Err(refused(object.to_string(), "missing")),
+            Some((_, false)) => return Err(refused(object.to_string(), "not this provider's")),
+            Some((_, true)) => {}
+        }
+    }
+    Ok(found.into_iter().map(|(state, _)| state).collect())
+}
+
+/// The workloads that are there, each with whether it is ours.
+async fn read_workloads(host: &Host, kinds: &Kinds, record: &Record) -> Result<Vec<(WorkloadState, bool)>, Error> {
+    let mut found = Vec::new();
+    for Item { object, uid } in record.workloads() {
+        let live = kinds.workload_api(object).get_opt(&object.name).await.map_err(host.failed("read", object))?;
+        if let Some(live) = live {
+            found.push((WorkloadState::of(object, &live), is_ours(&live.metadata, uid.as_deref())));
+        }
+    }
+    Ok(found)
+}
+
+async fn patch(host: &Host, kinds: &Kinds, object: &ObjectRef, patch: Value) -> Result<(), PauseError> {
+    let by_us = PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() };
+    let patched = kinds.workload_api(object).patch_metadata(&object.name, &by_us, &Patch::Merge(patch)).await;
+    Ok(patched.map(drop).map_err(host.failed("scale", object))?)
+}
+
+/// Deletes the pods that the virtual cluster synced to its namespace. Says which are still there.
+async fn remove_synced_pods(host: &Host, record: &Record) -> Result<Vec<String>, Error> {
+    let namespace = &record.namespace;
+    let api = Api::<Pod>::namespaced(host.client(), namespace);
+    let synced = ListParams::default().labels(&format!("{SYNCED_BY}={}", record.name));
+    let pods = api.list_metadata(&synced).await.map_err(host.failed("list", format!("Pods of {namespace}")))?;
+    let going = stream::iter(pods.items).map(|pod| {
+        let api = &api;
+        async move {
+            let name = pod.metadata.name.unwrap_or_default();
+            if pod.metadata.deletion_timestamp.is_none() {
+                let this = Preconditions { uid: pod.metadata.uid, resource_version: None };
+                match api.delete(&name, &DeleteParams::default().preconditions(this)).await {
+                    Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => {}
+                    deleted => deleted.map(drop).map_err(host.failed("delete", format!("Pod {namespace}/{name}")))?,
+                }
+            }
+            Ok::<_, Error>(format!("pod {name} is going"))
+        }
+    });
+    going.buffered(CONCURRENCY).try_collect().await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paused_form_scales_workloads_to_zero_and_remembers_their_replicas() {
+        let mut object = json!({
+            "apiVersion": "apps/v1", "kind": "StatefulSet",
+            "metadata": {"name": "a", "annotations": {"kept": "yes"}}, "spec": {"replicas": 3},
+        });
+        paused_form(&mut object);
+        let annotations = &object["metadata"]["annotations"];
+        assert_eq!(object["spec"]["replicas"], 0);
+        assert_eq!(
+            (&annotations["kept"], &annotations[PAUSED], &annotations[PAUSED_REPLICAS]),
+            (&json!("yes"), &json!("true"), &json!("3"))
+        );
+        assert!(annotations[PAUSED_DATE].as_str().unwrap().ends_with(".000Z"));
+    }
+
+    #[test]
+    fn paused_form_leaves_other_objects_alone() {
+        let object = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "a"}, "spec": {"replicas": 3}});
+        let mut same = object.clone();
+        paused_form(&mut same);
+        assert_eq!(same, object);
+    }
+}

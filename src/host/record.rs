@@ -1,0 +1,216 @@
+//! The record of one virtual cluster: what it holds and how it is written. Pure; [`super::records`] stores it.
+//!
+//! The format is versioned: a record of a newer format is refused, never guessed at.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::object::ObjectRef;
+
+/// The format that this version writes.
+const FORMAT: u32 = 1;
+
+/// Where a virtual cluster stands between a create's first write and a delete's last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Room and name are reserved; nothing is made.
+    Reserved,
+    /// Objects are being made.
+    Creating,
+    /// Made, and given to Terraform, which is about to save it or has.
+    HandedOver,
+    /// Being removed.
+    Deleting,
+}
+
+/// An object that a virtual cluster consists of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Item {
+    /// Its name.
+    #[serde(flatten)]
+    pub object: ObjectRef,
+    /// Its UID once it is made; before that nothing may stand there, or somebody else's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uid: Option<String>,
+}
+
+/// What a host remembers about one virtual cluster.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    format: u32,
+    /// The virtual cluster's name.
+    pub name: String,
+    /// Its namespace; there is one virtual cluster in a namespace.
+    pub namespace: String,
+    /// UID of the host's `kube-system` namespace.
+    pub host_uid: String,
+    /// Where it stands.
+    pub phase: Phase,
+    /// UID of the namespace, once known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace_uid: Option<String>,
+    /// Whether the namespace goes when the virtual cluster goes: it was made for it, or imported whole.
+    pub namespace_created: bool,
+    /// The chart archive that it was made from (see [`super::chart_archives`]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chart_digest: Option<String>,
+    /// What the provider wants to know again: sizes, versions. Opaque here.
+    pub spec: Value,
+    /// What was made, or is about to be.
+    pub inventory: Vec<Item>,
+    /// Who may work on it: random per claim.
+    pub(super) owner: String,
+    /// Counts up while the owner works.
+    pub(super) heartbeat: u64,
+}
+
+/// Why a stored record cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FormatError {
+    /// Written by a later version of this provider.
+    #[error(
+        "format {found} is newer than this provider's {FORMAT}: use the provider version that wrote it, or a later one"
+    )]
+    Newer {
+        /// The format found.
+        found: u32,
+    },
+    /// Damaged, or not a record.
+    #[error("it is damaged: {problem}")]
+    Damaged {
+        /// What the parser said, with the place.
+        problem: String,
+    },
+}
+
+impl Record {
+    /// A record in phase [`Phase::Reserved`] of a virtual cluster for which nothing is made yet.
+    pub fn new(name: &str, namespace: &str, host_uid: &str, spec: Value) -> Self {
+        Self {
+            format: FORMAT,
+            name: name.to_owned(),
+            namespace: namespace.to_owned(),
+            host_uid: host_uid.to_owned(),
+            phase: Phase::Reserved,
+            namespace_uid: None,
+            namespace_created: false,
+            chart_digest: None,
+            spec,
+            inventory: Vec::new(),
+            owner: String::new(),
+            heartbeat: 0,
+        }
+    }
+
+    /// The control plane's StatefulSets and Deployments, the one named after the virtual cluster first: vCluster's own
+    /// first, then a separately deployed etcd.
+    pub fn workloads(&self) -> Vec<&Item> {
+        let here = |item: &&Item| item.object.is_workload() && item.object.namespace.as_ref() == Some(&self.namespace);
+        let mut workloads: Vec<&Item> = self.inventory.iter().filter(here).collect();
+        workloads.sort_by_key(|item| (item.object.name != self.name, &item.object.name));
+        workloads
+    }
+
+    pub(super) fn read(bytes: &[u8]) -> Result<Self, FormatError> {
+        #[derive(Deserialize)]
+        struct Versioned {
+            format: u32,
+        }
+        let damaged = |error: serde_json::Error| FormatError::Damaged { problem: error.to_string() };
+        let Versioned { format } = serde_json::from_slice(bytes).map_err(damaged)?;
+        if format > FORMAT {
+            return Err(FormatError::Newer { found: format });
+        }
+        serde_json::from_slice(bytes).map_err(damaged)
+    }
+
+    pub(super) fn write(&self) -> Result<Vec<u8>, FormatError> {
+        serde_json::to_vec(self).map_err(|error| FormatError::Damaged { problem: error.to_string() })
+    }
+}
+
+/// What an inventory becomes before an apply: what was there, with its UIDs, and what is about to be made. Written first,
+/// so that an apply that is killed leaves nothing that the record does not name.
+pub(super) fn announced(old: &[Item], rendered: &[ObjectRef]) -> Vec<Item> {
+    let mut items: Vec<Item> = rendered
+        .iter()
+        .map(|object| Item {
+            object: object.clone(),
+            uid: old.iter().find(|item| item.object.is_same(object)).and_then(|item| item.uid.clone()),
+        })
+        .collect();
+    items.extend(no_longer_rendered(old, rendered).cloned());
+    items
+}
+
+/// The items that an apply leaves without a purpose.
+pub(super) fn no_longer_rendered<'a>(old: &'a [Item], rendered: &[ObjectRef]) -> impl Iterator<Item = &'a Item> {
+    old.iter().filter(|item| !rendered.iter().any(|object| object.is_same(&item.object)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn object(kind: &str, name: &str) -> ObjectRef {
+        let api_version = if kind == "Secret" { "v1" } else { "apps/v1" };
+        ObjectRef {
+            api_version: api_version.into(),
+            kind: kind.into(),
+            namespace: Some("ns".into()),
+            name: name.into(),
+        }
+    }
+
+    fn item(kind: &str, name: &str, uid: Option<&str>) -> Item {
+        Item { object: object(kind, name), uid: uid.map(str::to_owned) }
+    }
+
+    #[test]
+    fn a_record_survives_writing_and_reading() {
+        let mut record = Record::new("team-a", "ns", "host-uid", json!({"cpu": "4"}));
+        record.phase = Phase::HandedOver;
+        record.namespace_uid = Some("ns-uid".into());
+        record.inventory = vec![item("StatefulSet", "team-a", Some("uid")), item("Secret", "vc-config-team-a", None)];
+        let bytes = record.write().unwrap();
+        assert_eq!(Record::read(&bytes).unwrap(), record);
+        assert_eq!(serde_json::from_slice::<Value>(&bytes).unwrap()["phase"], "handed_over");
+    }
+
+    #[test]
+    fn records_that_cannot_be_understood_are_refused() {
+        for (bytes, expected) in [
+            (r#"{"format": 2, "anything": true}"#, "format 2 is newer"),
+            (r#"{"format": 1}"#, "damaged: missing field `name`"),
+            ("", "damaged"),
+        ] {
+            let error = Record::read(bytes.as_bytes()).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_announced_inventory_holds_what_was_and_what_will_be() {
+        let old = [item("Secret", "kept", Some("1")), item("Secret", "dropped", Some("2"))];
+        let rendered = [object("Secret", "kept"), object("StatefulSet", "new")];
+        assert_eq!(
+            announced(&old, &rendered),
+            [item("Secret", "kept", Some("1")), item("StatefulSet", "new", None), item("Secret", "dropped", Some("2"))]
+        );
+        assert_eq!(no_longer_rendered(&old, &rendered).collect::<Vec<_>>(), [&old[1]]);
+    }
+
+    #[test]
+    fn the_workload_named_after_the_virtual_cluster_comes_first() {
+        let mut record = Record::new("team-a", "ns", "host-uid", Value::Null);
+        record.inventory = vec![
+            item("StatefulSet", "team-a-etcd", None),
+            item("Secret", "s", None),
+            item("StatefulSet", "team-a", None),
+        ];
+        let names: Vec<_> = record.workloads().iter().map(|item| item.object.name.as_str()).collect();
+        assert_eq!(names, ["team-a", "team-a-etcd"]);
+    }
+}

@@ -1,0 +1,168 @@
+//! The right to work on one record, held by one process at a time.
+//!
+//! Holding a claim keeps the record's heartbeat going. A process that was thought dead and wakes up again fails its next
+//! compare-and-swap, because the record names another owner: [`Claim::confirm`] stands before every step that changes a
+//! host.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use kube::api::{DeleteParams, Preconditions};
+use tokio::task::AbortHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::{RecordError, Records, Stored, describe, secret_name};
+use crate::host::record::Record;
+
+const BEAT: Duration = Duration::from_secs(5);
+
+/// Writes that lose against an unrelated one (someone labels the Secret) are tried again this often.
+const ATTEMPTS: usize = 5;
+
+/// The right to work on one record. Dropping it stops the heartbeat; the record stays.
+#[derive(Debug)]
+pub struct Claim {
+    held: Arc<Held>,
+    _heartbeat: Heartbeat,
+}
+
+struct Held {
+    records: Records,
+    owner: String,
+    stored: Mutex<Stored>,
+    /// Held during a write, so that the heartbeat and the work do not race each other.
+    writing: tokio::sync::Mutex<()>,
+    lost: CancellationToken,
+}
+
+impl std::fmt::Debug for Held {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Held").field("owner", &self.owner).field("stored", &*self.stored()).finish_non_exhaustive()
+    }
+}
+
+/// Beats until it is dropped.
+#[derive(Debug)]
+struct Heartbeat(AbortHandle);
+
+impl Drop for Heartbeat {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// A new owner: 128 random bits.
+pub(super) fn new_owner() -> String {
+    format!("{:032x}", rand::random::<u128>())
+}
+
+impl Claim {
+    /// Holds a record that was just written with an owner of ours.
+    pub(super) fn hold(records: Records, stored: Stored) -> Self {
+        let held = Arc::new(Held {
+            records,
+            owner: stored.record.owner.clone(),
+            stored: Mutex::new(stored),
+            writing: tokio::sync::Mutex::default(),
+            lost: CancellationToken::new(),
+        });
+        let heart = Arc::clone(&held);
+        let task = tokio::spawn(async move {
+            while !heart.lost.is_cancelled() {
+                tokio::time::sleep(BEAT).await;
+                // A host that does not answer may answer again: only a lost claim ends the beating.
+                if let Err(error) = heart.write(&|_| {}).await {
+                    tracing::debug!("heartbeat: {error}");
+                }
+            }
+        });
+        Self { held, _heartbeat: Heartbeat(task.abort_handle()) }
+    }
+
+    /// The record as last read or written.
+    pub fn record(&self) -> Record {
+        self.held.stored().record.clone()
+    }
+
+    /// UID of the record itself: what is marked with it was made for this record and no other.
+    pub fn record_uid(&self) -> String {
+        self.held.stored().uid.clone()
+    }
+
+    /// Cancelled when the heartbeat finds that another process has taken over.
+    pub fn lost(&self) -> CancellationToken {
+        self.held.lost.clone()
+    }
+
+    /// Makes sure, by a write, that the record is still ours.
+    ///
+    /// # Errors
+    /// [`RecordError::Lost`] if it is not; then nothing may be changed any more.
+    pub async fn confirm(&self) -> Result<(), RecordError> {
+        self.update(|_| {}).await
+    }
+
+    /// Changes the record. `change` may run several times, each time on what is stored.
+    ///
+    /// # Errors
+    /// [`RecordError::Lost`] if another process has taken over.
+    pub async fn update(&self, change: impl Fn(&mut Record) + Sync) -> Result<(), RecordError> {
+        self.held.write(&change).await
+    }
+
+    /// Removes the record: the last step of a delete.
+    ///
+    /// # Errors
+    /// [`RecordError::Lost`] if another process has taken over; the record stays.
+    pub async fn remove(self) -> Result<(), RecordError> {
+        self.confirm().await?;
+        let _quiet = self.held.writing.lock().await;
+        let stored = self.held.stored().clone();
+        let name = secret_name(&stored.record.namespace);
+        let preconditions = Preconditions { uid: Some(stored.uid), resource_version: Some(stored.version) };
+        let only_this = DeleteParams::default().preconditions(preconditions);
+        match self.held.records.secrets.delete(&name, &only_this).await {
+            Ok(_) => Ok(()),
+            Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
+            Err(kube::Error::Api(status)) if status.is_conflict() => Err(self.held.records.changed(&name)),
+            Err(error) => Err(self.held.records.host.error("delete", describe(&name), &error).into()),
+        }
+    }
+}
+
+impl Held {
+    fn stored(&self) -> MutexGuard<'_, Stored> {
+        self.stored.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn write(&self, change: &(impl Fn(&mut Record) + Sync)) -> Result<(), RecordError> {
+        let _one_at_a_time = self.writing.lock().await;
+        let mut outcome = Ok(());
+        for _ in 0..ATTEMPTS {
+            let expected = self.stored().clone();
+            let mut record = expected.record.clone();
+            change(&mut record);
+            record.heartbeat += 1;
+            match self.records.replace(&record, &expected).await {
+                Ok(written) => {
+                    *self.stored() = written;
+                    return Ok(());
+                }
+                Err(RecordError::Changed { host, secret }) => {
+                    match self.records.get(&expected.record.namespace).await? {
+                        Some(now) if now.record.owner == self.owner && now.uid == expected.uid => {
+                            *self.stored() = now;
+                        }
+                        _ => {
+                            self.lost.cancel();
+                            return Err(RecordError::Lost { host, secret });
+                        }
+                    }
+                    outcome = Err(RecordError::Changed { host, secret });
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        outcome
+    }
+}

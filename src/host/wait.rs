@@ -1,0 +1,153 @@
+//! Waits until a virtual cluster can be used, and says what is missing meanwhile.
+
+use std::time::Duration;
+
+use futures::try_join;
+use k8s_openapi::api::core::v1::{Event, PersistentVolumeClaim, Pod};
+use kube::api::{Api, ListParams};
+use tokio_util::sync::CancellationToken;
+
+use super::access::{Access, Exposure, control_plane_pods, credentials, endpoint};
+use super::diagnosis::{Evidence, pod_reason};
+use super::kind::Kinds;
+use super::poll::{self, Ended, Look};
+use super::record::Record;
+use super::workload::WorkloadState;
+use super::{Error, Host};
+
+/// Why a virtual cluster is not usable.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum WaitError {
+    /// The host refused or could not be reached.
+    #[error(transparent)]
+    Host(#[from] Error),
+    /// It did not become ready in time.
+    #[error(
+        "virtual cluster {namespace}/{name} on host cluster {host:?} was not ready after {seconds} s: {missing}\n{report}"
+    )]
+    TimedOut {
+        /// The host cluster.
+        host: String,
+        /// Its namespace.
+        namespace: String,
+        /// The virtual cluster.
+        name: String,
+        /// How long it was waited for.
+        seconds: u64,
+        /// What was missing at the end.
+        missing: String,
+        /// Workloads, pods with their reasons, volumes and the last events, one a line.
+        report: String,
+    },
+    /// The run was stopped.
+    #[error("stopped while waiting for virtual cluster {namespace}/{name} on host cluster {host:?}")]
+    Cancelled {
+        /// The host cluster.
+        host: String,
+        /// Its namespace.
+        namespace: String,
+        /// The virtual cluster.
+        name: String,
+    },
+}
+
+/// Waits until every control-plane workload is rolled out, the credentials are written and the endpoint has an address.
+///
+/// # Errors
+/// See [`WaitError`].
+pub async fn ready(
+    host: &Host,
+    record: &Record,
+    exposure: &Exposure,
+    timeout: Duration,
+    cancel: &CancellationToken,
+) -> Result<Access, WaitError> {
+    let what = format!("waiting for virtual cluster {}", record.name);
+    let ended = match poll::until(&what, timeout, cancel, || look(host, record, exposure)).await {
+        Ok(access) => return Ok(access),
+        Err(ended) => ended,
+    };
+    let (name, namespace, host_name) = (record.name.clone(), record.namespace.clone(), host.name().to_owned());
+    Err(match ended {
+        Ended::Failed(error) => error.into(),
+        Ended::Cancelled => WaitError::Cancelled { host: host_name, namespace, name },
+        Ended::TimedOut(missing) => {
+            // The report is a courtesy: its own failure must not hide that time ran out.
+            let report = evidence(host, record).await.map_or_else(|error| error.to_string(), |found| found.report());
+            WaitError::TimedOut { host: host_name, namespace, name, seconds: timeout.as_secs(), missing, report }
+        }
+    })
+}
+
+async fn look(host: &Host, record: &Record, exposure: &Exposure) -> Result<Look<Access>, Error> {
+    let (namespace, name) = (&record.namespace, &record.name);
+    let mut missing = Vec::new();
+    let (workloads, credentials, endpoint) = try_join!(
+        workloads(host, record),
+        credentials(host, namespace, name),
+        endpoint(host, namespace, name, exposure)
+    )?;
+    let unready: Vec<&WorkloadState> = workloads.iter().filter(|state| !state.is_ready()).collect();
+    if workloads.is_empty() {
+        missing.push("its control plane".to_owned());
+    }
+    missing.extend(
+        unready.iter().map(|state| format!("{}: {} of {} pods ready", state.object, state.ready, state.replicas)),
+    );
+    if !unready.is_empty() {
+        let pods = pods(host, record).await?;
+        missing.extend(pods.iter().filter_map(pod_reason).map(|reason| format!("pod {}: {}", reason.pod, reason.text)));
+    }
+    if credentials.is_none() {
+        missing.push(format!("Secret {namespace}/vc-{name} has no credentials yet"));
+    }
+    if endpoint.is_none() {
+        missing.push(format!("Service {namespace}/{name} has no address yet"));
+    }
+    Ok(match (credentials, endpoint) {
+        (Some(credentials), Some(endpoint)) if missing.is_empty() => Look::Done(Access { endpoint, credentials }),
+        _ => Look::Waiting(missing.join("; ")),
+    })
+}
+
+pub(super) async fn workloads(host: &Host, record: &Record) -> Result<Vec<WorkloadState>, Error> {
+    let kinds = Kinds::of(host);
+    let mut found = Vec::new();
+    for item in record.workloads() {
+        let object = &item.object;
+        let live = kinds.workload_api(object).get_opt(&object.name).await.map_err(host.failed("read", object))?;
+        found.extend(live.map(|live| WorkloadState::of(object, &live)));
+    }
+    Ok(found)
+}
+
+/// The pods of the control plane.
+pub(super) async fn pods(host: &Host, record: &Record) -> Result<Vec<Pod>, Error> {
+    let namespace = &record.namespace;
+    let api = Api::<Pod>::namespaced(host.client(), namespace);
+    let pods = api.list(&control_plane_pods(&record.name)).await;
+    Ok(pods.map_err(host.failed("list", format!("Pods of {namespace}")))?.items)
+}
+
+async fn evidence(host: &Host, record: &Record) -> Result<Evidence, Error> {
+    let namespace = &record.namespace;
+    let claims = Api::<PersistentVolumeClaim>::namespaced(host.client(), namespace);
+    let events = Api::<Event>::namespaced(host.client(), namespace);
+    let (of_release, all) = (ListParams::default().labels(&format!("release={}", record.name)), ListParams::default());
+    let (workloads, pods, volumes, events) = try_join!(
+        workloads(host, record),
+        pods(host, record),
+        async {
+            claims
+                .list(&of_release)
+                .await
+                .map_err(host.failed("list", format!("PersistentVolumeClaims of {namespace}")))
+        },
+        async { events.list(&all).await.map_err(host.failed("list", format!("Events of {namespace}"))) },
+    )?;
+    let events = events.items.into_iter().filter(|event| {
+        let about = event.involved_object.name.as_deref().unwrap_or_default();
+        record.workloads().iter().any(|item| about.contains(&item.object.name))
+    });
+    Ok(Evidence { workloads, pods, volumes: volumes.items, events: events.collect() })
+}

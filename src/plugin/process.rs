@@ -1,0 +1,161 @@
+//! This process as Terraform's child: its command line, its signals, and when it ends.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use tokio::runtime::{Builder, Runtime};
+
+use super::handshake::Settings;
+use super::registry::Registry;
+use super::server::{Server, ServerError};
+use super::{logs, panics};
+
+const NAME: &str = env!("CARGO_PKG_NAME");
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// The whole program: serves `registry` when Terraform has started us, and else says what this is.
+pub fn main(registry: impl FnOnce() -> Registry) -> ExitCode {
+    if let Some(settings) = Settings::from_environment(|name| std::env::var(name).ok()) {
+        panics::log_panics();
+        logs::start();
+        return match serve(&settings, registry) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => complain(&error),
+        };
+    }
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["--version" | "-V"] => print(&mut io::stdout(), &format!("{NAME} {VERSION}")),
+        ["--help" | "-h"] => print(&mut io::stdout(), &help()),
+        _ => {
+            print(&mut io::stderr(), &introduction());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn introduction() -> String {
+    format!(
+        "This is {NAME} {VERSION}, a plugin that gives Terraform and OpenTofu virtual clusters from your Kubernetes \
+         clusters. They start it themselves, so there is nothing to run here: name \"nested-clusters/nested\" under \
+         required_providers in your configuration, run terraform init (or tofu init), and then plan and apply as \
+         usual. For an example see {NAME} --help."
+    )
+}
+
+fn help() -> String {
+    format!(
+        r#"{NAME} {VERSION}
+
+Virtual clusters (vCluster) from groups of Kubernetes clusters, as a Terraform and OpenTofu provider.
+Terraform starts this program itself. To use it, write
+
+    terraform {{
+      required_providers {{
+        nested = {{ source = "nested-clusters/nested" }}
+      }}
+    }}
+
+and run terraform init.
+
+Options:
+  -h, --help       this text
+  -V, --version    the version
+
+Logs: TF_LOG, TF_LOG_PROVIDER or TF_LOG_PROVIDER_NESTED, set to error, warn, info, debug or trace.
+More: {}"#,
+        env!("CARGO_PKG_REPOSITORY")
+    )
+}
+
+fn print(to: &mut dyn Write, text: &str) -> ExitCode {
+    if writeln!(to, "{text}").is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn complain(error: &(dyn std::error::Error + 'static)) -> ExitCode {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    let text: Vec<_> = causes.map(ToString::to_string).collect();
+    print(&mut io::stderr(), &format!("{NAME}: {}", text.join(": ")));
+    ExitCode::FAILURE
+}
+
+#[derive(Debug, thiserror::Error)]
+enum ProcessError {
+    #[error("cannot start")]
+    Runtime(#[source] io::Error),
+    #[error("cannot write the handshake to standard output")]
+    Handshake(#[source] io::Error),
+    #[error(transparent)]
+    Server(#[from] ServerError),
+}
+
+fn serve(settings: &Settings, registry: impl FnOnce() -> Registry) -> Result<(), ProcessError> {
+    if !settings.speaks_our_protocol() {
+        tracing::error!("this Terraform does not speak plugin protocol 6; it needs to be 1.0 or newer");
+    }
+    let runtime = runtime().map_err(ProcessError::Runtime)?;
+    let served = runtime.block_on(async {
+        let server = Server::bind(settings)?;
+        let shutdown = server.shutdown_token();
+        tokio::spawn(async move {
+            told_to_end().await;
+            shutdown.cancel();
+        });
+        let mut stdout = io::stdout();
+        writeln!(stdout, "{}", server.handshake_line())
+            .and_then(|()| stdout.flush())
+            .map_err(ProcessError::Handshake)?;
+        Ok(server.serve(registry()).await?)
+    });
+    // Whatever still runs has had its time.
+    runtime.shutdown_background();
+    served
+}
+
+fn runtime() -> io::Result<Runtime> {
+    Builder::new_multi_thread().enable_all().build()
+}
+
+/// Completes when this process should end although nobody called Shutdown: it is terminated, or Terraform is gone.
+///
+/// Ctrl-C is not among them. The terminal sends it to Terraform as well, which then calls StopProvider.
+#[cfg(unix)]
+async fn told_to_end() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let interrupts = signal(SignalKind::interrupt());
+    let terminated = async {
+        match signal(SignalKind::terminate()) {
+            Ok(mut signals) => signals.recv().await,
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        _ = terminated => tracing::debug!("terminated"),
+        () = nobody_reads_stdout() => tracing::debug!("Terraform is gone"),
+    }
+    drop(interrupts);
+}
+
+/// Terraform reads our standard output as long as it lives. (A killed Terraform leaves Go's plugins running forever.)
+#[cfg(unix)]
+async fn nobody_reads_stdout() {
+    use std::os::fd::AsFd;
+    use tokio::io::Interest;
+    use tokio::net::unix::pipe::Sender;
+    let pipe = io::stdout().as_fd().try_clone_to_owned().and_then(Sender::from_owned_fd);
+    match pipe {
+        Ok(pipe) => drop(pipe.ready(Interest::ERROR).await),
+        // Not a pipe: somebody attached by hand.
+        Err(_) => std::future::pending().await,
+    }
+}
+
+#[cfg(not(unix))]
+async fn told_to_end() {
+    loop {
+        // Swallows Ctrl-C, for the same reason as above.
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! From the provider block to host clusters: validates what is known, resolves what is complete.
+
+use std::collections::BTreeMap;
+
+use tf_provider::value::Value;
+use tf_provider::{AttributePath, Diagnostic, Diagnostics};
+
+use super::environment;
+use super::model::{HostClusterModel, ProviderModel};
+use crate::host::Host;
+use crate::host::connection::{ConnectError, Endpoint, Environment, Given, Setting, conflicts};
+use crate::provider::diagnostics::connection_problem;
+
+/// Name of the one host cluster that there is without `host_clusters`.
+pub const DEFAULT_HOST: &str = "default";
+
+/// The host clusters of one provider configuration.
+#[derive(Clone, Debug)]
+pub struct HostClusters(Option<BTreeMap<String, HostCluster>>);
+
+/// A host cluster, or that its connection is not known yet.
+#[derive(Clone, Debug)]
+pub enum HostCluster {
+    /// Its connection is complete; whether it answers shows on first use.
+    Known(Host),
+    /// A value of its connection is known only after apply.
+    Unknown,
+}
+
+/// A host cluster that the provider block does not have.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("host cluster {name:?} is not configured in the provider block; configured: {}", configured.join(", "))]
+pub struct NotConfigured {
+    /// The name asked for.
+    pub name: String,
+    /// The names that there are.
+    pub configured: Vec<String>,
+}
+
+impl ProviderModel {
+    /// Reports what is wrong with the values themselves. Reads no file, as `terraform validate` runs where there may be none.
+    pub fn validate(&self, diags: &mut Diagnostics) {
+        let Value::Value(hosts) = &self.host_clusters else { return };
+        if hosts.is_empty() {
+            diags.add_error(Diagnostic {
+                summary: "host_clusters is empty".into(),
+                detail:
+                    "Next step: Add a host cluster, or leave host_clusters out: then there is one, called \"default\", \
+                         found the way kubectl finds its cluster."
+                        .into(),
+                attribute: root(),
+            });
+        }
+        for (name, entry) in hosts {
+            if !is_dns_label(name) {
+                diags.add_error(Diagnostic {
+                    summary: format!("{name:?} cannot be the name of a host cluster").into(),
+                    detail:
+                        "Next step: Use at most 63 lower-case letters, digits and hyphens, with a letter or digit at \
+                             both ends (a DNS label)."
+                            .into(),
+                    attribute: root().key(name.clone()),
+                });
+            }
+            match entry {
+                Value::Null => diags.add_error(Diagnostic {
+                    summary: format!("Host cluster {name:?} is null").into(),
+                    detail: "Next step: Remove it, or give it a connection; {} is the cluster that kubectl would use."
+                        .into(),
+                    attribute: root().key(name.clone()),
+                }),
+                Value::Unknown => {}
+                Value::Value(entry) => report(name, entry, entry.problems(), diags),
+            }
+        }
+    }
+}
+
+impl HostClusterModel {
+    fn problems(&self) -> Vec<ConnectError> {
+        let mut problems = conflicts(|setting| self.given(setting));
+        problems.extend(self.known_part().problems());
+        problems
+    }
+
+    /// The attribute that a setting was given in.
+    fn path_of(&self, name: &str, setting: Option<Setting>) -> AttributePath {
+        let entry = root().key(name.to_owned());
+        // Files are blamed on one of two attributes, on none where kubectl's own are read.
+        let setting = setting.map(|setting| match setting {
+            Setting::ConfigPaths if self.given(Setting::ConfigPath) == Given::Yes => Setting::ConfigPath,
+            setting => setting,
+        });
+        match setting.filter(|setting| self.given(*setting) != Given::No) {
+            Some(setting) => entry.attribute(setting.name()),
+            None => entry,
+        }
+    }
+}
+
+impl HostClusters {
+    /// The host clusters of a provider block; `None` after errors, which are in `diags`. Reads kubeconfigs; contacts nobody.
+    pub fn resolve(model: &ProviderModel, environment: &Environment, diags: &mut Diagnostics) -> Option<Self> {
+        let before = diags.errors.len();
+        model.validate(diags);
+        if diags.errors.len() > before {
+            return None;
+        }
+        let hosts = match &model.host_clusters {
+            Value::Unknown => return Some(Self(None)),
+            Value::Null => default_host(environment, diags),
+            Value::Value(hosts) => {
+                hosts.iter().filter_map(|(name, entry)| one_host(name, entry, environment, diags)).collect()
+            }
+        };
+        (diags.errors.len() == before).then_some(Self(Some(hosts)))
+    }
+
+    /// A host cluster by its name. While not even the names are known, every name may turn out to be one.
+    ///
+    /// # Errors
+    /// There is none of that name.
+    pub fn get(&self, name: &str) -> Result<&HostCluster, NotConfigured> {
+        match &self.0 {
+            None => Ok(&HostCluster::Unknown),
+            Some(hosts) => hosts
+                .get(name)
+                .ok_or_else(|| NotConfigured { name: name.to_owned(), configured: hosts.keys().cloned().collect() }),
+        }
+    }
+
+    /// All host clusters by name; `None` while not even the names are known.
+    pub fn all(&self) -> Option<&BTreeMap<String, HostCluster>> {
+        self.0.as_ref()
+    }
+}
+
+impl NotConfigured {
+    /// This error on the attribute that holds the name.
+    pub fn diagnostic(&self, attribute: AttributePath) -> Diagnostic {
+        Diagnostic {
+            summary: format!("Host cluster {:?} is not configured", self.name).into(),
+            detail: format!(
+                "The provider block has these host clusters: {}.\n\nNext step: Use one of them, or add {:?} to \
+                 host_clusters in the provider block.",
+                self.configured.join(", "),
+                self.name
+            )
+            .into(),
+            attribute,
+        }
+    }
+}
+
+fn one_host(
+    name: &str,
+    entry: &Value<HostClusterModel>,
+    environment: &Environment,
+    diags: &mut Diagnostics,
+) -> Option<(String, HostCluster)> {
+    let host = match entry {
+        Value::Value(entry) if entry.is_known() => match Endpoint::resolve(&entry.known_part(), environment) {
+            Ok(endpoint) => HostCluster::Known(Host::new(name, endpoint)),
+            Err(problems) => {
+                report(name, entry, problems, diags);
+                return None;
+            }
+        },
+        _ => HostCluster::Unknown,
+    };
+    Some((name.to_owned(), host))
+}
+
+/// The host cluster that needs no provider block: from the environment, then as kubectl finds it.
+fn default_host(environment: &Environment, diags: &mut Diagnostics) -> BTreeMap<String, HostCluster> {
+    let resolved = || {
+        let problems = conflicts(|setting| environment::given(environment, setting));
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        let connection = environment::connection(environment).map_err(|problem| vec![problem])?;
+        Endpoint::resolve(&connection, environment)
+    };
+    match resolved() {
+        Ok(endpoint) => [(DEFAULT_HOST.to_owned(), HostCluster::Known(Host::new(DEFAULT_HOST, endpoint)))].into(),
+        Err(problems) => {
+            for problem in &problems {
+                let variables = problem.settings().into_iter().filter_map(|setting| {
+                    let given = environment::given(environment, setting) != Given::No;
+                    environment::variable(setting)
+                        .filter(|_| given)
+                        .map(|name| format!("{setting} is set by {name} of the environment."))
+                });
+                let origin = variables.collect::<Vec<_>>().join("\n");
+                let origin = (!origin.is_empty()).then_some(origin);
+                diags.add_error(connection_problem(DEFAULT_HOST, problem, origin, root()));
+            }
+            BTreeMap::new()
+        }
+    }
+}
+
+fn report(name: &str, entry: &HostClusterModel, problems: Vec<ConnectError>, diags: &mut Diagnostics) {
+    for problem in problems {
+        let attribute = entry.path_of(name, problem.setting());
+        diags.add_error(connection_problem(name, &problem, None, attribute));
+    }
+}
+
+fn root() -> AttributePath {
+    AttributePath::new("host_clusters")
+}
+
+fn is_dns_label(name: &str) -> bool {
+    let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    !name.is_empty() && name.len() <= 63 && name.chars().all(inner) && !name.starts_with('-') && !name.ends_with('-')
+}
+
+#[cfg(test)]
+mod tests;

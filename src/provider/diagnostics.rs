@@ -1,0 +1,37 @@
+//! Errors of a host cluster, and of a connection to one, as Terraform diagnostics: a summary of one sentence, and a detail
+//! from which the user can act.
+
+use tf_provider::{AttributePath, Diagnostic};
+
+use crate::host;
+use crate::host::connection::ConnectError;
+
+/// What failed on a host cluster, shown on `attribute` ([`AttributePath::root`] for the whole resource).
+pub fn host_failure(error: &host::Error, attribute: AttributePath) -> Diagnostic {
+    let (operation, object, host, reason) = (error.operation(), error.object(), error.host(), error.reason());
+    let next_step = error.next_step();
+    Diagnostic {
+        summary: format!("Cannot {operation} {object} on host cluster {host:?}").into(),
+        detail: format!(
+            "Operation: {operation}\nObject: {object}\nHost cluster: {host}\nReason: {reason}\n\nNext step: {next_step}"
+        )
+        .into(),
+        attribute,
+    }
+}
+
+/// What is wrong with the connection of the host cluster `name`, shown on `attribute`. `origin` says where the value comes
+/// from when it is not in the provider block.
+pub fn connection_problem(
+    name: &str,
+    error: &ConnectError,
+    origin: Option<String>,
+    attribute: AttributePath,
+) -> Diagnostic {
+    let origin = origin.map(|origin| format!("\n{origin}")).unwrap_or_default();
+    Diagnostic {
+        summary: format!("Host cluster {name:?}: {error}").into(),
+        detail: format!("Next step: {}{origin}", error.next_step()).into(),
+        attribute,
+    }
+}

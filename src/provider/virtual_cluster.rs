@@ -1,0 +1,191 @@
+//! The resource `nested_virtual_cluster`: one vCluster in a namespace of its own on a host cluster.
+//!
+//! This file joins Terraform's calls to the parts: `schema` and `model` say what users see, `validate` and `plan` decide
+//! without I/O, `render` makes objects, `read` and `apply` sequence what `host` does.
+
+mod apply;
+mod explain;
+mod model;
+mod plan;
+mod read;
+mod render;
+mod schema;
+mod spec;
+mod validate;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::domain::values::MappingVersion;
+use crate::provider::Configured;
+use crate::provider::configuration::HostCluster;
+use crate::terraform::schema::Schema;
+use crate::terraform::{
+    AttributePath, DeferReason, Diagnostics, Report, Resource, StateUpgrade, defer, deferral_allowed,
+};
+
+use apply::Apply;
+use explain::Explain;
+pub use model::{VirtualClusterModel, VirtualClusterPrivate};
+use read::Read;
+use spec::Place;
+
+/// `nested_virtual_cluster`
+pub struct VirtualCluster {
+    configured: Arc<Configured>,
+}
+
+impl VirtualCluster {
+    /// The resource on the host clusters of `configured`, which the provider block fills in.
+    pub fn new(configured: Arc<Configured>) -> Self {
+        Self { configured }
+    }
+
+    /// Whether the planned host cluster is the prior one under another key: then its state moves along.
+    async fn is_rename(
+        &self,
+        diags: &mut Diagnostics,
+        config: &VirtualClusterModel,
+        prior: &VirtualClusterModel,
+        private: &VirtualClusterPrivate,
+    ) -> Option<bool> {
+        let Some(key) = config.host_cluster.as_ref_option() else { return Some(false) };
+        if config.host_cluster == prior.host_cluster || private.host_uid.is_empty() {
+            return Some(false);
+        }
+        match self.configured.host_cluster(diags, key)? {
+            HostCluster::Unknown => Some(false),
+            HostCluster::Known(host) => match host.identity().await {
+                Ok(identity) => Some(identity.uid == private.host_uid),
+                Err(error) => {
+                    diags.add_error(error.explain());
+                    None
+                }
+            },
+        }
+    }
+}
+
+#[async_trait]
+impl Resource for VirtualCluster {
+    type State<'a> = VirtualClusterModel;
+    type PrivateState<'a> = VirtualClusterPrivate;
+    type ProviderMetaState<'a> = ();
+
+    fn schema(&self, _diags: &mut Diagnostics) -> Option<Schema> {
+        Some(schema::schema())
+    }
+
+    async fn validate<'a>(&self, diags: &mut Diagnostics, config: VirtualClusterModel) -> Option<()> {
+        validate::validate(diags, &config);
+        Some(())
+    }
+
+    async fn read<'a>(
+        &self,
+        diags: &mut Diagnostics,
+        state: VirtualClusterModel,
+        private: VirtualClusterPrivate,
+        _meta: (),
+    ) -> Option<(VirtualClusterModel, VirtualClusterPrivate)> {
+        Read::new(&self.configured, diags).read(state, private).await
+    }
+
+    async fn plan_create<'a>(
+        &self,
+        diags: &mut Diagnostics,
+        _proposed: VirtualClusterModel,
+        config: VirtualClusterModel,
+        _meta: (),
+    ) -> Option<(VirtualClusterModel, VirtualClusterPrivate)> {
+        let plan = plan::create(&config);
+        let private =
+            VirtualClusterPrivate { mapping: MappingVersion::NEWEST.number(), ..VirtualClusterPrivate::default() };
+        render::check_values(diags, &plan, &private);
+        if let Some(key) = plan.host_cluster.as_ref_option() {
+            let host = self.configured.host_cluster(diags, key)?;
+            if matches!(host, HostCluster::Unknown) && deferral_allowed() {
+                defer(DeferReason::ProviderConfigUnknown);
+            }
+        }
+        Some((plan, private))
+    }
+
+    async fn plan_update<'a>(
+        &self,
+        diags: &mut Diagnostics,
+        prior: VirtualClusterModel,
+        _proposed: VirtualClusterModel,
+        config: VirtualClusterModel,
+        private: VirtualClusterPrivate,
+        _meta: (),
+    ) -> Option<(VirtualClusterModel, VirtualClusterPrivate, Vec<AttributePath>)> {
+        let renamed = self.is_rename(diags, &config, &prior, &private).await?;
+        let update = plan::update(diags, &config, &prior, &private, renamed);
+        render::check_values(diags, &update.plan, &private);
+        Some((update.plan, private, update.replace))
+    }
+
+    async fn plan_destroy<'a>(
+        &self,
+        diags: &mut Diagnostics,
+        prior: VirtualClusterModel,
+        private: VirtualClusterPrivate,
+        _meta: (),
+    ) -> Option<VirtualClusterPrivate> {
+        plan::check_protection(diags, &prior, "destroyed");
+        Some(private)
+    }
+
+    async fn create<'a>(
+        &self,
+        diags: &mut Diagnostics,
+        planned: VirtualClusterModel,
+        config: VirtualClusterModel,
+        private: VirtualClusterPrivate,
+        _meta: (),
+    ) -> Option<(VirtualClusterModel, VirtualClusterPrivate)> {
+        Apply::new(&self.configured, diags).create(planned, &config, private).await
+    }
+
+    async fn update<'a>(
+        &self,
+        diags: &mut Diagnostics,
+        prior: VirtualClusterModel,
+        planned: VirtualClusterModel,
+        _config: VirtualClusterModel,
+        private: VirtualClusterPrivate,
+        _meta: (),
+    ) -> Option<(VirtualClusterModel, VirtualClusterPrivate)> {
+        Apply::new(&self.configured, diags).update(prior, planned, private).await
+    }
+
+    async fn destroy<'a>(
+        &self,
+        diags: &mut Diagnostics,
+        prior: VirtualClusterModel,
+        private: VirtualClusterPrivate,
+        _meta: (),
+    ) -> Option<()> {
+        Apply::new(&self.configured, diags).destroy(&prior, &private).await
+    }
+
+    async fn import<'a>(
+        &self,
+        diags: &mut Diagnostics,
+        id: String,
+    ) -> Option<(VirtualClusterModel, VirtualClusterPrivate)> {
+        let Some(place) = Place::parse(&id) else {
+            diags.fail(
+                AttributePath::root(),
+                "This is not the id of a virtual cluster.",
+                format!("\"{id}\" is not of the form <host_cluster>/<namespace>/<name>, as in \"eu-1/vcluster-team-a/team-a\"."),
+            );
+            return None;
+        };
+        Read::new(&self.configured, diags).import(place).await
+    }
+}
+
+impl StateUpgrade for VirtualCluster {}

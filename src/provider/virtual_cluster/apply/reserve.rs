@@ -1,0 +1,172 @@
+//! Taking hold of a virtual cluster's record: a new one for a creation, the existing one for an update.
+//!
+//! Rule: an unfinished creation of the same name is taken over only when its owner has stopped beating, and a finished
+//! one never.
+
+use super::{Apply, Failed};
+use crate::host::record::{Phase, Record};
+use crate::host::records::claim::Claim;
+use crate::host::records::{Life, Records, Reservation, SILENCE, Stored};
+use crate::host::{Host, namespace};
+use crate::provider::virtual_cluster::model::{VirtualClusterModel, VirtualClusterPrivate};
+use crate::provider::virtual_cluster::spec::{Place, Spec};
+use crate::terraform::value::Value;
+use crate::terraform::{AttributePath, Report};
+
+impl Apply<'_> {
+    /// The right to create the virtual cluster at `place`.
+    pub(super) async fn reserve(
+        &mut self,
+        host: &Host,
+        place: &Place,
+        private: &VirtualClusterPrivate,
+        spec: &Spec,
+        config: &VirtualClusterModel,
+    ) -> Result<Claim, Failed> {
+        let records = Records::of(host);
+        loop {
+            let record = new_record(place, private, spec);
+            let stored = match self.explain(records.reserve(record).await)? {
+                Reservation::Made(claim) => {
+                    return match self.check_namespace(host, place, config).await {
+                        Ok(()) => Ok(claim),
+                        Err(failed) => {
+                            self.explain(claim.remove().await)?;
+                            Err(failed)
+                        }
+                    };
+                }
+                Reservation::Taken(stored) => *stored,
+            };
+            let leftover = self.leftover(host, &records, place, stored).await?;
+            if let Some(claim) = leftover {
+                // Not worth continuing: what was to be created may have been something else.
+                tracing::info!(virtual_cluster = place.id(), "removing what an interrupted creation left behind");
+                self.remove(host, claim).await?;
+            }
+        }
+    }
+
+    /// The right to change the virtual cluster at `place`. A lost record is written again.
+    pub(super) async fn claim(
+        &mut self,
+        host: &Host,
+        place: &Place,
+        private: &VirtualClusterPrivate,
+        spec: &Spec,
+    ) -> Result<Claim, Failed> {
+        let records = Records::of(host);
+        let stored = match self.explain(records.get(&place.namespace).await)? {
+            Some(stored) => stored,
+            None => {
+                let mut record = new_record(place, private, spec);
+                record.namespace_uid = Some(private.namespace_uid.clone());
+                record.namespace_created = private.namespace_created;
+                match self.explain(records.reserve(record).await)? {
+                    Reservation::Made(claim) => {
+                        self.explain(claim.update(|record| record.phase = Phase::HandedOver).await)?;
+                        return Ok(claim);
+                    }
+                    Reservation::Taken(stored) => *stored,
+                }
+            }
+        };
+        if stored.record.name != place.name {
+            return Err(self.occupied(place, &stored.record));
+        }
+        self.explain(records.claim(stored).await)
+    }
+
+    /// What to do with a record that is there already: a claim on a dead one, none when it has just gone away.
+    async fn leftover(
+        &mut self,
+        host: &Host,
+        records: &Records,
+        place: &Place,
+        stored: Stored,
+    ) -> Result<Option<Claim>, Failed> {
+        if stored.record.name != place.name {
+            return Err(self.occupied(place, &stored.record));
+        }
+        if stored.record.phase == Phase::HandedOver {
+            let uid = self.explain(namespace::uid(host, &place.namespace).await)?;
+            if uid.is_some() && uid == stored.record.namespace_uid {
+                return Err(self.exists(place));
+            }
+            // Its namespace was deleted behind our back, and everything with it.
+            return self.explain(records.claim(stored).await).map(Some);
+        }
+        tracing::info!(
+            virtual_cluster = place.id(),
+            "an unfinished creation stands in the way; watching whether it is alive"
+        );
+        match self.explain(records.watch_for_life(&stored, SILENCE, &self.stop.clone()).await)? {
+            Life::Gone => Ok(None),
+            Life::Stopped(stored) => self.explain(records.claim(*stored).await).map(Some),
+            Life::Alive(stored) if stored.record.phase == Phase::HandedOver => Err(self.exists(place)),
+            Life::Alive(_) => {
+                self.diags.fail(
+                    AttributePath::new("name"),
+                    format!("Virtual cluster \"{}\" is being created or deleted by another apply.", place.id()),
+                    "Its record on the host cluster is being updated right now. Wait for that apply, then run this one again.",
+                );
+                Err(Failed)
+            }
+        }
+    }
+
+    /// A namespace that exists already is used only where the configuration names it.
+    async fn check_namespace(
+        &mut self,
+        host: &Host,
+        place: &Place,
+        config: &VirtualClusterModel,
+    ) -> Result<(), Failed> {
+        let exists = self.explain(namespace::uid(host, &place.namespace).await)?.is_some();
+        if !exists || config.namespace != Value::Null {
+            return Ok(());
+        }
+        self.diags.fail(
+            AttributePath::new("namespace"),
+            format!("Namespace \"{}\" exists already on host cluster \"{}\".", place.namespace, host.name()),
+            format!(
+                "This provider did not create it and changes nothing in it. Set `namespace = \"{}\"` if the virtual cluster is \
+                 to live in it, or choose another `name` or `namespace`.",
+                place.namespace
+            ),
+        );
+        Err(Failed)
+    }
+
+    fn exists(&mut self, place: &Place) -> Failed {
+        self.diags.fail(
+            AttributePath::new("name"),
+            format!("Virtual cluster \"{}\" exists already.", place.id()),
+            format!(
+                "It was created by this provider, for another state or by an apply that was cut off before it could save its \
+                 state. To manage it here, import it with this block (and the right resource address):\n\n\
+                 import {{\n  to = nested_virtual_cluster.{}\n  id = \"{}\"\n}}",
+                place.name.replace('-', "_"),
+                place.id()
+            ),
+        );
+        Failed
+    }
+
+    fn occupied(&mut self, place: &Place, record: &Record) -> Failed {
+        self.diags.fail(
+            AttributePath::new("namespace"),
+            format!("Namespace \"{}\" already holds virtual cluster \"{}\".", place.namespace, record.name),
+            "One namespace holds one virtual cluster. Choose another `namespace`, or leave it out to get \
+             \"vcluster-<name>\".",
+        );
+        Failed
+    }
+}
+
+fn new_record(place: &Place, private: &VirtualClusterPrivate, spec: &Spec) -> Record {
+    let value = serde_json::to_value(spec).unwrap_or_default();
+    let mut record = Record::new(&place.name, &place.namespace, &private.host_uid, value);
+    record.chart_digest = Some(spec.chart_digest.clone());
+    record
+}

@@ -1,0 +1,188 @@
+//! What a host's errors mean to the user of a `nested_virtual_cluster`: a diagnostic on the attribute that it belongs to,
+//! with the next step.
+
+use crate::host;
+use crate::host::apply::ApplyError;
+use crate::host::chart_archives::ArchiveError;
+use crate::host::delete::DeleteError;
+use crate::host::kind::KindError;
+use crate::host::namespace::NamespaceError;
+use crate::host::pause::PauseError;
+use crate::host::records::RecordError;
+use crate::host::wait::WaitError;
+use crate::provider::diagnostics::host_failure;
+use crate::terraform::{AttributePath, Diagnostic, diagnostic};
+
+/// An error that a user gets to see.
+pub trait Explain {
+    /// The error as a diagnostic.
+    fn explain(&self) -> Diagnostic;
+}
+
+const STOPPED: &str = "The apply was stopped.";
+const RUN_AGAIN: &str = "Run `terraform apply` again: it goes on from here.";
+
+fn at(attribute: &'static str, summary: &str, error: &dyn std::error::Error, next_step: &str) -> Diagnostic {
+    diagnostic(AttributePath::new(attribute), summary, format!("{}.\n\nNext step: {next_step}", sentence(error)))
+}
+
+/// An error's text with its first letter raised.
+fn sentence(error: &dyn std::error::Error) -> String {
+    let text = error.to_string();
+    let mut letters = text.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+}
+
+impl Explain for host::Error {
+    fn explain(&self) -> Diagnostic {
+        host_failure(self, AttributePath::new("host_cluster"))
+    }
+}
+
+impl Explain for KindError {
+    fn explain(&self) -> Diagnostic {
+        match self {
+            Self::Host(error) => error.explain(),
+            Self::Incomplete(_) => at(
+                "values",
+                "The chart rendered something that is no Kubernetes object.",
+                self,
+                "Look at what your `values` put into the chart.",
+            ),
+            Self::Unknown { .. } => at(
+                "values",
+                "The host cluster does not have this kind of object.",
+                self,
+                "Install what defines it on the host cluster, or switch the object off in `values`.",
+            ),
+        }
+    }
+}
+
+impl Explain for WaitError {
+    fn explain(&self) -> Diagnostic {
+        match self {
+            Self::Host(error) => error.explain(),
+            Self::TimedOut { .. } => at(
+                "timeouts",
+                "The virtual cluster was not ready in time.",
+                self,
+                "Remove the cause named above and apply again, or raise the timeout if it only needs longer.",
+            ),
+            Self::Cancelled { .. } => at("id", STOPPED, self, RUN_AGAIN),
+        }
+    }
+}
+
+impl Explain for RecordError {
+    fn explain(&self) -> Diagnostic {
+        match self {
+            Self::Host(error) => error.explain(),
+            Self::Unreadable { .. } => at(
+                "id",
+                "A record on the host cluster cannot be read.",
+                self,
+                "If a newer version of this provider wrote it, use that version. If it was edited by hand, undo the edit.",
+            ),
+            Self::Changed { .. } => at("id", "Another apply is working on this virtual cluster.", self, RUN_AGAIN),
+            Self::Lost { .. } => at("id", "Another apply has taken over this virtual cluster.", self, RUN_AGAIN),
+            Self::Cancelled { .. } => at("id", STOPPED, self, RUN_AGAIN),
+        }
+    }
+}
+
+impl Explain for ArchiveError {
+    fn explain(&self) -> Diagnostic {
+        match self {
+            Self::Host(error) => error.explain(),
+            Self::Record(error) => error.explain(),
+            Self::TooLarge { .. } => at("chart", "The chart is too large.", self, "Use a smaller chart."),
+            Self::Foreign { .. } => at(
+                "chart",
+                "The kept copy of the chart is not what it should be.",
+                self,
+                "If somebody else made the Secret, remove it; the next apply writes it again where the chart's source is there.",
+            ),
+        }
+    }
+}
+
+impl Explain for NamespaceError {
+    fn explain(&self) -> Diagnostic {
+        match self {
+            Self::Host(error) => error.explain(),
+            Self::Record(error) => error.explain(),
+            Self::Terminating { .. } => at(
+                "namespace",
+                "The namespace is still being deleted.",
+                self,
+                "Wait until it is gone, remove what keeps it, or choose another `namespace`.",
+            ),
+            Self::Cancelled { .. } => at("namespace", STOPPED, self, RUN_AGAIN),
+        }
+    }
+}
+
+impl Explain for ApplyError {
+    fn explain(&self) -> Diagnostic {
+        match self {
+            Self::Host(error) => error.explain(),
+            Self::Record(error) => error.explain(),
+            Self::Prune(error) => error.explain(),
+            Self::Kind(error) => error.explain(),
+            Self::NotOurs { .. } => at(
+                "namespace",
+                "An object with the same name belongs to somebody else.",
+                self,
+                "Choose another `name` or `namespace`, or delete the object if nobody needs it.",
+            ),
+            Self::Immutable { .. } => at(
+                "id",
+                "Kubernetes does not allow this change on an existing object.",
+                self,
+                "Undo the change, or replace the virtual cluster with `-replace` (its data will be lost).",
+            ),
+            Self::Cancelled { .. } => at("id", STOPPED, self, RUN_AGAIN),
+        }
+    }
+}
+
+impl Explain for DeleteError {
+    fn explain(&self) -> Diagnostic {
+        match self {
+            Self::Host(error) => error.explain(),
+            Self::Record(error) => error.explain(),
+            Self::Kind(error) => error.explain(),
+            Self::TimedOut { .. } => at(
+                "timeouts",
+                "Deleting took too long.",
+                self,
+                "Find out what keeps the objects named above (often a finalizer), then destroy again; or raise \
+                 `timeouts.delete`.",
+            ),
+            Self::Cancelled { .. } => at("id", STOPPED, self, "Run `terraform destroy` again: it goes on from here."),
+        }
+    }
+}
+
+impl Explain for PauseError {
+    fn explain(&self) -> Diagnostic {
+        match self {
+            Self::Host(error) => error.explain(),
+            Self::Record(error) => error.explain(),
+            Self::NotOurs { .. } => at(
+                "paused",
+                "A control plane object belongs to somebody else now.",
+                self,
+                "Delete the foreign object; the next apply makes ours again.",
+            ),
+            Self::TimedOut { .. } => at(
+                "paused",
+                "Pausing took too long.",
+                self,
+                "Look at the pods named above; then apply again, or raise `timeouts.update`.",
+            ),
+            Self::Cancelled { .. } => at("paused", STOPPED, self, RUN_AGAIN),
+        }
+    }
+}

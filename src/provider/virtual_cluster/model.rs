@@ -1,0 +1,121 @@
+//! `nested_virtual_cluster` as Terraform sees it. Only data: defaults and checks live in `validate` and `plan`.
+
+#![allow(missing_docs, reason = "the schema describes every attribute, under the same name")]
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::host::access::Access;
+use crate::terraform::value::Value;
+
+/// A map of strings as Terraform sends it.
+pub type StringMap = Value<BTreeMap<String, Value<String>>>;
+
+/// Configuration, plan or state of one virtual cluster.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct VirtualClusterModel {
+    /// `<host_cluster>/<namespace>/<name>`
+    pub id: Value<String>,
+    /// See the schema, as for all that follow.
+    pub name: Value<String>,
+    pub host_cluster: Value<String>,
+    pub namespace: Value<String>,
+    pub resources: Value<ResourcesModel>,
+    pub paused: Value<bool>,
+    pub vcluster_version: Value<String>,
+    pub chart: Value<ChartModel>,
+    pub distro: Value<String>,
+    pub kubernetes_version: Value<String>,
+    pub endpoint_type: Value<String>,
+    pub host_dns: Value<String>,
+    pub values: Value<String>,
+    pub labels: StringMap,
+    pub annotations: StringMap,
+    pub deletion_protection: Value<bool>,
+    pub wait: Value<bool>,
+    pub timeouts: Value<TimeoutsModel>,
+    pub status: Value<String>,
+    pub endpoint: Value<String>,
+    pub kubeconfig: Value<KubeconfigModel>,
+    pub revision: Value<String>,
+}
+
+/// `resources`: Kubernetes quantities, kept as the user wrote them.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct ResourcesModel {
+    pub cpu: Value<String>,
+    pub memory: Value<String>,
+    pub storage: Value<String>,
+}
+
+/// `chart`
+#[derive(Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct ChartModel {
+    pub source: Value<String>,
+    pub digest: Value<String>,
+    pub username: Value<String>,
+    /// Write-only: present in the configuration, null in every plan and state.
+    pub password: Value<String>,
+}
+
+/// `timeouts`
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct TimeoutsModel {
+    pub create: Value<String>,
+    pub update: Value<String>,
+    pub delete: Value<String>,
+}
+
+/// `kubeconfig`
+#[derive(Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct KubeconfigModel {
+    pub host: Value<String>,
+    pub cluster_ca_certificate: Value<String>,
+    pub client_certificate: Value<String>,
+    pub client_key: Value<String>,
+    pub raw: Value<String>,
+}
+
+impl KubeconfigModel {
+    /// Access to the virtual cluster `name`.
+    pub fn of(access: &Access, name: &str) -> Self {
+        let credentials = access.credentials.clone();
+        Self {
+            host: Value::Value(access.endpoint.clone()),
+            cluster_ca_certificate: Value::Value(credentials.certificate_authority),
+            client_certificate: Value::Value(credentials.client_certificate),
+            client_key: Value::Value(credentials.client_key),
+            raw: Value::Value(access.kubeconfig(name)),
+        }
+    }
+}
+
+impl fmt::Debug for ChartModel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ChartModel").field("source", &self.source).field("digest", &self.digest).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for KubeconfigModel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KubeconfigModel").field("host", &self.host).finish_non_exhaustive()
+    }
+}
+
+/// What a virtual cluster needs to be found again, kept in Terraform's private state.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct VirtualClusterPrivate {
+    /// UID of the host's `kube-system` namespace: another one under the same key is another cluster.
+    pub host_uid: String,
+    /// UID of the virtual cluster's namespace.
+    pub namespace_uid: String,
+    /// Whether this provider created that namespace, and so may delete it.
+    pub namespace_created: bool,
+    /// Version of the mapping from attributes to chart values that the virtual cluster was created with.
+    pub mapping: u32,
+    /// Size of the control plane's volume, which can never change.
+    pub volume: Option<String>,
+}

@@ -1,0 +1,309 @@
+//! Plans of `nested_virtual_cluster`: pure functions of configuration, prior state and prior private state.
+//!
+//! Never asks a host. What comes from there and is not in the prior state stays unknown, because Terraform plans again
+//! during apply, in another process, and the two plans must agree.
+
+use semver::Version;
+
+use crate::domain::distro::Distro;
+use crate::domain::name;
+use crate::domain::quantity::{Bytes, Quantity};
+use crate::domain::size::Size;
+use crate::domain::values::limits;
+use crate::provider::virtual_cluster::model::{ChartModel, ResourcesModel, VirtualClusterModel, VirtualClusterPrivate};
+use crate::provider::virtual_cluster::spec::{self, DEFAULT_CHART_SOURCE, Spec};
+use crate::terraform::value::Value;
+use crate::terraform::{AttributePath, Diagnostics, Report};
+
+/// The plan of a virtual cluster that does not exist yet.
+pub fn create(config: &VirtualClusterModel) -> VirtualClusterModel {
+    let name = or_unknown(&config.name);
+    let namespace = match (&config.namespace, name.as_ref_option()) {
+        (Value::Null, Some(name)) => Value::Value(name::default_namespace(name)),
+        (namespace, _) => or_unknown(namespace),
+    };
+    let mut plan = VirtualClusterModel {
+        id: Value::Unknown,
+        resources: resources(&config.resources, None),
+        chart: chart(&config.chart, None),
+        distro: distro(config, None),
+        status: Value::Unknown,
+        endpoint: Value::Unknown,
+        kubeconfig: Value::Unknown,
+        revision: Value::Unknown,
+        name,
+        namespace,
+        ..with_defaults(config)
+    };
+    plan.id = planned_id(&plan);
+    plan
+}
+
+/// What an update is planned to be, and which attributes make it a replacement.
+pub struct Update {
+    /// The planned state.
+    pub plan: VirtualClusterModel,
+    /// Attributes whose change needs a new virtual cluster.
+    pub replace: Vec<AttributePath>,
+}
+
+/// The plan of a virtual cluster that exists. `renamed_host` says that the planned host cluster's key names the same
+/// Kubernetes cluster as the prior one. Locked attributes that change are errors in `diags`.
+pub fn update(
+    diags: &mut Diagnostics,
+    config: &VirtualClusterModel,
+    prior: &VirtualClusterModel,
+    private: &VirtualClusterPrivate,
+    renamed_host: bool,
+) -> Update {
+    let mut plan = VirtualClusterModel {
+        id: prior.id.clone(),
+        name: or_prior(&config.name, &prior.name),
+        namespace: or_prior(&config.namespace, &prior.namespace),
+        resources: resources(&config.resources, prior.resources.as_ref_option()),
+        chart: chart(&config.chart, prior.chart.as_ref_option()),
+        distro: distro(config, Some(&prior.distro)),
+        status: prior.status.clone(),
+        endpoint: prior.endpoint.clone(),
+        kubeconfig: prior.kubeconfig.clone(),
+        revision: prior.revision.clone(),
+        ..with_defaults(config)
+    };
+    let mut replace = Vec::new();
+    let moved_host = plan.host_cluster != prior.host_cluster;
+    for (attribute, changed) in [
+        ("name", plan.name != prior.name),
+        ("namespace", plan.namespace != prior.namespace),
+        ("host_cluster", moved_host && !renamed_host),
+    ] {
+        if changed {
+            replace.push(AttributePath::new(attribute));
+        }
+    }
+    if !replace.is_empty() {
+        check_protection(diags, prior, "replaced");
+        return Update { plan, replace };
+    }
+    if moved_host {
+        plan.id = planned_id(&plan);
+    }
+    check_locks(diags, &plan, prior);
+    check_storage(diags, &plan, prior);
+    mark_unknown(&mut plan, prior, private);
+    Update { plan, replace }
+}
+
+/// Refuses to destroy or replace a protected virtual cluster.
+pub fn check_protection(diags: &mut Diagnostics, prior: &VirtualClusterModel, verb: &str) {
+    if prior.deletion_protection.as_ref_option() == Some(&true) {
+        let id = prior.id.as_ref_option().map(String::as_str).unwrap_or_default();
+        diags.fail(
+            AttributePath::new("deletion_protection"),
+            format!("This virtual cluster is protected and cannot be {verb}."),
+            format!(
+                "\"{id}\" has `deletion_protection = true`. To go on, set it to false, apply that change first, and then \
+                 repeat this one."
+            ),
+        );
+    }
+}
+
+/// Marks as unknown what the host decides anew when this plan is applied, and nothing else: providers that are configured
+/// from `kubeconfig` must keep working.
+fn mark_unknown(plan: &mut VirtualClusterModel, prior: &VirtualClusterModel, private: &VirtualClusterPrivate) {
+    let planned_revision = Spec::of(plan, private).map(|spec| spec.revision());
+    let changes = planned_revision.is_none() || planned_revision.as_ref() != prior.revision.as_ref_option();
+    if changes {
+        plan.revision = Value::Unknown;
+    }
+    if changes || plan.paused != prior.paused {
+        plan.status = Value::Unknown;
+        // Not there yet: created without waiting, or not ready in time.
+        if plan.endpoint == Value::Null {
+            plan.endpoint = Value::Unknown;
+        }
+        if plan.kubeconfig == Value::Null {
+            plan.kubeconfig = Value::Unknown;
+        }
+    }
+    if plan.endpoint_type != prior.endpoint_type || plan.host_dns != prior.host_dns {
+        plan.endpoint = Value::Unknown;
+        plan.kubeconfig = Value::Unknown;
+    }
+}
+
+fn check_locks(diags: &mut Diagnostics, plan: &VirtualClusterModel, prior: &VirtualClusterModel) {
+    let digest = |model: &VirtualClusterModel| model.chart.as_ref_option().map(|chart| chart.digest.clone());
+    let (digest, prior_digest) = (digest(plan).unwrap_or_default(), digest(prior).unwrap_or_default());
+    let locked = [
+        (AttributePath::new("vcluster_version"), "vCluster version", &plan.vcluster_version, &prior.vcluster_version),
+        (AttributePath::new("distro"), "distribution", &plan.distro, &prior.distro),
+        (AttributePath::new("chart").attribute("digest"), "chart", &digest, &prior_digest),
+    ];
+    for (path, what, planned, prior) in locked {
+        let (Some(planned), Some(prior)) = (planned.as_ref_option(), prior.as_ref_option()) else { continue };
+        if planned != prior {
+            diags.fail(
+                path,
+                format!("The {what} of a virtual cluster is locked."),
+                format!(
+                    "It was created with \"{prior}\" and cannot change to \"{planned}\". Set it back to \"{prior}\". To move \
+                     to \"{planned}\", create a new virtual cluster beside this one, migrate the workloads, then destroy \
+                     this one."
+                ),
+            );
+        }
+    }
+}
+
+/// Storage is a volume claim template of the control plane's StatefulSet, which Kubernetes never changes: it can grow and
+/// shrink as a quota, but not come or go.
+fn check_storage(diags: &mut Diagnostics, plan: &VirtualClusterModel, prior: &VirtualClusterModel) {
+    let (Some(planned_size), Some(prior_size)) = (size(plan), size(prior)) else { return };
+    let (planned, before) = (planned_size.storage, prior_size.storage);
+    if (planned == Bytes(0)) != (before == Bytes(0)) {
+        diags.fail(
+            AttributePath::new("resources").attribute("storage"),
+            "Storage cannot be added to, or taken from, an existing virtual cluster.",
+            format!(
+                "It was created with storage {before}; {planned} was asked for. A virtual cluster either keeps its data on a \
+                 volume from the start or not at all. Create another one, or replace this one with `-replace`."
+            ),
+        );
+    }
+    if before == Bytes(0) && plan.paused.as_ref_option() == Some(&true) {
+        diags.fail(
+            AttributePath::new("paused"),
+            "A virtual cluster without storage cannot be paused.",
+            "With `resources.storage` of 0 its data lives only as long as its control plane's pod, and pausing removes that \
+             pod.",
+        );
+    }
+    let replaces_pod = [
+        ("resources", limits::control_plane(&planned_size) != limits::control_plane(&prior_size)),
+        ("values", plan.values != prior.values),
+        ("kubernetes_version", plan.kubernetes_version != prior.kubernetes_version),
+        ("endpoint_type", plan.endpoint_type != prior.endpoint_type),
+        ("host_dns", plan.host_dns != prior.host_dns),
+    ];
+    for (attribute, changed) in replaces_pod {
+        if before == Bytes(0) && changed {
+            diags.fail(
+                AttributePath::new(attribute),
+                "This change would lose the data of a virtual cluster without storage.",
+                format!(
+                    "With `resources.storage` of 0 its data lives only as long as its control plane's pod, and a change of \
+                     `{attribute}` replaces that pod. Undo the change, or replace the virtual cluster with `-replace`."
+                ),
+            );
+        }
+    }
+}
+
+fn size(model: &VirtualClusterModel) -> Option<Size> {
+    let resources = model.resources.as_ref_option()?;
+    Some(Size {
+        cpu: resources.cpu.as_ref_option()?.parse().ok()?,
+        memory: resources.memory.as_ref_option()?.parse().ok()?,
+        storage: resources.storage.as_ref_option()?.parse().ok()?,
+    })
+}
+
+/// The attributes that are planned the same way for a new and for an existing virtual cluster.
+fn with_defaults(config: &VirtualClusterModel) -> VirtualClusterModel {
+    VirtualClusterModel {
+        paused: or_default(&config.paused, false),
+        endpoint_type: or_default(&config.endpoint_type, "LoadBalancer".to_owned()),
+        deletion_protection: or_default(&config.deletion_protection, false),
+        wait: or_default(&config.wait, true),
+        ..config.clone()
+    }
+}
+
+/// Sizes are fixed when a virtual cluster is created: what is not set stays as it was, also when defaults change. Another
+/// spelling of the same quantity is no change.
+fn resources(config: &Value<ResourcesModel>, prior: Option<&ResourcesModel>) -> Value<ResourcesModel> {
+    if matches!(config, Value::Unknown) {
+        return Value::Unknown;
+    }
+    let unset = ResourcesModel::default();
+    let config = config.as_ref_option().unwrap_or(&unset);
+    let part = |config: &Value<String>, prior: Option<&Value<String>>, default: String| match (config, prior) {
+        (Value::Null, Some(prior)) => prior.clone(),
+        (Value::Null, None) => Value::Value(default),
+        (Value::Value(config), Some(Value::Value(prior))) if same_quantity(config, prior) => {
+            Value::Value(prior.clone())
+        }
+        (config, _) => config.clone(),
+    };
+    Value::Value(ResourcesModel {
+        cpu: part(&config.cpu, prior.map(|prior| &prior.cpu), Size::DEFAULT.cpu.to_string()),
+        memory: part(&config.memory, prior.map(|prior| &prior.memory), Size::DEFAULT.memory.to_string()),
+        storage: part(&config.storage, prior.map(|prior| &prior.storage), Size::DEFAULT.storage.to_string()),
+    })
+}
+
+fn chart(config: &Value<ChartModel>, prior: Option<&ChartModel>) -> Value<ChartModel> {
+    if matches!(config, Value::Unknown) {
+        return Value::Unknown;
+    }
+    let unset = ChartModel::default();
+    let config = config.as_ref_option().unwrap_or(&unset);
+    Value::Value(ChartModel {
+        source: or_default(&config.source, DEFAULT_CHART_SOURCE.to_owned()),
+        digest: match (&config.digest, prior) {
+            (Value::Null, Some(prior)) => prior.digest.clone(),
+            (digest, _) => or_unknown(digest),
+        },
+        username: config.username.clone(),
+        password: Value::Null,
+    })
+}
+
+fn distro(config: &VirtualClusterModel, prior: Option<&Value<String>>) -> Value<String> {
+    match (&config.distro, prior) {
+        (Value::Null, Some(prior)) => prior.clone(),
+        (Value::Null, None) => match &config.vcluster_version {
+            Value::Value(version) => match Version::parse(version) {
+                Ok(version) => Value::Value(Distro::default_of(&version).to_string()),
+                // Validation has refused it already.
+                Err(_) => Value::Unknown,
+            },
+            _ => Value::Unknown,
+        },
+        (distro, _) => distro.clone(),
+    }
+}
+
+fn planned_id(plan: &VirtualClusterModel) -> Value<String> {
+    match (plan.host_cluster.as_ref_option(), plan.namespace.as_ref_option(), plan.name.as_ref_option()) {
+        (Some(host_cluster), Some(namespace), Some(name)) => Value::Value(spec::id(host_cluster, namespace, name)),
+        _ => Value::Unknown,
+    }
+}
+
+fn or_unknown<T: Clone>(config: &Value<T>) -> Value<T> {
+    match config {
+        Value::Null => Value::Unknown,
+        config => config.clone(),
+    }
+}
+
+fn or_prior<T: Clone>(config: &Value<T>, prior: &Value<T>) -> Value<T> {
+    match config {
+        Value::Null => prior.clone(),
+        config => config.clone(),
+    }
+}
+
+fn or_default<T: Clone>(config: &Value<T>, default: T) -> Value<T> {
+    match config {
+        Value::Null => Value::Value(default),
+        config => config.clone(),
+    }
+}
+
+/// Whether two texts are the same quantity.
+fn same_quantity(left: &str, right: &str) -> bool {
+    matches!((left.parse::<Quantity>(), right.parse::<Quantity>()), (Ok(left), Ok(right)) if left == right)
+}

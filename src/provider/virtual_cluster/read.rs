@@ -1,0 +1,251 @@
+//! Refresh and import of `nested_virtual_cluster`: what is true on the host, said in Terraform's words.
+//!
+//! A host that cannot be reached is an error, never "the virtual cluster is gone". What differs on the host from what was
+//! applied turns `revision` into `drifted`, which the next plan shows and the next apply repairs.
+
+use crate::host::Host;
+use crate::host::observe::{self, Observed};
+use crate::host::record::{Phase, Record};
+use crate::host::records::Records;
+use crate::provider::Configured;
+use crate::provider::configuration::HostCluster;
+use crate::provider::virtual_cluster::explain::Explain;
+use crate::provider::virtual_cluster::model::{KubeconfigModel, VirtualClusterModel, VirtualClusterPrivate};
+use crate::provider::virtual_cluster::render::{exposure, selector};
+use crate::provider::virtual_cluster::spec::{DRIFTED, Place, Spec};
+use crate::terraform::value::Value;
+use crate::terraform::{AttributePath, DeferReason, Diagnostics, Report, defer};
+
+/// One refresh or import.
+pub struct Read<'a> {
+    configured: &'a Configured,
+    diags: &'a mut Diagnostics,
+}
+
+type Found = (VirtualClusterModel, VirtualClusterPrivate);
+
+impl<'a> Read<'a> {
+    pub fn new(configured: &'a Configured, diags: &'a mut Diagnostics) -> Self {
+        Self { configured, diags }
+    }
+
+    /// The state as it is on the host. None without an error: the virtual cluster is gone.
+    pub async fn read(mut self, state: VirtualClusterModel, private: VirtualClusterPrivate) -> Option<Found> {
+        let Some(place) = Place::of(&state) else {
+            self.diags.fail(
+                AttributePath::root(),
+                "This state is incomplete.",
+                "It names no host cluster, namespace and name.",
+            );
+            return None;
+        };
+        let host = match self.host(&place, &private).await? {
+            HostCluster::Known(host) => host,
+            HostCluster::Unknown => {
+                defer(DeferReason::ProviderConfigUnknown);
+                return Some((state, private));
+            }
+        };
+        self.check_host(&host, &private).await?;
+        let stored = Records::of(&host).get(&place.namespace).await;
+        let stored = stored.map_err(|error| self.diags.add_error(error.explain())).ok()?;
+        let Some(record) = stored.map(|stored| stored.record) else {
+            return self.without_record(&host, &place, state, private).await;
+        };
+        let other_incarnation =
+            !private.namespace_uid.is_empty() && record.namespace_uid.as_ref() != Some(&private.namespace_uid);
+        if record.name != place.name || other_incarnation {
+            return None;
+        }
+        self.observe(&host, &record, state, private).await
+    }
+
+    /// The state of a virtual cluster that this provider made, from its record.
+    pub async fn import(mut self, place: Place) -> Option<Found> {
+        let private = VirtualClusterPrivate::default();
+        let host = match self.host(&place, &private).await? {
+            HostCluster::Known(host) => host,
+            HostCluster::Unknown => {
+                self.diags.fail(
+                    AttributePath::root(),
+                    "The connection to the host cluster is not known yet.",
+                    format!(
+                        "Host cluster \"{}\" is configured from values that only an apply makes known.",
+                        place.host_cluster
+                    ),
+                );
+                return None;
+            }
+        };
+        let identity = host.identity().await.map_err(|error| self.fail_host(&error)).ok()?.clone();
+        let stored = Records::of(&host).get(&place.namespace).await;
+        let stored = stored.map_err(|error| self.diags.add_error(error.explain())).ok()?;
+        let record = stored.map(|stored| stored.record).filter(|record| record.name == place.name);
+        let Some(record) = record else {
+            self.diags.fail(
+                AttributePath::root(),
+                "There is no such virtual cluster to import.",
+                format!(
+                    "Host cluster \"{}\" has no record of virtual cluster \"{}\" in namespace \"{}\". Only virtual clusters \
+                     that this provider created can be imported.",
+                    place.host_cluster, place.name, place.namespace
+                ),
+            );
+            return None;
+        };
+        let spec = self.spec(&record, &place)?;
+        let private = VirtualClusterPrivate {
+            host_uid: identity.uid,
+            namespace_uid: record.namespace_uid.clone().unwrap_or_default(),
+            namespace_created: record.namespace_created,
+            mapping: spec.mapping,
+            volume: spec.volume.clone(),
+        };
+        let state = VirtualClusterModel {
+            id: Value::Value(place.id()),
+            name: Value::Value(place.name.clone()),
+            host_cluster: Value::Value(place.host_cluster.clone()),
+            namespace: Value::Value(place.namespace.clone()),
+            ..spec.to_model()
+        };
+        self.observe(&host, &record, state, private).await
+    }
+
+    async fn observe(
+        &mut self,
+        host: &Host,
+        record: &Record,
+        mut state: VirtualClusterModel,
+        mut private: VirtualClusterPrivate,
+    ) -> Option<Found> {
+        let place = Place::of(&state)?;
+        let spec = self.spec(record, &place)?;
+        let observed = observe::observe(host, record, &exposure(&spec, &place.name), &selector(&place.name)).await;
+        let observed = observed.map_err(|error| self.diags.add_error(error.explain())).ok()?;
+        if observed.is_gone() {
+            return None;
+        }
+        let drift = self.drift(record, &spec, &observed);
+        if !drift.is_empty() {
+            self.diags.warn(
+                AttributePath::new("revision"),
+                format!("Virtual cluster \"{}\" has drifted.", place.id()),
+                format!(
+                    "On host cluster \"{}\":\n\n{}\n\nThe next apply puts this right.",
+                    place.host_cluster,
+                    drift.join("\n")
+                ),
+            );
+        }
+        state.paused = Value::Value(observed.is_paused());
+        state.status = Value::Value(observed.status().to_string());
+        state.revision = match &spec.applied {
+            Some(revision) if drift.is_empty() => Value::Value(revision.clone()),
+            _ => Value::Value(DRIFTED.to_owned()),
+        };
+        set_access(&mut state, &place.name, &observed);
+        private.mapping = spec.mapping;
+        Some((state, private))
+    }
+
+    /// What differs from what was applied, a line each.
+    fn drift(&self, record: &Record, spec: &Spec, observed: &Observed) -> Vec<String> {
+        let mut lines = Vec::new();
+        if spec.applied.is_none() || record.phase != Phase::HandedOver {
+            lines.push("  - the last apply did not finish".to_owned());
+        }
+        lines.extend(observed.missing.iter().map(|object| format!("  - {object} is missing")));
+        lines.extend(observed.lost.iter().map(|object| format!("  - {object} was changed")));
+        lines
+    }
+
+    /// The record was lost. As long as the namespace is the one that this state knows, the virtual cluster is there.
+    async fn without_record(
+        &mut self,
+        host: &Host,
+        place: &Place,
+        mut state: VirtualClusterModel,
+        private: VirtualClusterPrivate,
+    ) -> Option<Found> {
+        let uid = crate::host::namespace::uid(host, &place.namespace).await;
+        let uid = uid.map_err(|error| self.fail_host(&error)).ok()?;
+        if uid.is_none() || uid.as_ref() != Some(&private.namespace_uid) {
+            return None;
+        }
+        self.diags.warn(
+            AttributePath::new("revision"),
+            format!("The record of virtual cluster \"{}\" is missing.", place.id()),
+            format!(
+                "Somebody deleted it from namespace \"{}\" of host cluster \"{}\". The next apply writes it again.",
+                crate::domain::name::SYSTEM_NAMESPACE,
+                place.host_cluster
+            ),
+        );
+        state.revision = Value::Value(DRIFTED.to_owned());
+        Some((state, private))
+    }
+
+    /// The host cluster of a state. Where its key is gone from the configuration, the same Kubernetes cluster under
+    /// another key will do: that is a rename.
+    async fn host(&mut self, place: &Place, private: &VirtualClusterPrivate) -> Option<HostCluster> {
+        if !private.host_uid.is_empty() && !self.configured.has_host_cluster(&place.host_cluster) {
+            for host in self.configured.known_host_clusters() {
+                if host.identity().await.is_ok_and(|identity| identity.uid == private.host_uid) {
+                    return Some(HostCluster::Known(host));
+                }
+            }
+        }
+        self.configured.host_cluster(self.diags, &place.host_cluster)
+    }
+
+    async fn check_host(&mut self, host: &Host, private: &VirtualClusterPrivate) -> Option<()> {
+        let identity = host.identity().await.map_err(|error| self.fail_host(&error)).ok()?;
+        if private.is_host(&identity.uid) {
+            return Some(());
+        }
+        self.diags.add_error(other_cluster(host, &private.host_uid, &identity.uid));
+        None
+    }
+
+    fn spec(&mut self, record: &Record, place: &Place) -> Option<Spec> {
+        serde_json::from_value(record.spec.clone())
+            .map_err(|error| {
+                self.diags.fail(
+                    AttributePath::root(),
+                    format!("The record of virtual cluster \"{}\" cannot be read.", place.id()),
+                    format!("{error}. Was it written by a newer version of this provider, or edited by hand?"),
+                );
+            })
+            .ok()
+    }
+
+    fn fail_host(&mut self, error: &crate::host::Error) {
+        self.diags.add_error(error.explain());
+    }
+}
+
+/// The error for a key whose kubeconfig now leads to another Kubernetes cluster.
+pub fn other_cluster(host: &Host, expected: &str, actual: &str) -> crate::terraform::Diagnostic {
+    crate::terraform::diagnostic(
+        AttributePath::new("host_cluster"),
+        format!("Host cluster \"{}\" is not the cluster that it was.", host.name()),
+        format!(
+            "The namespace kube-system at {} has UID {actual}; this virtual cluster was created on the cluster where it is \
+             {expected}. Point `host_clusters[\"{}\"]` back to that cluster. If that cluster is gone for good, remove the \
+             virtual cluster from the state with `terraform state rm`.",
+            host.address(),
+            host.name()
+        ),
+    )
+}
+
+/// Fills in `endpoint` and `kubeconfig`, as far as the host has them.
+pub fn set_access(state: &mut VirtualClusterModel, name: &str, observed: &Observed) {
+    let access = observed.access();
+    state.endpoint = observed.endpoint.clone().into();
+    state.kubeconfig = match access {
+        Some(access) => Value::Value(KubeconfigModel::of(&access, name)),
+        // A paused virtual cluster keeps its credentials; one that never was ready has none yet.
+        None => Value::Null,
+    };
+}

@@ -1,0 +1,238 @@
+//! From a spec to the objects on the host: loads the locked chart, maps attributes to chart values, renders, and adds what
+//! the chart does not make: the ResourceQuota and LimitRange of the size, labels and annotations.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde_json::Value as Json;
+
+use crate::chart::{Archive, Chart, Release};
+use crate::domain::endpoint::{EndpointType, host_name};
+use crate::domain::values::{Layer, MappingVersion, VirtualClusterSpec, chart_values, limits};
+use crate::host::Host;
+use crate::host::access::Exposure;
+use crate::host::chart_archives::ChartArchives;
+use crate::host::pause::paused_form;
+use crate::provider::virtual_cluster::explain::Explain;
+use crate::provider::virtual_cluster::model::{VirtualClusterModel, VirtualClusterPrivate};
+use crate::provider::virtual_cluster::spec::{Place, Spec};
+use crate::terraform::value::Value;
+use crate::terraform::{AttributePath, Diagnostics, Report};
+
+/// The label that every object of a virtual cluster carries.
+pub const LABEL: &str = "nested-clusters.io/virtual-cluster";
+
+/// A virtual cluster that is ready to be applied.
+pub struct Prepared {
+    /// What it is made from, with the chart's digest.
+    pub spec: Spec,
+    /// The chart, as it is kept on the host.
+    pub archive: Vec<u8>,
+    /// What is applied, in the form for a paused virtual cluster if it is to be paused.
+    pub objects: Vec<Json>,
+    /// Labels for all of it, the namespace included.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// The label by which the objects of the virtual cluster `name` are listed in its namespace.
+pub fn selector(name: &str) -> String {
+    format!("{LABEL}={name}")
+}
+
+/// How the virtual cluster `name` is reached.
+pub fn exposure(spec: &Spec, name: &str) -> Exposure {
+    let own_name = spec.host_dns.as_ref().and_then(|dns| host_name(name, dns).ok());
+    match (spec.endpoint_type.parse(), own_name) {
+        (Ok(EndpointType::Ingress | EndpointType::LoadBalancer), Some(host)) => Exposure::Ingress { host },
+        (Ok(EndpointType::NodePort), _) => Exposure::NodePort,
+        (Ok(EndpointType::ClusterIp), _) => Exposure::ClusterIp,
+        _ => Exposure::LoadBalancer,
+    }
+}
+
+/// Reports what is wrong with `values` as far as the plan is known: no YAML, a contradiction, something refused.
+pub fn check_values(diags: &mut Diagnostics, plan: &VirtualClusterModel, private: &VirtualClusterPrivate) {
+    let Some(text) = plan.values.as_ref_option() else { return };
+    let Some(layer) = parse_values(diags, text) else { return };
+    let known =
+        |value: &Value<String>, stand_in: &str| Value::Value(value.as_ref_option().map_or(stand_in, |v| v).to_owned());
+    // What is not known yet does not decide whether values contradict.
+    let mut assumed = plan.clone();
+    assumed.name = known(&plan.name, "name");
+    assumed.namespace = known(&plan.namespace, "namespace");
+    assumed.host_cluster = known(&plan.host_cluster, "host");
+    if let Value::Value(chart) = &mut assumed.chart {
+        chart.digest = known(&chart.digest, "");
+    }
+    let typed = || {
+        let place = Place::of(&assumed)?;
+        Spec::of(&assumed, private)?.typed(&place)
+    };
+    if let Some(typed) = typed() {
+        mapped(diags, private.mapping, &typed, Some(&layer));
+    }
+}
+
+/// Prepares a new virtual cluster: its chart comes from its source.
+pub async fn from_source(
+    diags: &mut Diagnostics,
+    host: &Host,
+    place: &Place,
+    planned: &VirtualClusterModel,
+    _config: &VirtualClusterModel,
+    private: &VirtualClusterPrivate,
+) -> Option<Prepared> {
+    let chart = planned.chart.as_ref_option()?;
+    let source = chart.source.as_ref_option()?;
+    let archive = open(diags, source)?;
+    if let Some(expected) = chart.digest.as_ref_option().filter(|expected| **expected != archive.digest()) {
+        diags.fail(
+            AttributePath::new("chart").attribute("digest"),
+            "The chart is not the one that the configuration insists on.",
+            format!("\"{source}\" has digest {}; `chart.digest` is {expected}.", archive.digest()),
+        );
+        return None;
+    }
+    let mut with_digest = planned.clone();
+    if let Value::Value(chart) = &mut with_digest.chart {
+        chart.digest = Value::Value(archive.digest().to_owned());
+    }
+    prepare(diags, host, place, &with_digest, private, &archive).await
+}
+
+/// Prepares a virtual cluster that exists: its chart is the archive that the host keeps. Only where that was lost does the
+/// source have to be there again, with the very same digest.
+pub async fn from_archive(
+    diags: &mut Diagnostics,
+    host: &Host,
+    place: &Place,
+    planned: &VirtualClusterModel,
+    private: &VirtualClusterPrivate,
+) -> Option<Prepared> {
+    let digest = planned.chart.as_ref_option()?.digest.as_ref_option()?;
+    let kept = match ChartArchives::of(host).get(digest).await {
+        Ok(kept) => kept,
+        Err(error) => {
+            diags.add_error(error.explain());
+            return None;
+        }
+    };
+    let Some(bytes) = kept else {
+        return from_source(diags, host, place, planned, planned, private).await;
+    };
+    let archive = Archive::from_tgz(&bytes);
+    let archive = archive.map_err(|error| chart_error(diags, "The kept chart cannot be read.", &error)).ok()?;
+    prepare(diags, host, place, planned, private, &archive).await
+}
+
+fn open(diags: &mut Diagnostics, source: &str) -> Option<Archive> {
+    let at = AttributePath::new("chart").attribute("source");
+    if let Some((scheme, _)) = source.split_once("://") {
+        diags.fail(
+            at,
+            "Charts cannot be fetched over the network yet.",
+            format!(
+                "\"{source}\" is of the kind {scheme}. Download the chart once, as with `helm pull vcluster --repo \
+                 https://charts.loft.sh --version <version>`, and set `chart.source` to the archive."
+            ),
+        );
+        return None;
+    }
+    Archive::open(Path::new(source))
+        .map_err(|error| diags.fail(at, format!("The chart \"{source}\" cannot be read."), format!("{error}.")))
+        .ok()
+}
+
+async fn prepare(
+    diags: &mut Diagnostics,
+    host: &Host,
+    place: &Place,
+    planned: &VirtualClusterModel,
+    private: &VirtualClusterPrivate,
+    archive: &Archive,
+) -> Option<Prepared> {
+    let spec = Spec::of(planned, private)?;
+    let typed = spec.typed(place)?;
+    let chart = Chart::parse(archive).map_err(|error| chart_error(diags, "The chart cannot be used.", &error)).ok()?;
+    if chart.version() != spec.vcluster_version {
+        diags.fail(
+            AttributePath::new("vcluster_version"),
+            "The chart is of another version.",
+            format!(
+                "`vcluster_version` is {}, and the chart from \"{}\" has version {}.",
+                spec.vcluster_version,
+                spec.chart_source,
+                chart.version()
+            ),
+        );
+        return None;
+    }
+    let layer = match &spec.values {
+        Some(text) => Some(parse_values(diags, text)?),
+        None => None,
+    };
+    let values = mapped(diags, spec.mapping, &typed, layer.as_ref())?;
+    let identity = host.identity().await.map_err(|error| diags.add_error(error.explain())).ok()?;
+    let api_versions = host.api_versions().await.map_err(|error| diags.add_error(error.explain())).ok()?;
+    let release = Release {
+        name: &place.name,
+        namespace: &place.namespace,
+        kube_version: &identity.version,
+        api_versions,
+        values: &values,
+    };
+    let rendered = chart.render(&release);
+    let rendered = rendered.map_err(|error| chart_error(diags, "The chart cannot be rendered.", &error)).ok()?;
+    let limits = limits::objects(MappingVersion::from_number(spec.mapping)?, &typed);
+    let mut objects: Vec<Json> = limits.into_iter().chain(rendered.objects()).collect();
+    for object in &mut objects {
+        annotate(object, &spec.annotations);
+        if spec.paused {
+            paused_form(object);
+        }
+    }
+    let mut labels = spec.labels.clone();
+    labels.insert(LABEL.to_owned(), place.name.clone());
+    labels.insert("app.kubernetes.io/managed-by".to_owned(), "terraform-provider-nested".to_owned());
+    Some(Prepared { archive: archive.to_tgz(), objects, labels, spec })
+}
+
+fn mapped(diags: &mut Diagnostics, mapping: u32, spec: &VirtualClusterSpec, layer: Option<&Json>) -> Option<Json> {
+    let Some(version) = MappingVersion::from_number(mapping) else {
+        diags.fail(
+            AttributePath::new("id"),
+            "This virtual cluster was made by a newer version of this provider.",
+            format!("It uses version {mapping} of the mapping to chart values. Use that version of the provider or a later one."),
+        );
+        return None;
+    };
+    let layers: Vec<Layer<'_>> = layer.into_iter().map(|values| Layer { name: "values", values }).collect();
+    chart_values(version, spec, &layers)
+        .map_err(|error| {
+            diags.fail(AttributePath::new("values"), "These values cannot be used.", format!("{error}."));
+        })
+        .ok()
+}
+
+fn parse_values(diags: &mut Diagnostics, text: &str) -> Option<Json> {
+    crate::chart::parse_values(text)
+        .map_err(|error| {
+            diags.fail(AttributePath::new("values"), "`values` is not a YAML mapping.", format!("{error}."));
+        })
+        .ok()
+}
+
+fn chart_error(diags: &mut Diagnostics, summary: &str, error: &crate::chart::ChartError) {
+    diags.fail(AttributePath::new("chart"), summary, format!("{error}."));
+}
+
+fn annotate(object: &mut Json, annotations: &BTreeMap<String, String>) {
+    let Some(metadata) = object.get_mut("metadata").and_then(Json::as_object_mut) else { return };
+    if annotations.is_empty() {
+        return;
+    }
+    let all = metadata.entry("annotations").or_insert_with(|| Json::Object(serde_json::Map::new()));
+    for (key, value) in annotations {
+        all[key] = Json::String(value.clone());
+    }
+}

@@ -1,0 +1,232 @@
+//! The schema of `nested_virtual_cluster`: the one place where its attributes are described. The reference page is
+//! generated from here.
+
+use crate::provider::attribute::{attributes, computed, defaulted, optional, required, sensitive, string_map};
+use crate::terraform::schema::{AttributeType, Block, Description, Schema};
+
+/// The version of the state's layout. Raise it with an upgrade from every older one.
+pub const STATE_VERSION: i64 = 0;
+
+/// The schema of `nested_virtual_cluster`.
+pub fn schema() -> Schema {
+    use AttributeType::{AttributeSingle, Bool, String};
+    let identity = [
+        ("id", computed(String, "`<host_cluster>/<namespace>/<name>`. The same text imports the virtual cluster.")),
+        (
+            "name",
+            defaulted(
+                String,
+                "Name of the virtual cluster, a DNS label of at most 52 characters that begins with a letter. A readable \
+                 one is generated when it is not set. A change replaces the virtual cluster.",
+            ),
+        ),
+        (
+            "host_cluster",
+            required(
+                String,
+                "Key of the host cluster in the provider's `host_clusters` that carries the virtual cluster. Without \
+                 `host_clusters` there is one, called `default`. A change replaces the virtual cluster, unless both keys \
+                 name the same Kubernetes cluster: then it is a rename.",
+            ),
+        ),
+        (
+            "namespace",
+            defaulted(
+                String,
+                "Namespace on the host cluster, `vcluster-<name>` by default. It holds this virtual cluster and nothing \
+                 else of the kind. It is created, and deleted again, unless it is set here and already exists: then it is \
+                 used and left in place. A change replaces the virtual cluster.",
+            ),
+        ),
+    ];
+    let configuration = [
+        (
+            "resources",
+            defaulted(
+                AttributeSingle(attributes([
+                    ("cpu", defaulted(String, "CPU as a Kubernetes quantity. Default `4`, at least `3`.")),
+                    ("memory", defaulted(String, "Memory as a Kubernetes quantity. Default `4Gi`, at least `3Gi`.")),
+                    (
+                        "storage",
+                        defaulted(
+                            String,
+                            "Storage of all volumes together as a Kubernetes quantity, the control plane's own volume \
+                             included. Default `2Gi`. With `0` the virtual cluster has no volumes, and its own data lives \
+                             only as long as its control plane's pod.",
+                        ),
+                    ),
+                ])),
+                "Size of the virtual cluster: what it may use on the host cluster, control plane included. The host enforces \
+                 it with a ResourceQuota and a LimitRange. Quantities are compared by value, so `4Gi` and `4096Mi` are no \
+                 change.",
+            ),
+        ),
+        (
+            "paused",
+            defaulted(
+                Bool,
+                "Whether the virtual cluster is paused: its control plane is scaled to zero and its workloads are removed \
+                 from the host, while volumes, load balancers and the namespace stay. Understands `vcluster pause` and \
+                 `vcluster resume`. Default `false`.",
+            ),
+        ),
+        (
+            "vcluster_version",
+            required(
+                String,
+                "Version of vCluster, and of its chart, such as `0.34.7`. Locked: a change is an error. To move to another \
+                 version, create a new virtual cluster beside this one and migrate.",
+            ),
+        ),
+        (
+            "chart",
+            defaulted(
+                AttributeSingle(attributes([
+                    (
+                        "source",
+                        defaulted(
+                            String,
+                            "Where the vCluster chart comes from: a directory, or a `.tgz` archive. Default \
+                             `https://charts.loft.sh`. It is needed once: the archive is then kept on the host cluster.",
+                        ),
+                    ),
+                    (
+                        "digest",
+                        defaulted(
+                            String,
+                            "`sha256:` digest of the chart. For an archive it is the digest of its bytes, for a directory \
+                             that of a reproducible packing. Locked: found when the virtual cluster is created, it never \
+                             changes afterwards. Set it to insist on one.",
+                        ),
+                    ),
+                    ("username", optional(String, "User name for the chart's source.")),
+                    (
+                        "password",
+                        sensitive(optional(
+                            String,
+                            "Password for the chart's source. Write-only: it is kept in no state and no plan. Needs \
+                             Terraform 1.11 or later, or OpenTofu 1.11 or later.",
+                        )),
+                    ),
+                ])),
+                "The official vCluster Helm chart, rendered by the provider itself.",
+            ),
+        ),
+        (
+            "distro",
+            defaulted(
+                String,
+                "Kubernetes distribution inside the virtual cluster: `k8s`, or `k3s` where the vCluster version still ships \
+                 it. Default `k3s` up to vCluster 0.32, `k8s` from 0.33 on. Locked.",
+            ),
+        ),
+        (
+            "kubernetes_version",
+            optional(
+                String,
+                "Kubernetes version inside the virtual cluster, such as `v1.35.0`. The chart's own default when it is not set.",
+            ),
+        ),
+        (
+            "endpoint_type",
+            defaulted(
+                String,
+                "How the API server of the virtual cluster is reached: `LoadBalancer`, `Ingress`, `NodePort` or `ClusterIP`. \
+                 Default `LoadBalancer`.",
+            ),
+        ),
+        (
+            "host_dns",
+            optional(
+                String,
+                "DNS name under which the API server is reached. A wildcard such as `*.dev.example.com` stands for \
+                 `<name>.dev.example.com`. Required for `Ingress`; with another endpoint type it replaces the address in \
+                 `endpoint` and is added to the server's certificate.",
+            ),
+        ),
+        (
+            "values",
+            optional(
+                String,
+                "Further configuration as the text of a `vcluster.yaml`, merged over what the provider sets. A value that \
+                 contradicts another attribute, or that would let workloads escape the virtual cluster's size, is an error.",
+            ),
+        ),
+        ("labels", optional(string_map(), "Labels for every object of the virtual cluster on the host cluster.")),
+        (
+            "annotations",
+            optional(string_map(), "Annotations for every object of the virtual cluster on the host cluster."),
+        ),
+        (
+            "deletion_protection",
+            defaulted(Bool, "Refuses to destroy or replace the virtual cluster while it is `true`. Default `false`."),
+        ),
+        (
+            "wait",
+            defaulted(
+                Bool,
+                "Whether create and update wait until the virtual cluster can be used. Without waiting, `endpoint` and \
+                 `kubeconfig` stay empty until a later refresh finds them. Default `true`.",
+            ),
+        ),
+        (
+            "timeouts",
+            optional(
+                AttributeSingle(attributes([
+                    ("create", optional(String, "How long creating may take. Default `10m`.")),
+                    ("update", optional(String, "How long updating may take. Default `10m`.")),
+                    ("delete", optional(String, "How long deleting may take. Default `10m`.")),
+                ])),
+                "How long operations may take, as durations such as `90s`, `10m` or `1h30m`.",
+            ),
+        ),
+    ];
+    let observed = [
+        (
+            "status",
+            computed(
+                String,
+                "`Running`, `Paused`, `Pending` (not yet ready) or `Degraded` (was ready, or lacks an object), as seen on \
+                 the host cluster.",
+            ),
+        ),
+        ("endpoint", computed(String, "URL of the API server of the virtual cluster.")),
+        (
+            "kubeconfig",
+            sensitive(computed(
+                AttributeSingle(attributes([
+                    ("host", computed(String, "URL of the API server.")),
+                    ("cluster_ca_certificate", computed(String, "Certificate authority of the API server, PEM.")),
+                    ("client_certificate", computed(String, "Client certificate of an administrator, PEM.")),
+                    ("client_key", sensitive(computed(String, "Private key of the client certificate, PEM."))),
+                    ("raw", sensitive(computed(String, "The same as the text of a kubeconfig file."))),
+                ])),
+                "Access to the virtual cluster as an administrator, with the attribute names of the hashicorp/kubernetes \
+                 provider's configuration.",
+            )),
+        ),
+        (
+            "revision",
+            computed(
+                String,
+                "Digest of everything that is applied to the host cluster. `drifted` when an object there is missing or was \
+                 changed; the next apply puts it right.",
+            ),
+        ),
+    ];
+    let mut all = attributes(identity);
+    all.extend(attributes(configuration));
+    all.extend(attributes(observed));
+    Schema {
+        version: STATE_VERSION,
+        block: Block {
+            version: STATE_VERSION,
+            attributes: all,
+            description: Description::markdown(
+                "A virtual cluster (vCluster) of a given size in a namespace of its own on a host cluster. It can be paused \
+                 while nobody needs it, and gives back the access that a `kubernetes` or `helm` provider needs.",
+            ),
+            ..Block::default()
+        },
+    }
+}

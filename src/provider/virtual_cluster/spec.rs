@@ -1,0 +1,308 @@
+//! What is applied for one virtual cluster, with every default filled in. It is kept in the virtual cluster's record on
+//! the host, so that an import finds what the user wrote.
+//!
+//! Owns the step from Terraform's model, and the digest over it that a plan compares.
+
+use std::collections::BTreeMap;
+use std::str::FromStr;
+
+use semver::Version;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::domain::distro::Distro;
+use crate::domain::endpoint::{EndpointType, host_name};
+use crate::domain::quantity::Bytes;
+use crate::domain::size::Size;
+use crate::domain::values::{VirtualClusterSpec, limits};
+use crate::provider::virtual_cluster::model::{
+    ChartModel, ResourcesModel, StringMap, VirtualClusterModel, VirtualClusterPrivate,
+};
+use crate::terraform::value::Value;
+
+/// The revision of a virtual cluster whose objects on the host are not what was applied.
+pub const DRIFTED: &str = "drifted";
+
+/// The chart's source when the configuration names none.
+pub const DEFAULT_CHART_SOURCE: &str = "https://charts.loft.sh";
+
+/// One virtual cluster as it is to be. Quantities are kept as the user wrote them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Spec {
+    /// Version of the mapping from these attributes to chart values.
+    pub mapping: u32,
+    /// Exact version of vCluster and its chart.
+    pub vcluster_version: String,
+    /// Where the chart came from. Not part of the revision: a mirror changes nothing.
+    pub chart_source: String,
+    /// User name for the chart's source.
+    pub chart_username: Option<String>,
+    /// `sha256:` digest of the chart.
+    pub chart_digest: String,
+    pub distro: String,
+    pub kubernetes_version: Option<String>,
+    pub endpoint_type: String,
+    pub host_dns: Option<String>,
+    /// Text of a `vcluster.yaml`.
+    pub values: Option<String>,
+    pub cpu: String,
+    pub memory: String,
+    pub storage: String,
+    /// Size of the control plane's volume, fixed when it was created. None: no volume.
+    pub volume: Option<String>,
+    pub labels: BTreeMap<String, String>,
+    pub annotations: BTreeMap<String, String>,
+    /// Not part of the revision: it is read live.
+    pub paused: bool,
+    /// The revision that the host carries in full; none while an apply is under way or was cut off.
+    pub applied: Option<String>,
+}
+
+impl Spec {
+    /// The spec of a plan, or none while something that it needs is unknown.
+    pub fn of(plan: &VirtualClusterModel, private: &VirtualClusterPrivate) -> Option<Self> {
+        let resources = plan.resources.as_ref_option()?;
+        let chart = plan.chart.as_ref_option()?;
+        let storage = known(&resources.storage)?;
+        let new_volume = || limits::control_plane_volume(storage.parse().ok()?).map(|volume: Bytes| volume.to_string());
+        Some(Self {
+            mapping: private.mapping,
+            volume: private.volume.clone().or_else(new_volume),
+            vcluster_version: known(&plan.vcluster_version)?,
+            chart_source: known(&chart.source)?,
+            chart_username: optional(&chart.username)?,
+            chart_digest: known(&chart.digest)?,
+            distro: known(&plan.distro)?,
+            kubernetes_version: optional(&plan.kubernetes_version)?,
+            endpoint_type: known(&plan.endpoint_type)?,
+            host_dns: optional(&plan.host_dns)?,
+            values: optional(&plan.values)?,
+            cpu: known(&resources.cpu)?,
+            memory: known(&resources.memory)?,
+            storage,
+            labels: string_map(&plan.labels)?,
+            annotations: string_map(&plan.annotations)?,
+            paused: known(&plan.paused)?,
+            applied: None,
+        })
+    }
+
+    /// The size in units, where the quantities are well-formed.
+    pub fn size(&self) -> Option<Size> {
+        Some(Size {
+            cpu: self.cpu.parse().ok()?,
+            memory: self.memory.parse().ok()?,
+            storage: self.storage.parse().ok()?,
+        })
+    }
+
+    /// What the mapping to chart values needs, for the virtual cluster at `place`. None if a value is malformed, which
+    /// validation has refused.
+    pub fn typed(&self, place: &Place) -> Option<VirtualClusterSpec> {
+        let host_name = |dns: &String| host_name(&place.name, dns).ok();
+        Some(VirtualClusterSpec {
+            name: place.name.clone(),
+            namespace: place.namespace.clone(),
+            vcluster_version: Version::parse(&self.vcluster_version).ok()?,
+            size: self.size()?,
+            volume: self.volume.as_ref().and_then(|volume| volume.parse().ok()),
+            storage_class: None,
+            endpoint_type: EndpointType::from_str(&self.endpoint_type).ok()?,
+            host_name: self.host_dns.as_ref().and_then(host_name),
+            distro: Distro::from_str(&self.distro).ok()?,
+            kubernetes_version: self.kubernetes_version.clone(),
+            node_selector: BTreeMap::new(),
+        })
+    }
+
+    /// Digest of everything that decides what is applied. Two texts of the same values, and two spellings of the same
+    /// size, have the same one.
+    pub fn revision(&self) -> String {
+        let mut canonical = self.clone();
+        canonical.chart_source = String::new();
+        canonical.chart_username = None;
+        canonical.paused = false;
+        canonical.applied = None;
+        canonical.volume = None;
+        if let Some(size) = self.size() {
+            canonical.cpu = size.cpu.to_string();
+            canonical.memory = size.memory.to_string();
+            canonical.storage = size.storage.to_string();
+        }
+        // Serializing a struct of strings cannot fail; an empty text would only make the revision constant.
+        let text = serde_json::to_string(&canonical).unwrap_or_default();
+        let digest = Sha256::digest(text.as_bytes());
+        digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// The attributes of a state that an import fills in.
+    pub fn to_model(&self) -> VirtualClusterModel {
+        let text = |text: &str| Value::Value(text.to_owned());
+        let map = |map: &BTreeMap<String, String>| {
+            let entries = map.iter().map(|(key, value)| (key.clone(), Value::Value(value.clone())));
+            if map.is_empty() { Value::Null } else { Value::Value(entries.collect()) }
+        };
+        VirtualClusterModel {
+            resources: Value::Value(ResourcesModel {
+                cpu: text(&self.cpu),
+                memory: text(&self.memory),
+                storage: text(&self.storage),
+            }),
+            paused: Value::Value(self.paused),
+            vcluster_version: text(&self.vcluster_version),
+            chart: Value::Value(ChartModel {
+                source: text(&self.chart_source),
+                digest: text(&self.chart_digest),
+                username: self.chart_username.clone().into(),
+                password: Value::Null,
+            }),
+            distro: text(&self.distro),
+            kubernetes_version: self.kubernetes_version.clone().into(),
+            endpoint_type: text(&self.endpoint_type),
+            host_dns: self.host_dns.clone().into(),
+            values: self.values.clone().into(),
+            labels: map(&self.labels),
+            annotations: map(&self.annotations),
+            deletion_protection: Value::Value(false),
+            wait: Value::Value(true),
+            ..VirtualClusterModel::default()
+        }
+    }
+}
+
+/// The `id` of a virtual cluster.
+pub fn id(host_cluster: &str, namespace: &str, name: &str) -> String {
+    format!("{host_cluster}/{namespace}/{name}")
+}
+
+/// Where a virtual cluster is: everything of its `id`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    pub host_cluster: String,
+    pub namespace: String,
+    pub name: String,
+}
+
+impl Place {
+    /// The place that a state names.
+    pub fn of(state: &VirtualClusterModel) -> Option<Self> {
+        Some(Self {
+            host_cluster: known(&state.host_cluster)?,
+            namespace: known(&state.namespace)?,
+            name: known(&state.name)?,
+        })
+    }
+
+    /// Reads an `id`. Its host cluster's key may hold a `/`; a namespace and a name cannot.
+    pub fn parse(id: &str) -> Option<Self> {
+        let (rest, name) = id.rsplit_once('/')?;
+        let (host_cluster, namespace) = rest.rsplit_once('/')?;
+        let parts = [host_cluster, namespace, name];
+        parts.iter().all(|part| !part.is_empty()).then(|| Self {
+            host_cluster: host_cluster.to_owned(),
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+        })
+    }
+
+    /// The `id`.
+    pub fn id(&self) -> String {
+        id(&self.host_cluster, &self.namespace, &self.name)
+    }
+}
+
+impl VirtualClusterPrivate {
+    /// Whether `uid` may be the host that this virtual cluster was created on. True as long as none is on record.
+    pub fn is_host(&self, uid: &str) -> bool {
+        self.host_uid.is_empty() || self.host_uid == uid
+    }
+}
+
+fn known<T: Clone>(value: &Value<T>) -> Option<T> {
+    value.as_ref_option().cloned()
+}
+
+/// The value of an attribute that may be null; none while it is unknown.
+fn optional<T: Clone>(value: &Value<T>) -> Option<Option<T>> {
+    match value {
+        Value::Value(value) => Some(Some(value.clone())),
+        Value::Null => Some(None),
+        Value::Unknown => None,
+    }
+}
+
+fn string_map(map: &StringMap) -> Option<BTreeMap<String, String>> {
+    match map {
+        Value::Value(map) => map.iter().map(|(key, value)| Some((key.clone(), known(value)?))).collect(),
+        Value::Null => Some(BTreeMap::new()),
+        Value::Unknown => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spec() -> Spec {
+        Spec {
+            mapping: 1,
+            vcluster_version: "0.34.7".into(),
+            chart_source: DEFAULT_CHART_SOURCE.into(),
+            chart_username: None,
+            chart_digest: "sha256:0".into(),
+            distro: "k8s".into(),
+            kubernetes_version: None,
+            endpoint_type: "LoadBalancer".into(),
+            host_dns: None,
+            values: None,
+            cpu: "4".into(),
+            memory: "4Gi".into(),
+            storage: "2Gi".into(),
+            volume: Some("512Mi".into()),
+            labels: BTreeMap::from([("team".to_owned(), "a".to_owned())]),
+            annotations: BTreeMap::new(),
+            paused: false,
+            applied: None,
+        }
+    }
+
+    #[track_caller]
+    fn check_revision(change: impl FnOnce(&mut Spec), changes: bool) {
+        let mut changed = spec();
+        change(&mut changed);
+        assert_eq!(spec().revision() != changed.revision(), changes, "{changed:?}");
+    }
+
+    #[test]
+    fn revision_follows_what_is_applied() {
+        check_revision(|spec| spec.cpu = "5".into(), true);
+        check_revision(|spec| spec.values = Some("{}".into()), true);
+        check_revision(|spec| spec.mapping = 2, true);
+        check_revision(|spec| spec.labels.clear(), true);
+    }
+
+    #[test]
+    fn revision_ignores_spelling_source_and_pause() {
+        check_revision(|spec| spec.memory = "4096Mi".into(), false);
+        check_revision(|spec| spec.cpu = "4000m".into(), false);
+        check_revision(|spec| spec.chart_source = "/mirror".into(), false);
+        check_revision(|spec| spec.paused = true, false);
+        check_revision(|spec| spec.volume = None, false);
+        check_revision(|spec| spec.applied = Some("x".into()), false);
+    }
+
+    #[test]
+    fn a_spec_survives_the_way_through_a_state() {
+        let private = VirtualClusterPrivate { mapping: 1, ..VirtualClusterPrivate::default() };
+        assert_eq!(Spec::of(&spec().to_model(), &private), Some(spec()));
+    }
+
+    #[test]
+    fn ids_read_back() {
+        let place = Place { host_cluster: "eu/1".into(), namespace: "vcluster-a".into(), name: "a".into() };
+        assert_eq!(Place::parse(&place.id()), Some(place));
+        for id in ["", "a", "a/b", "/b/c", "a//c", "a/b/"] {
+            assert_eq!(Place::parse(id), None, "{id}");
+        }
+    }
+}

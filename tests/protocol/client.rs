@@ -1,0 +1,127 @@
+//! Plays Terraform's part of a connection: certificate, handshake line, mutual TLS over the socket, gRPC.
+
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
+use futures::future::BoxFuture;
+use hyper::body::Incoming;
+use hyper::client::conn::http2::SendRequest;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair};
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::UnixStream;
+use tokio_rustls::TlsConnector;
+use tonic::body::Body;
+
+use super::wire::go_plugin::grpc_controller_client::GrpcControllerClient;
+use super::wire::tf6::provider_client::ProviderClient;
+
+/// As large as Terraform allows its answers to be.
+const LARGEST_MESSAGE: usize = i32::MAX as usize;
+
+/// A certificate like the one that Terraform makes for each run: curve P-521, self-signed, an authority.
+pub struct Certificate {
+    key: KeyPair,
+    certificate: rcgen::Certificate,
+}
+
+impl Certificate {
+    pub fn new() -> Self {
+        let key = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P521_SHA512).unwrap();
+        let mut parameters = CertificateParams::new(["localhost".to_owned()]).unwrap();
+        parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let certificate = parameters.self_signed(&key).unwrap();
+        Self { key, certificate }
+    }
+
+    pub fn pem(&self) -> String {
+        self.certificate.pem()
+    }
+}
+
+/// The handshake line, taken apart.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Handshake {
+    pub core_version: String,
+    pub protocol: String,
+    pub network: String,
+    pub address: String,
+    pub transport: String,
+    pub certificate: Vec<u8>,
+}
+
+impl Handshake {
+    pub fn parse(line: &str) -> Self {
+        let fields: Vec<_> = line.trim_end().split('|').map(ToOwned::to_owned).collect();
+        let [core_version, protocol, network, address, transport, certificate] = fields.try_into().unwrap();
+        let certificate = STANDARD_NO_PAD.decode(certificate).unwrap();
+        Self { core_version, protocol, network, address, transport, certificate }
+    }
+
+    /// Connects as Terraform does: with `own` certificate if any, and trusting the server's only.
+    pub async fn connect(&self, own: Option<&Certificate>) -> Result<Grpc, Box<dyn std::error::Error + Send + Sync>> {
+        let stream = UnixStream::connect(&self.address).await?;
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from(self.certificate.clone()))?;
+        let client = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()?
+            .with_root_certificates(roots);
+        let mut client = match own {
+            None => client.with_no_client_auth(),
+            Some(own) => client.with_client_auth_cert(
+                vec![own.certificate.der().clone()],
+                PrivatePkcs8KeyDer::from(own.key.serialize_der()).into(),
+            )?,
+        };
+        client.alpn_protocols = vec![b"h2".to_vec()];
+        let server = ServerName::try_from("localhost")?;
+        Grpc::over(TlsConnector::from(Arc::new(client)).connect(server, stream).await?).await
+    }
+}
+
+/// One HTTP/2 connection.
+#[derive(Clone)]
+pub struct Grpc(SendRequest<Body>);
+
+impl Grpc {
+    /// A connection over any stream, without TLS unless the stream has it.
+    pub async fn over(
+        stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    ) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        let (requests, connection) = hyper::client::conn::http2::Builder::new(TokioExecutor::new())
+            .initial_stream_window_size(4 << 20)
+            .initial_connection_window_size(4 << 20)
+            .handshake(TokioIo::new(stream))
+            .await?;
+        tokio::spawn(connection);
+        Ok(Self(requests))
+    }
+
+    pub fn provider(&self) -> ProviderClient<Self> {
+        ProviderClient::with_origin(self.clone(), http::Uri::from_static("http://localhost"))
+            .max_decoding_message_size(LARGEST_MESSAGE)
+            .max_encoding_message_size(LARGEST_MESSAGE)
+    }
+
+    pub fn controller(&self) -> GrpcControllerClient<Self> {
+        GrpcControllerClient::with_origin(self.clone(), http::Uri::from_static("http://localhost"))
+    }
+}
+
+impl tower::Service<http::Request<Body>> for Grpc {
+    type Response = http::Response<Incoming>;
+    type Error = hyper::Error;
+    type Future = BoxFuture<'static, Result<Self::Response, Self::Error>>;
+
+    fn poll_ready(&mut self, cx: &mut std::task::Context<'_>) -> std::task::Poll<Result<(), hyper::Error>> {
+        self.0.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+        Box::pin(self.0.send_request(request))
+    }
+}
