@@ -1,0 +1,229 @@
+//! One host cluster: its API server, controller manager, scheduler and fake nodes, and what plays around them.
+
+use std::{
+    fs::File,
+    io::Write,
+    net::Ipv4Addr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use k8s_openapi::api::{
+    core::v1::{Node, ServiceAccount},
+    storage::v1::StorageClass,
+};
+use kube::{Api, Client, api::ListParams, api::PostParams};
+use serde_json::json;
+use tokio::task::JoinSet;
+
+use crate::{
+    RigError,
+    apiserver::{Admission, ApiServer, Settings},
+    balancer,
+    binaries::HostBinaries,
+    certificates::{Authority, signing_key},
+    component::Component,
+    etcd::Etcd,
+    kubeconfig, kwok, standin,
+    state::{self, State},
+    volumes,
+};
+
+/// As many as have room in the loopback network of a rig, with 8 third octets each; the first 8 are etcd's.
+pub(crate) const MOST_HOSTS: usize = 31;
+
+/// What a host is made from.
+pub(crate) struct Blueprint<'a> {
+    pub name: &'a str,
+    /// Counted from 0; gives the host its addresses.
+    pub index: u8,
+    pub state: &'a State,
+    pub binaries: &'a HostBinaries,
+    /// Process group.
+    pub group: i32,
+    pub etcd: Etcd,
+    pub nodes: &'a kwok::Nodes,
+    /// Whether virtual clusters get a real API server.
+    pub nested: bool,
+}
+
+/// A host that runs until it is dropped.
+pub(crate) struct ControlPlane {
+    pub kubeconfig: PathBuf,
+    pub server: String,
+    pub config: kube::Config,
+    _tasks: JoinSet<()>,
+    _components: Vec<Component>,
+}
+
+/// What the rig's own controllers share about their host.
+pub(crate) struct HostContext {
+    pub name: String,
+    pub client: Client,
+    pub directory: PathBuf,
+    pub kube_apiserver: PathBuf,
+    pub group: i32,
+    pub etcd: Etcd,
+    /// Of virtual clusters' data in etcd, without a slash at the end.
+    pub data_prefix: String,
+    /// The host's own address: API server, nodes, nested API servers.
+    pub address: Ipv4Addr,
+    pub nested: bool,
+    /// Where the control planes of virtual clusters listen.
+    pub endpoints: balancer::Endpoints,
+    /// What went wrong in the background.
+    pub log: File,
+}
+
+impl HostContext {
+    /// Notes what went wrong in the background, where nobody waits for an error.
+    pub fn log(&self, line: std::fmt::Arguments<'_>) {
+        let _ = writeln!(&self.log, "{line}");
+    }
+
+    /// The addresses of load balancers: all of the host's third octets, but not the host's own address.
+    pub fn balancer_addresses(&self) -> impl Iterator<Item = Ipv4Addr> + use<> {
+        let [first, second, third, _] = self.address.octets();
+        let all = (third..=third + 7).flat_map(move |third| (1..=254).map(move |fourth| [first, second, third, fourth]));
+        all.skip(1).map(Ipv4Addr::from)
+    }
+}
+
+impl ControlPlane {
+    /// Starts a host and returns when all of it is usable.
+    pub async fn start(blueprint: &Blueprint<'_>) -> Result<Self, RigError> {
+        let Blueprint { name, state, binaries, group, .. } = *blueprint;
+        let directory = state.directory().join(name);
+        let address = state.address((blueprint.index + 1) * 8, 1);
+        let authority = Authority::new(&format!("{name}-ca"))?;
+        let signing_key = signing_key()?;
+        let api_server = ApiServer::start(&Settings {
+            name,
+            binary: &binaries.kube_apiserver,
+            directory: &directory,
+            group,
+            address,
+            preferred_port: 6443,
+            also_known_as: &[],
+            authority: &authority,
+            signing_key: &signing_key,
+            etcd: blueprint.etcd,
+            prefix: &format!("/{name}/registry"),
+            admission: Admission::Default,
+        })
+        .await?;
+
+        let server = format!("https://{}", api_server.address);
+        let text = kubeconfig::text(name, &server, authority.certificate(), &api_server.admin);
+        let kubeconfig = directory.join("kubeconfig");
+        state::write(&kubeconfig, &text)?;
+        let config = kubeconfig::config(name, &text).await?;
+        let client = api_server.client;
+
+        let components = vec![
+            api_server.component,
+            component(name, &binaries.kube_controller_manager, &directory, group, CONTROLLER_MANAGER)?,
+            component(name, &binaries.kube_scheduler, &directory, group, SCHEDULER)?,
+            kwok::start(&binaries.kwok, &directory, group, &kubeconfig, address)?,
+        ];
+        create_storage_class(name, &client).await?;
+        kwok::register(name, &client, blueprint.nodes, address).await?;
+
+        let log_path = directory.join("rig.log");
+        let log = File::create(&log_path).map_err(|source| RigError::State {
+            operation: "create",
+            path: log_path,
+            source,
+        })?;
+        let context = Arc::new(HostContext {
+            name: name.to_owned(),
+            client: client.clone(),
+            directory,
+            kube_apiserver: binaries.kube_apiserver.clone(),
+            group,
+            etcd: blueprint.etcd,
+            data_prefix: format!("/{name}/data"),
+            address,
+            nested: blueprint.nested,
+            endpoints: balancer::Endpoints::default(),
+            log,
+        });
+        let mut tasks = JoinSet::new();
+        tasks.spawn(volumes::run(context.clone()));
+        tasks.spawn(balancer::run(context.clone()));
+        tasks.spawn(standin::run(context));
+        wait_until_usable(name, &client, blueprint.nodes.count).await?;
+        Ok(Self { kubeconfig, server, config, _tasks: tasks, _components: components })
+    }
+}
+
+const CONTROLLER_MANAGER: &[&str] = &[
+    "--kubeconfig=kubeconfig",
+    "--use-service-account-credentials=true",
+    "--service-account-private-key-file=sa.key",
+    "--root-ca-file=ca.crt",
+    "--leader-elect=false",
+    "--secure-port=0",
+    "--profiling=false",
+];
+const SCHEDULER: &[&str] = &["--kubeconfig=kubeconfig", "--leader-elect=false", "--secure-port=0", "--profiling=false"];
+
+fn component(
+    host: &str,
+    binary: &Path,
+    directory: &Path,
+    group: i32,
+    arguments: &[&str],
+) -> Result<Component, RigError> {
+    Component::start(binary, directory, group, arguments)
+        .map_err(|source| RigError::Component { host: host.to_owned(), source })
+}
+
+async fn create_storage_class(host: &str, client: &Client) -> Result<(), RigError> {
+    let operation = "create storage class standard";
+    let failed =
+        |source| RigError::Request { host: host.to_owned(), operation: operation.to_owned(), source: Box::new(source) };
+    let class = serde_json::from_value(json!({
+        "metadata": {
+            "name": "standard",
+            "annotations": { "storageclass.kubernetes.io/is-default-class": "true" },
+        },
+        "provisioner": volumes::PROVISIONER,
+    }))
+    .map_err(|error| failed(kube::Error::SerdeError(error)))?;
+    Api::<StorageClass>::all(client.clone()).create(&PostParams::default(), &class).await.map(drop).map_err(failed)
+}
+
+/// Usable: all nodes take pods, and the controller manager works (it has made the default service account).
+async fn wait_until_usable(host: &str, client: &Client, nodes: usize) -> Result<(), RigError> {
+    let start = Instant::now();
+    let limit = Duration::from_secs(60);
+    loop {
+        let missing = match missing(client, nodes).await {
+            Ok(None) => return Ok(()),
+            Ok(Some(missing)) => missing,
+            Err(error) => error.to_string(),
+        };
+        if start.elapsed() > limit {
+            return Err(RigError::NotReady { host: host.to_owned(), missing, seconds: limit.as_secs() });
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+async fn missing(client: &Client, nodes: usize) -> Result<Option<String>, kube::Error> {
+    let listed = Api::<Node>::all(client.clone()).list(&ListParams::default()).await?;
+    let ready = listed.iter().filter(|node| takes_pods(node)).count();
+    if ready < nodes {
+        return Ok(Some(format!("{} of {nodes} nodes", nodes - ready)));
+    }
+    let account = Api::<ServiceAccount>::namespaced(client.clone(), "default").get_opt("default").await?;
+    Ok(account.is_none().then(|| "the default service account".to_owned()))
+}
+
+fn takes_pods(node: &Node) -> bool {
+    let conditions = node.status.iter().flat_map(|status| status.conditions.iter().flatten());
+    let ready = conditions.into_iter().any(|condition| condition.type_ == "Ready" && condition.status == "True");
+    ready && node.spec.as_ref().is_none_or(|spec| spec.taints.as_ref().is_none_or(Vec::is_empty))
+}
