@@ -17,7 +17,7 @@ use crate::{RigError, state};
 
 /// Name of the file in the rig's directory that holds the group's id.
 pub(crate) const GROUP_FILE: &str = "group";
-/// Argument by which a guardian is known in the list of processes.
+/// Argument by which a guardian, and its fork outside of the group, is known in the list of processes.
 pub(crate) const NAME: &str = "nested-rig-guardian";
 
 /// `setsid` forks, because the guardian leads its group: the fork is outside of the group and survives its end.
@@ -42,6 +42,7 @@ impl Guardian {
         let shell = Command::new("sh")
             .args(["-c", SCRIPT, NAME])
             .arg(directory)
+            .current_dir(directory)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
