@@ -53,7 +53,8 @@ impl VirtualCluster {
     /// Deploys and waits until it is ready. `settings` are chart values as `helm --set` takes them.
     fn deploy(name: &'static str, kind: &str, settings: &str) -> Self {
         let chart = tools::chart();
-        let arguments = ["template", name, chart.to_str().unwrap(), "-n", name, "--kube-version=1.35.4", "--set", settings];
+        let arguments =
+            ["template", name, chart.to_str().unwrap(), "-n", name, "--kube-version=1.35.4", "--set", settings];
         let manifests = run(&tools::helm().unwrap(), &arguments, "");
         let kubeconfig = tempfile::NamedTempFile::new().unwrap();
         let cluster = Self { name, workload: format!("{kind}/{name}"), manifests, kubeconfig };
@@ -65,8 +66,10 @@ impl VirtualCluster {
     fn apply(&self) {
         self.host(&["apply", "-f", "-"]);
         self.wait_until_ready();
-        let config = self.host(&["get", "secret", &format!("vc-{}", self.name), "-o=template={{.data.config|base64decode}}"]);
-        let address = self.host(&["get", "service", self.name, "-o=template={{(index .status.loadBalancer.ingress 0).ip}}"]);
+        let config =
+            self.host(&["get", "secret", &format!("vc-{}", self.name), "-o=template={{.data.config|base64decode}}"]);
+        let address =
+            self.host(&["get", "service", self.name, "-o=template={{(index .status.loadBalancer.ingress 0).ip}}"]);
         let config = config.replace("https://localhost:8443", &format!("https://{address}:8443"));
         std::fs::write(self.kubeconfig.path(), config).unwrap();
     }
