@@ -226,10 +226,13 @@ async fn plugin_ends_when_terraform_is_gone() {
 async fn logs_are_lines_that_terraform_parses_and_obey_its_levels() {
     async fn check(environment: &[(&str, &str)], logged: bool) {
         let plugin = Plugin::start_with(environment).await;
-        plugin.connect().await.controller().shutdown(Empty {}).await.unwrap();
+        let grpc = plugin.connect().await;
+        grpc.provider().get_metadata(tf6::get_metadata::Request {}).await.unwrap();
+        grpc.controller().shutdown(Empty {}).await.unwrap();
         let (_, log, _) = plugin.end().await;
         let lines: Vec<serde_json::Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(!lines.is_empty(), logged, "{environment:?}: {log}");
+        assert_eq!(lines.iter().any(|line| line["tf_rpc"] == "GetMetadata"), logged, "{environment:?}: {log}");
         for line in lines {
             assert_eq!(line["@level"], "debug");
             assert_eq!(line["@module"], "provider.nested.plugin");

@@ -17,7 +17,7 @@ use crate::{RigError, state};
 
 /// Name of the file in the rig's directory that holds the group's id.
 pub(crate) const GROUP_FILE: &str = "group";
-/// Argument by which a guardian is known in the list of processes.
+/// Argument by which a guardian, and its fork outside of the group, is known in the list of processes.
 pub(crate) const NAME: &str = "nested-rig-guardian";
 
 /// `setsid` forks, because the guardian leads its group: the fork is outside of the group and survives its end.
@@ -25,7 +25,7 @@ pub(crate) const NAME: &str = "nested-rig-guardian";
 const SCRIPT: &str = r#"
 cat >/dev/null
 exec setsid sh -c '
-  kill -KILL -- "-$1"
+  kill -s KILL -- "-$1"
   for attempt in 1 2 3 4 5 6 7 8 9 10; do rm -rf -- "$2" && break; sleep 0.1; done
 ' "$0" $$ "$1"
 "#;
@@ -42,6 +42,7 @@ impl Guardian {
         let shell = Command::new("sh")
             .args(["-c", SCRIPT, NAME])
             .arg(directory)
+            .current_dir(directory)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())

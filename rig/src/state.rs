@@ -84,10 +84,7 @@ pub fn running(name: &str) -> Result<Vec<Running>, RigError> {
         if !announced || try_lock(&base, octet)?.is_some() {
             continue;
         }
-        let supervisor = fs::read_to_string(directory.join("supervisor"))
-            .ok()
-            .and_then(|text| text.parse().ok())
-            .and_then(Pid::from_raw);
+        let supervisor = read_pid(&directory.join("supervisor"));
         found.extend(supervisor.map(|supervisor| Running { lock: lock_of(&base, octet), directory, supervisor }));
     }
     Ok(found)
@@ -158,7 +155,7 @@ fn sweep(base: &Path) {
 
 /// Ends every process of the crashed rig in `directory`, its guardian included, and removes the directory.
 fn clean(directory: &Path) {
-    let group = fs::read_to_string(directory.join(guardian::GROUP_FILE)).ok().and_then(|text| text.parse().ok());
+    let group = read_pid(&directory.join(guardian::GROUP_FILE));
     while let left @ [_, ..] = processes_of(directory, group).as_slice() {
         for pid in left {
             let _ = kill_process(*pid, Signal::KILL);
@@ -168,18 +165,26 @@ fn clean(directory: &Path) {
     remove(directory);
 }
 
-/// Living processes that name `directory` in their command line and are the rig's own: in its group, or its guardian.
-/// A user's `kubectl --kubeconfig <directory>/…` is neither.
-fn processes_of(directory: &Path, group: Option<i32>) -> Vec<Pid> {
-    let group = group.and_then(Pid::from_raw);
+fn read_pid(path: &Path) -> Option<Pid> {
+    fs::read_to_string(path).ok()?.parse().ok().and_then(Pid::from_raw)
+}
+
+/// Living processes that work in `directory` and are the rig's own: in its group, or its guardian. A user's shell that
+/// went there is neither.
+fn processes_of(directory: &Path, group: Option<Pid>) -> Vec<Pid> {
     let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
     entries
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok().and_then(Pid::from_raw))
         .filter(|pid| {
-            let line = fs::read(format!("/proc/{}/cmdline", pid.as_raw_nonzero())).unwrap_or_default();
-            let line = String::from_utf8_lossy(&line);
-            let ours = group.is_some_and(|group| getpgid(Some(*pid)) == Ok(group)) || line.contains(guardian::NAME);
-            ours && line.contains(&*directory.to_string_lossy())
+            let about = PathBuf::from(format!("/proc/{}", pid.as_raw_nonzero()));
+            let inside = fs::read_link(about.join("cwd")).is_ok_and(|place| place.starts_with(directory));
+            // Asked only about processes inside: rustix cannot take the answer for kernel threads, which is 0.
+            let grouped = || group.is_some() && getpgid(Some(*pid)).ok() == group;
+            let guards = || {
+                let arguments = fs::read(about.join("cmdline")).unwrap_or_default();
+                String::from_utf8_lossy(&arguments).contains(guardian::NAME)
+            };
+            inside && (grouped() || guards())
         })
         .collect()
 }

@@ -108,7 +108,7 @@ fn defaults(spec: &VirtualClusterSpec) -> Value {
     json!({
         "controlPlane": {
             "statefulSet": { "resources": {
-                "requests": { "cpu": "200m", "memory": "256Mi" },
+                "requests": { "cpu": "200m", "memory": "512Mi" },
                 "limits": control_plane,
             } },
             // The init container that copies the binaries; a pod is charged the larger of it and the syncer.

@@ -85,7 +85,10 @@ impl Listener {
             let accepted = match &self.socket {
                 #[cfg(unix)]
                 Socket::Unix(listener, _) => listener.accept().await.map(|(stream, _)| Connection::new(stream)),
-                Socket::Tcp(listener) => listener.accept().await.map(|(stream, _)| Connection::new(stream)),
+                Socket::Tcp(listener) => listener.accept().await.and_then(|(stream, _)| {
+                    stream.set_nodelay(true)?;
+                    Ok(Connection::new(stream))
+                }),
             };
             match accepted {
                 Ok(connection) => return connection,

@@ -112,8 +112,10 @@ fn serve(settings: &Settings, registry: impl FnOnce() -> Registry) -> Result<(),
     served
 }
 
+/// Calls mostly wait for host clusters, so a few threads serve many. Each provider alias is a process of its own.
 fn runtime() -> io::Result<Runtime> {
-    Builder::new_multi_thread().enable_all().build()
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(4);
+    Builder::new_multi_thread().worker_threads(threads).enable_all().build()
 }
 
 /// Completes when this process should end although nobody called Shutdown: it is terminated, or Terraform is gone.

@@ -119,18 +119,21 @@ fn unknown<A: Answer>(fallback: A, kind: &str, name: &str) -> Answered<A> {
 #[tonic::async_trait]
 impl Provider for Service {
     async fn get_metadata(&self, _: Request<get_metadata::Request>) -> Answered<get_metadata::Response> {
-        Ok(Response::new(metadata::metadata(&self.registry)))
+        let call = async { metadata::metadata(&self.registry) };
+        self.run("GetMetadata", "", None, Default::default(), call).await
     }
 
     async fn get_provider_schema(
         &self,
         _: Request<get_provider_schema::Request>,
     ) -> Answered<get_provider_schema::Response> {
-        Ok(Response::new(metadata::schemas(&self.registry)))
+        let call = async { metadata::schemas(&self.registry) };
+        self.run("GetProviderSchema", "", None, Default::default(), call).await
     }
 
     async fn get_functions(&self, _: Request<get_functions::Request>) -> Answered<get_functions::Response> {
-        Ok(Response::new(metadata::functions(&self.registry)))
+        let call = async { metadata::functions(&self.registry) };
+        self.run("GetFunctions", "", None, Default::default(), call).await
     }
 
     async fn get_resource_identity_schemas(

@@ -35,6 +35,10 @@ impl Serialize for Limits {
 /// CoreDNS inside the virtual cluster. The chart's own CPU limit, a whole core, would be a third of the smallest one.
 pub const COREDNS: Limits = Limits { cpu: Millicores(200), memory: Bytes(170 * MIB) };
 
+/// Below this a virtual cluster does not come up, whatever minimum a group allows: its control plane, CoreDNS and a few
+/// small pods.
+pub const SMALLEST: Size = Size { cpu: Millicores(1000), memory: Bytes(1536 * MIB), storage: Bytes(0) };
+
 /// The control plane's limits: an eighth of the size, from 1 CPU and 1Gi (which carry a small one well) to 4 CPU and
 /// 4Gi (the chart's own memory limit). Up to 8 CPU and 8Gi it is the same for all sizes, so that a resize there needs
 /// no restart. In sizes below the usual minimum it is at most a third of the CPU.
@@ -44,18 +48,29 @@ pub fn control_plane(size: &Size) -> Limits {
     Limits { cpu: Millicores(cpu), memory: Bytes(memory) }
 }
 
-/// The control plane's volume in a virtual cluster that is created with `storage`: a quarter of it, from 256Mi to the
-/// chart's own 5Gi. None for no storage. Recorded at creation and not asked again.
+/// The control plane's volume in a virtual cluster that is created with `storage`: a quarter of it, from 256Mi (four
+/// times what 12,000 objects take) to the chart's own 5Gi, and never more than half. None for no storage. Recorded at
+/// creation and not asked again.
 pub fn control_plane_volume(storage: Bytes) -> Option<Bytes> {
-    let volume = (storage.0 / 4).clamp(256 * MIB, 5 * GIB) / MIB * MIB;
-    (storage.0 > 0).then_some(Bytes(volume))
+    let volume = (storage.0 / 4).clamp(256 * MIB, 5 * GIB).min(storage.0 / 2);
+    (volume > 0).then_some(Bytes(volume))
 }
 
-/// What a container without limits of its own gets: a twentieth of the CPU and a twenty-fourth of the memory, so that
-/// ten fit beside the control plane in the smallest size; at most the chart's own 1 CPU and 512Mi.
+/// What is left to the tenant's own pods beside the control plane and CoreDNS.
+pub fn room(size: &Size) -> Limits {
+    let control_plane = control_plane(size);
+    Limits {
+        cpu: Millicores(size.cpu.0.saturating_sub(control_plane.cpu.0 + COREDNS.cpu.0)),
+        memory: Bytes(size.memory.0.saturating_sub(control_plane.memory.0 + COREDNS.memory.0)),
+    }
+}
+
+/// What a container without limits of its own gets: a twelfth of the room, so that ten fit and a rollout has space for
+/// two more; at most the chart's own 1 CPU and 512Mi.
 pub fn container_default(size: &Size) -> Limits {
-    let cpu = (size.cpu.0 / 20).clamp(1, 1000);
-    let memory = (size.memory.0 / 24 / MIB * MIB).clamp(MIB, 512 * MIB);
+    let room = room(size);
+    let cpu = (room.cpu.0 / 12).clamp(1, 1000);
+    let memory = (room.memory.0 / 12 / MIB).clamp(1, 512) * MIB;
     Limits { cpu: Millicores(cpu), memory: Bytes(memory) }
 }
 
@@ -65,7 +80,9 @@ pub fn objects(version: MappingVersion, spec: &VirtualClusterSpec) -> [Value; 2]
     let metadata = json!({ "name": format!("vc-{}", spec.name), "namespace": spec.namespace });
     let (cpu, memory) = (spec.size.cpu.to_string(), spec.size.memory.to_string());
     let limits = container_default(&spec.size);
-    let requests = Limits { cpu: Millicores(limits.cpu.0.div_ceil(4)), memory: Bytes(limits.memory.0 / 2) };
+    // Most containers use far less than their limit: requests only guide the host's scheduler.
+    let requests =
+        Limits { cpu: Millicores(limits.cpu.0.div_ceil(4)), memory: Bytes(limits.memory.0.div_ceil(2 * MIB) * MIB) };
     [
         json!({
             "apiVersion": "v1",
@@ -94,20 +111,15 @@ mod tests {
         Size { cpu: Millicores(cpu), memory: Bytes(memory), storage: Bytes(0) }
     }
 
-    /// What the tenant's own pods can be limited to together.
-    fn room(size: &Size) -> Limits {
-        let control_plane = control_plane(size);
-        Limits {
-            cpu: Millicores(size.cpu.0 - control_plane.cpu.0 - COREDNS.cpu.0),
-            memory: Bytes(size.memory.0 - control_plane.memory.0 - COREDNS.memory.0),
-        }
-    }
-
     #[test]
-    fn ten_ordinary_pods_run_in_the_smallest_virtual_cluster() {
-        let (room, pod) = (room(&Size::MINIMUM), container_default(&Size::MINIMUM));
-        assert!(10 * pod.cpu.0 <= room.cpu.0, "{pod:?} in {room:?}");
-        assert!(10 * pod.memory.0 <= room.memory.0, "{pod:?} in {room:?}");
+    fn ten_ordinary_pods_run_in_the_smallest_virtual_cluster_and_in_every_larger_one() {
+        for gib in 3..300 {
+            let size = size(gib * 1000, gib * GIB);
+            let (room, pod) = (room(&size), container_default(&size));
+            assert!(10 * pod.cpu.0 <= room.cpu.0 && 10 * pod.memory.0 <= room.memory.0, "{size:?}: {pod:?}");
+        }
+        let expected = Limits { cpu: Millicores(150), memory: Bytes(156 * MIB) };
+        assert_eq!(container_default(&Size::MINIMUM), expected);
     }
 
     #[test]
@@ -143,10 +155,21 @@ mod tests {
     }
 
     #[test]
+    fn the_smallest_size_of_all_still_has_room() {
+        let room = room(&SMALLEST);
+        assert!(room.cpu >= Millicores(400) && room.memory >= Bytes(256 * MIB), "{room:?}");
+    }
+
+    #[test]
     fn the_control_planes_volume_is_a_quarter_of_the_storage() {
-        for (storage, volume) in
-            [(0, None), (GIB, Some(256 * MIB)), (2 * GIB, Some(512 * MIB)), (1 << 40, Some(5 * GIB))]
-        {
+        let cases = [
+            (0, None),
+            (100 * MIB, Some(50 * MIB)),
+            (GIB, Some(256 * MIB)),
+            (2 * GIB, Some(512 * MIB)),
+            (1 << 40, Some(5 * GIB)),
+        ];
+        for (storage, volume) in cases {
             assert_eq!(control_plane_volume(Bytes(storage)), volume.map(Bytes), "{storage}");
         }
     }

@@ -22,12 +22,11 @@ const REFUSED: &[Refusal] = &[
     Refusal { path: "experimental.multiNamespaceMode.enabled", reason: ESCAPES },
     Refusal { path: "experimental.syncSettings.targetNamespace", reason: ESCAPES },
     Refusal { path: "experimental.isolatedControlPlane.enabled", reason: ESCAPES },
-    Refusal { path: "experimental.virtualClusterKubeConfig", reason: ESCAPES },
     Refusal { path: "privateNodes.enabled", reason: ESCAPES },
     Refusal { path: "controlPlane.standalone.enabled", reason: ESCAPES },
     Refusal {
         path: "experimental.reuseNamespace",
-        reason: "a namespace holds one virtual cluster, or its quota would hold none",
+        reason: "a namespace holds one virtual cluster, whose size its quota is",
     },
     Refusal {
         path: "experimental.deploy.host",

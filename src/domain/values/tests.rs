@@ -35,7 +35,7 @@ fn the_default_virtual_cluster_maps_to_these_values() {
             "proxy": { "extraSANs": ["team-a.vcluster-team-a.svc"] },
             "statefulSet": {
                 "persistence": { "volumeClaim": { "enabled": true, "size": "512Mi" } },
-                "resources": { "requests": { "cpu": "200m", "memory": "256Mi" },
+                "resources": { "requests": { "cpu": "200m", "memory": "512Mi" },
                                "limits": { "cpu": "1", "memory": "1Gi" } },
             },
             "coredns": { "deployment": { "resources": {
@@ -107,8 +107,8 @@ fn the_size_is_enforced_by_exactly_three_resources() {
     );
     assert_eq!(
         range["spec"]["limits"],
-        json!([{ "type": "Container", "default": { "cpu": "200m", "memory": "170Mi" },
-                 "defaultRequest": { "cpu": "50m", "memory": "85Mi" } }])
+        json!([{ "type": "Container", "default": { "cpu": "233m", "memory": "241Mi" },
+                 "defaultRequest": { "cpu": "59m", "memory": "121Mi" } }])
     );
 }
 
