@@ -14,9 +14,9 @@ use super::kind::{KindError, Kinds};
 use super::object::ObjectRef;
 use super::ownership::{FIELD_MANAGER, managers};
 use super::record::{Item, Record};
-use super::wait::{pods, workloads};
+use super::wait::workloads;
 use super::workload::WorkloadState;
-use super::{Error, Host};
+use super::{Error, Host, pods};
 use crate::domain::status::{Signs, Status};
 
 /// Whose the namespace is.
@@ -92,7 +92,8 @@ pub async fn observe(host: &Host, record: &Record, exposure: &Exposure, label: &
         async { Ok(endpoint(host, namespace, name, exposure).await?) },
     )?;
     let unready = workloads.iter().any(|state| state.replicas > 0 && !state.is_ready());
-    let pods = if unready { pods(host, record).await?.iter().filter_map(pod_reason).collect() } else { Vec::new() };
+    let pods = if unready { pods::control_plane(host, namespace, name).await? } else { Vec::new() };
+    let pods = pods.iter().filter_map(pod_reason).collect();
     Ok(Observed { namespace: namespace_state, workloads, quota, missing, lost, credentials, endpoint, pods })
 }
 
