@@ -79,8 +79,8 @@ impl Access {
     }
 }
 
-/// The credentials in Secret `vc-<name>`, which vCluster writes once its control plane is up. None while the Secret is not
-/// there or not complete.
+/// The credentials in Secret `vc-<name>`, which vCluster writes once its control plane is up. None while the Secret is
+/// not there or not complete.
 ///
 /// # Errors
 /// The host's refusal.
@@ -91,8 +91,8 @@ pub async fn credentials(host: &Host, namespace: &str, name: &str) -> Result<Opt
     Ok(found.as_ref().and_then(credentials_of))
 }
 
-/// The URL under which the virtual cluster answers. None while the host has given it no address, and for a NodePort while no
-/// control plane runs.
+/// The URL under which the virtual cluster answers. None while the host has given it no address, and for a NodePort
+/// while no control plane runs.
 ///
 /// # Errors
 /// The host's refusal.

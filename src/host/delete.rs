@@ -62,8 +62,8 @@ pub struct Skipped {
 }
 
 /// Deletes everything that the record names: workloads first, so that nothing is made anew while the rest goes; then
-/// cluster-scoped objects; then the namespace if it is ours, and else each object in it and the volumes of its StatefulSets.
-/// Waits up to `timeout` for all of it. Returns what was left alone.
+/// cluster-scoped objects; then the namespace if it is ours, and else each object in it and the volumes of its
+/// StatefulSets. Waits up to `timeout` for all of it. Returns what was left alone.
 ///
 /// # Errors
 /// See [`DeleteError`].
@@ -175,8 +175,8 @@ impl Deletion<'_> {
         Ok(skipped.into_iter().filter_map(|(_, skipped)| skipped).collect())
     }
 
-    /// The volumes that the StatefulSet controller made. They carry no entry of ours, so they are known by the controller's
-    /// naming (`<template>-<statefulset>-<ordinal>`) together with vCluster's labels.
+    /// The volumes that the StatefulSet controller made. They carry no entry of ours, so they are known by the
+    /// controller's naming (`<template>-<statefulset>-<ordinal>`) together with vCluster's labels.
     async fn remove_volumes(&self, timeout: Duration) -> Result<(), DeleteError> {
         let Record { name, namespace, .. } = &self.record;
         let sets: Vec<&str> = self.record.workloads().iter().map(|item| item.object.name.as_str()).collect();

@@ -1,8 +1,8 @@
 //! The namespace of a virtual cluster: made, or used as it is found.
 //!
-//! A namespace that is found is never labelled and never deleted. One that we make carries, from its first moment, the UID
-//! of the record that it was made for, so that a process killed before it could write the namespace's UID down loses
-//! nothing.
+//! A namespace that is found is never labelled and never deleted. One that we make carries, from its first moment, the
+//! UID of the record that it was made for, so that a process killed before it could write the namespace's UID down
+//! loses nothing.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -45,8 +45,8 @@ pub enum NamespaceError {
     },
     /// Another virtual cluster lives there.
     #[error(
-        "cannot use namespace {namespace} on host cluster {host:?}: virtual cluster {other:?} lives in it, and a namespace \
-         holds one; choose another"
+        "cannot use namespace {namespace} on host cluster {host:?}: virtual cluster {other:?} lives in it, and a \
+         namespace holds one; choose another"
     )]
     Occupied {
         /// The host cluster.
@@ -100,8 +100,8 @@ pub async fn ensure(
     Ok(())
 }
 
-/// Whether a namespace found under the record's name is the record's own: the one whose UID it holds as made for it, or one
-/// that carries the record's UID since it was made.
+/// Whether a namespace found under the record's name is the record's own: the one whose UID it holds as made for it, or
+/// one that carries the record's UID since it was made.
 pub(super) fn is_ours(claim: &Claim, live: &ObjectMeta) -> bool {
     let record = claim.record();
     let recorded = record.namespace_created && record.namespace_uid.is_some() && record.namespace_uid == live.uid;
@@ -141,7 +141,8 @@ async fn obtain(
     })
 }
 
-/// Refuses a found namespace in which another virtual cluster lives, made by whatever tool: vCluster itself would not start.
+/// Refuses a found namespace in which another virtual cluster lives, made by whatever tool: vCluster itself would not
+/// start.
 async fn refuse_occupied(host: &Host, namespace: &str, name: &str) -> Result<(), NamespaceError> {
     let control_planes = ListParams::default().labels("app=vcluster,release");
     let (sets, deployments) = (

@@ -1,5 +1,5 @@
-//! Reads everything about one virtual cluster at once: one LIST per kind in its namespace, for objects that we labelled, and
-//! single questions only for what cannot be listed so. Changes nothing.
+//! Reads everything about one virtual cluster at once: one LIST per kind in its namespace, for objects that we
+//! labelled, and single questions only for what cannot be listed so. Changes nothing.
 
 use std::collections::BTreeMap;
 
@@ -76,8 +76,8 @@ impl Observed {
     }
 }
 
-/// Reads what `host` shows of the virtual cluster that `record` describes. `label` is one that every applied object carries,
-/// as `key=value`; objects that lost it are asked for one by one.
+/// Reads what `host` shows of the virtual cluster that `record` describes. `label` is one that every applied object
+/// carries, as `key=value`; objects that lost it are asked for one by one.
 ///
 /// # Errors
 /// The host's refusal: then nothing is known, and least of all that something is gone.

@@ -1,7 +1,8 @@
-//! Pauses and resumes a virtual cluster with the marks of the `vcluster` CLI, so that each understands what the other did.
+//! Pauses and resumes a virtual cluster with the marks of the `vcluster` CLI, so that each understands what the other
+//! did.
 //!
-//! Unlike the CLI (0.34.7, `pkg/lifecycle`), a separately deployed etcd is paused with the rest, and what is half paused is
-//! completed.
+//! Unlike the CLI (0.34.7, `pkg/lifecycle`), a separately deployed etcd is paused with the rest, and what is half
+//! paused is completed.
 
 use std::time::Duration;
 
@@ -78,8 +79,8 @@ pub fn paused_form(object: &mut Value) {
     }
 }
 
-/// Scales every control-plane workload of the claimed record to zero, removes the synced pods and waits until all are gone.
-/// What is paused already stays as it is.
+/// Scales every control-plane workload of the claimed record to zero, removes the synced pods and waits until all are
+/// gone. What is paused already stays as it is.
 ///
 /// # Errors
 /// See [`PauseError`].

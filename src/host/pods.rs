@@ -10,8 +10,8 @@ use super::{Error, Host};
 /// The label that vCluster puts on the pods that it syncs, with its own name. Tenants cannot set it.
 const SYNCED_BY: &str = "vcluster.loft.sh/managed-by";
 
-/// The pods of the control plane `name`, a separately deployed etcd's included. Their labels can be copied by tenants, but
-/// not who controls them: synced pods belong to no workload of the host.
+/// The pods of the control plane `name`, a separately deployed etcd's included. Their labels can be copied by tenants,
+/// but not who controls them: synced pods belong to no workload of the host.
 pub(super) async fn control_plane(host: &Host, namespace: &str, name: &str) -> Result<Vec<Pod>, Error> {
     let labelled = ListParams::default().labels(&format!("release={name},app in (vcluster,vcluster-etcd)"));
     let pods = Api::<Pod>::namespaced(host.client(), namespace).list(&labelled).await;

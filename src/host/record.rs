@@ -141,8 +141,8 @@ impl Record {
     }
 }
 
-/// What an inventory becomes before an apply: what was there, with its UIDs, and what is about to be made. Written first,
-/// so that an apply that is killed leaves nothing that the record does not name.
+/// What an inventory becomes before an apply: what was there, with its UIDs, and what is about to be made. Written
+/// first, so that an apply that is killed leaves nothing that the record does not name.
 pub(super) fn announced(old: &[Item], rendered: &[ObjectRef]) -> Vec<Item> {
     let mut items: Vec<Item> = rendered
         .iter()

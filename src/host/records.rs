@@ -58,8 +58,8 @@ pub enum RecordError {
     },
     /// Another process took the record over: this one must touch nothing more.
     #[error(
-        "another process has taken over the record {secret} on host cluster {host:?}, because this one had been silent; \
-         nothing more was changed"
+        "another process has taken over the record {secret} on host cluster {host:?}, because this one had been \
+         silent; nothing more was changed"
     )]
     Lost {
         /// The host cluster.

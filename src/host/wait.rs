@@ -24,7 +24,8 @@ pub enum WaitError {
     Host(#[from] Error),
     /// It did not become ready in time.
     #[error(
-        "virtual cluster {namespace}/{name} on host cluster {host:?} was not ready after {seconds} s: {missing}\n{report}"
+        "virtual cluster {namespace}/{name} on host cluster {host:?} was not ready after {seconds} s: \
+         {missing}\n{report}"
     )]
     TimedOut {
         /// The host cluster.
