@@ -7,7 +7,7 @@ use futures::{StreamExt, TryStreamExt, stream, try_join};
 use k8s_openapi::api::core::v1::{Namespace, ResourceQuota};
 use kube::api::{Api, ListParams, ObjectMeta};
 
-use super::access::{Access, Credentials, Exposure, credentials, endpoint};
+use super::access::{Credentials, Exposure, credentials, endpoint};
 use super::apply::CONCURRENCY;
 use super::diagnosis::{PodReason, pod_reason};
 use super::kind::{KindError, Kinds};
@@ -56,11 +56,6 @@ pub struct Observed {
 }
 
 impl Observed {
-    /// How it is reached, once both credentials and address are there.
-    pub fn access(&self) -> Option<Access> {
-        Some(Access { endpoint: self.endpoint.clone()?, credentials: self.credentials.clone()? })
-    }
-
     /// Whether the namespace that it was made in is gone, and everything with it.
     pub fn is_gone(&self) -> bool {
         matches!(self.namespace, NamespaceState::Missing | NamespaceState::Replaced)
