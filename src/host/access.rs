@@ -150,7 +150,7 @@ pub(super) fn endpoint_of(service: &Service, exposure: &Exposure, node: Option<&
             Some(url(ingress.ip.as_deref().or(ingress.hostname.as_deref())?, https.port))
         }
         Exposure::NodePort => Some(url(node?, https.node_port.filter(|port| *port > 0)?)),
-        // vCluster's certificate covers this name because the chart values ask for it (`proxy.extraSANs`).
+        // vCluster's certificate covers it because our chart values add it to `controlPlane.proxy.extraSANs`.
         Exposure::ClusterIp => {
             let (name, namespace) = (service.metadata.name.as_deref()?, service.metadata.namespace.as_deref()?);
             Some(url(&format!("{name}.{namespace}.svc"), https.port))
@@ -209,7 +209,7 @@ mod tests {
             (service.clone(), Exposure::NodePort, Some("10.0.0.4"), Some("https://10.0.0.4:30000")),
             (service.clone(), Exposure::NodePort, None, None),
             (with("/spec/ports/1/nodePort", json!(0)), Exposure::NodePort, Some("10.0.0.4"), None),
-            (service.clone(), Exposure::ClusterIp, None, Some("https://team-a.vcluster-team-a")),
+            (service.clone(), Exposure::ClusterIp, None, Some("https://team-a.vcluster-team-a.svc")),
             (service, by_name, None, Some("https://a.example.com")),
         ];
         for (service, exposure, node, expected) in cases {

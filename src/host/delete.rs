@@ -14,7 +14,7 @@ use super::apply::CONCURRENCY;
 use super::kind::{KindError, Kinds};
 use super::namespace::what_keeps;
 use super::object::ObjectRef;
-use super::ownership::{is_ours, managers};
+use super::ownership::{is_ours, writers};
 use super::poll::{self, Ended, Look};
 use super::record::{Item, Record};
 use super::records::RecordError;
@@ -116,7 +116,7 @@ pub(super) async fn delete_object(host: &Host, kinds: &Kinds, item: &Item) -> Re
     let found = api.get_metadata_opt(&object.name).await.map_err(host.failed("read", object))?;
     let Some(live) = found.map(|live| live.metadata) else { return Ok(None) };
     if !is_ours(&live, item.uid.as_deref()) {
-        let reason = format!("it is not this provider's (written by {})", managers(&live).join(", "));
+        let reason = format!("it is not this provider's ({})", writers(&live));
         return Ok(Some(Skipped { object: object.clone(), reason }));
     }
     if live.deletion_timestamp.is_none() {
