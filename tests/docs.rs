@@ -30,12 +30,16 @@ fn reference_pages_are_what_the_schema_says() {
             stale.push(page.path);
         }
     }
-    assert!(stale.is_empty(), "not what the schema and the examples say: {stale:?}; run `make docs` and commit the result");
+    assert!(
+        stale.is_empty(),
+        "not what the schema and the examples say: {stale:?}; run `make docs` and commit the result"
+    );
 }
 
 #[test]
 fn there_is_no_page_for_what_does_not_exist() {
-    let expected: Vec<PathBuf> = Reference::of_this_provider().pages(root()).into_iter().map(|page| page.path).collect();
+    let expected: Vec<PathBuf> =
+        Reference::of_this_provider().pages(root()).into_iter().map(|page| page.path).collect();
     for kind in ["resources", "data-sources", "ephemeral-resources", "functions"] {
         for file in files_below(&root().join("docs").join(kind)) {
             let path = file.strip_prefix(root()).unwrap();

@@ -62,7 +62,10 @@ fn the_reference_has_a_page_for_everything_that_the_provider_serves() {
     ] {
         for name in provider[served].as_object().into_iter().flat_map(|schemas| schemas.keys()) {
             let page = format!("docs/{pages}/{}.md", name.trim_start_matches("nested_"));
-            assert!(root().join(&page).is_file(), "{page} is missing: add {name} to tests/docs/reference.rs, then `make docs`");
+            assert!(
+                root().join(&page).is_file(),
+                "{page} is missing: add {name} to tests/docs/reference.rs, then `make docs`"
+            );
         }
     }
 }

@@ -57,9 +57,8 @@ fn enable(node: &mut Node<'_>, given: &Map<String, Value>, path: &str) -> Result
     // Subcharts that Chart.yaml does not mention always take part.
     node.children = found.iter().filter(|child| !required(child)).map(|child| Node::new(child.chart)).collect();
     for requirement in &mut node.requirements {
-        let provider = |child: &&Node<'_>| {
-            child.name == requirement.name && fits(requirement, &child.chart.metadata.version)
-        };
+        let provider =
+            |child: &&Node<'_>| child.name == requirement.name && fits(requirement, &child.chart.metadata.version);
         if let Some(child) = found.iter().find(provider) {
             let mut child = Node::new(child.chart);
             if !requirement.alias.is_empty() {

@@ -101,8 +101,7 @@ impl Document {
 }
 
 /// Go's `\s` is ASCII; the regular expression is a constant, so compiling it cannot fail at run time.
-static SEPARATOR: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r"(?:\A|[\t\n\f\r ]*\n)---[\t\n\f\r ]*").ok());
+static SEPARATOR: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"(?:\A|[\t\n\f\r ]*\n)---[\t\n\f\r ]*").ok());
 
 /// The documents of one rendered file, in its order. Hooks for events that do not exist are left out, as in Helm.
 pub(super) fn split(template: &str, rendered: &str) -> Result<Vec<Document>, ChartError> {
@@ -188,7 +187,8 @@ fn check_head(object: &Value) -> Result<(), String> {
             }
         }
         Some(other) => {
-            let fields = "Name string \"json:\\\"name\\\"\"; Annotations map[string]string \"json:\\\"annotations\\\"\"";
+            let fields =
+                "Name string \"json:\\\"name\\\"\"; Annotations map[string]string \"json:\\\"annotations\\\"\"";
             let of = "into Go struct field SimpleHead.metadata of type struct";
             Err(format!("{} {of} {{ {fields} }}", kind(other)))
         }

@@ -105,7 +105,8 @@ fn run(chart: &Chart, release: &Release<'_>) -> Result<Rendered, ChartError> {
     let context = Context { budget: Budget::default(), now: functions::now(), maps: RefCell::new(Vec::new()) };
     let env = Env { context, included: RefCell::new(HashMap::new()) };
     let mut files = Vec::new();
-    let root = Scope { release: release_map(release), capabilities: release.kube_version.to_value(release.api_versions) };
+    let root =
+        Scope { release: release_map(release), capabilities: release.kube_version.to_value(release.api_versions) };
     root.chart(&env, &node, "", Value::Map(map_from_json(&values).seen_as(MapType::Values)), &mut files);
     let rendered = execute_all(&env, files)?;
     assemble(&node, rendered)

@@ -56,9 +56,9 @@ pub(super) fn validate(node: &Node<'_>, values: &Map<String, Value>) -> Result<(
     let problems = problems(node, values);
     match problems.is_empty() {
         true => Ok(()),
-        false => Err(format!(
-            "values don't meet the specifications of the schema(s) in the following chart(s):\n{problems}"
-        )),
+        false => {
+            Err(format!("values don't meet the specifications of the schema(s) in the following chart(s):\n{problems}"))
+        }
     }
 }
 

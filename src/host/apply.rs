@@ -1,7 +1,7 @@
 //! Puts rendered objects on a host by server-side apply and removes what is no longer rendered.
 //!
-//! The inventory is written before the first object and after the last, so that a process killed in between leaves nothing
-//! that the record does not name. Objects of others are never touched.
+//! The inventory is written before the first object and after the last, so that a process killed in between leaves
+//! nothing that the record does not name. Objects of others are never touched.
 
 use std::collections::BTreeMap;
 
@@ -74,8 +74,8 @@ struct Planned {
     uid: Option<String>,
 }
 
-/// Applies rendered objects to the record's namespace, with `labels` on each, in [`ObjectRef::step`]'s order and up to 8 at
-/// a time within a step. Returns the new inventory, which is also in the record.
+/// Applies rendered objects to the record's namespace, with `labels` on each, in [`ObjectRef::step`]'s order and up to
+/// 8 at a time within a step. Returns the new inventory, which is also in the record.
 ///
 /// # Errors
 /// See [`ApplyError`].

@@ -49,8 +49,8 @@ impl Kinds {
         Self { host: host.clone(), discovered: Mutex::default() }
     }
 
-    /// The name of a rendered object, placed: namespaced kinds without a namespace go to `namespace`, and cluster-scoped
-    /// ones have none.
+    /// The name of a rendered object, placed: namespaced kinds without a namespace go to `namespace`, and
+    /// cluster-scoped ones have none.
     pub(super) async fn place(&self, object: &Value, namespace: &str) -> Result<ObjectRef, KindError> {
         let mut named = ObjectRef::of(object)?;
         named.namespace = match self.resolve(&named).await?.1 {

@@ -30,7 +30,8 @@ impl Terraform {
             fs::write(self.directory.path().join(name), text).unwrap();
         }
         if !files.iter().any(|(_, text)| text.contains("required_providers")) {
-            let required = "terraform {\n  required_providers {\n    nested = { source = \"nested-clusters/nested\" }\n  }\n}\n";
+            let required =
+                "terraform {\n  required_providers {\n    nested = { source = \"nested-clusters/nested\" }\n  }\n}\n";
             fs::write(self.directory.path().join("required.tf"), required).unwrap();
         }
     }

@@ -23,14 +23,22 @@ async fn an_archive_lives_as_long_as_a_record_names_it() {
 #[tokio::test]
 async fn an_archive_of_another_digest_is_not_taken_for_ours() {
     let archives = ChartArchives::of(&host());
+    let tenant = Tenant::reserved("chart-foreign").await;
     archives.put("sha256:111111111111aaaa", b"archive").await.unwrap();
     let found = archives.get("sha256:111111111111bbbb").await;
     assert!(matches!(found, Err(ArchiveError::Foreign { .. })), "{found:?}");
     archives.release("sha256:111111111111aaaa").await.unwrap();
+    tenant.claim.remove().await.unwrap();
 }
 
 #[tokio::test]
-async fn an_archive_that_no_secret_can_hold_is_refused_before_it_is_sent() {
-    let refused = ChartArchives::of(&host()).put(DIGEST, &vec![0; 1024 * 1024 + 1]).await.unwrap_err();
+async fn an_archive_may_be_as_large_as_a_secret_and_no_larger() {
+    let (archives, digest) = (ChartArchives::of(&host()), "sha256:222222222222");
+    // The archive needs the namespace that a record makes.
+    let tenant = Tenant::reserved("chart-large").await;
+    archives.put(digest, &vec![0; 1024 * 1024]).await.unwrap();
+    archives.release(digest).await.unwrap();
+    tenant.claim.remove().await.unwrap();
+    let refused = archives.put(digest, &vec![0; 1024 * 1024 + 1]).await.unwrap_err();
     assert!(refused.to_string().contains("1048577 bytes"), "{refused}");
 }

@@ -5,6 +5,7 @@ use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams};
 use serde_json::{Value, json};
 use std::time::Duration;
 use terraform_provider_nested::host::delete::{DeleteError, Skipped, delete};
+use terraform_provider_nested::host::record::Record;
 use tokio_util::sync::CancellationToken;
 
 use super::fixture::{TIMEOUT, Tenant, by_kubectl, eventually};
@@ -88,4 +89,17 @@ async fn a_timeout_names_what_remains_and_what_holds_it() {
     let release = Patch::Merge(json!({"metadata": {"finalizers": null}}));
     tenant.api::<ConfigMap>().patch("a", &PatchParams::default(), &release).await.unwrap();
     assert_eq!(delete_all(&tenant).await, []);
+}
+
+#[tokio::test]
+async fn a_namespace_made_just_before_a_kill_goes_too() {
+    let tenant = Tenant::new("gone-unrecorded").await;
+    let forget = |record: &mut Record| {
+        record.namespace_uid = None;
+        record.namespace_created = false;
+    };
+    tenant.claim.update(forget).await.unwrap();
+    assert_eq!(delete_all(&tenant).await, []);
+    let namespaces = Api::<Namespace>::all(tenant.host.client());
+    assert!(namespaces.get_opt(&tenant.namespace).await.unwrap().is_none());
 }

@@ -1,7 +1,12 @@
+use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::Api;
+use serde_json::json;
 
-use super::fixture::{LABEL, Tenant};
+use terraform_provider_nested::host::namespace::{NamespaceError, ensure};
+use tokio_util::sync::CancellationToken;
+
+use super::fixture::{LABEL, TIMEOUT, Tenant, by_kubectl};
 
 #[tokio::test]
 async fn a_missing_namespace_is_made_and_recorded_as_ours() {
@@ -34,4 +39,17 @@ async fn a_namespace_made_just_before_a_kill_is_still_ours() {
         .unwrap();
     tenant.ensure_namespace().await;
     assert!(tenant.claim.record().namespace_created);
+}
+
+#[tokio::test]
+async fn a_namespace_in_which_another_virtual_cluster_lives_is_refused() {
+    let tenant = Tenant::reserved("occupied").await;
+    tenant.make("v1", "Namespace", json!({"metadata": {"name": tenant.namespace}})).await;
+    let mut other = tenant.stateful_set("other");
+    for labels in ["/metadata/labels", "/spec/selector/matchLabels", "/spec/template/metadata/labels"] {
+        other.pointer_mut(labels).unwrap()["release"] = json!("other");
+    }
+    tenant.api::<StatefulSet>().create(&by_kubectl(), &serde_json::from_value(other).unwrap()).await.unwrap();
+    let refused = ensure(&tenant.host, &tenant.claim, &tenant.labels(), TIMEOUT, &CancellationToken::new()).await;
+    assert!(matches!(&refused, Err(NamespaceError::Occupied { other, .. }) if other == "other"), "{refused:?}");
 }

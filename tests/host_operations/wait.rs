@@ -3,11 +3,13 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::{Event, ResourceQuota};
 use kube::api::ListParams;
 use serde_json::json;
+use terraform_provider_nested::domain::status::Status;
 use terraform_provider_nested::host::access::Exposure;
+use terraform_provider_nested::host::observe::observe;
 use terraform_provider_nested::host::wait::{WaitError, ready};
 use tokio_util::sync::CancellationToken;
 
-use super::fixture::{Tenant, by_kubectl, eventually};
+use super::fixture::{LABEL, TIMEOUT, Tenant, by_kubectl, eventually};
 
 #[tokio::test]
 async fn a_timeout_shows_the_refused_pod() {
@@ -30,6 +32,30 @@ async fn a_timeout_shows_the_refused_pod() {
     ] {
         assert!(error.to_string().contains(expected), "{expected} not in {error}");
     }
+}
+
+#[tokio::test]
+async fn ready_gives_access_and_a_status_of_running() {
+    let tenant = Tenant::new("ready").await;
+    let service = json!({
+        "apiVersion": "v1", "kind": "Service",
+        "metadata": {"name": "ready", "labels": {"app": "vcluster", "release": "ready"}},
+        "spec": {
+            "type": "LoadBalancer", "selector": {"app": "vcluster", "release": "ready"},
+            "ports": [{"name": "https", "port": 8443, "targetPort": 8443}],
+        },
+    });
+    let config = json!({
+        "apiVersion": "v1", "kind": "Secret",
+        "metadata": {"name": "vc-config-ready"}, "stringData": {"config.yaml": "{}"},
+    });
+    tenant.apply(&[tenant.stateful_set("ready"), service, config]).await.unwrap();
+    let (record, cancel) = (tenant.claim.record(), CancellationToken::new());
+    let access = ready(&tenant.host, &record, &Exposure::LoadBalancer, TIMEOUT, &cancel).await.unwrap();
+    assert!(access.endpoint.ends_with(":8443"), "{}", access.endpoint);
+    let label = format!("{LABEL}=ready");
+    let observed = observe(&tenant.host, &record, &Exposure::LoadBalancer, &label).await.unwrap();
+    assert_eq!((observed.status(), observed.endpoint), (Status::Running, Some(access.endpoint)));
 }
 
 #[tokio::test]

@@ -214,7 +214,8 @@ fn duration_round(context: &Context, args: &[Value]) -> Result<Value, Fault> {
         _ => 0,
     };
     let seconds = nanos.unsigned_abs() as f64 / NANOS as f64;
-    let units = [(365.0 * 86400.0, "y"), (30.0 * 86400.0, "mo"), (86400.0, "d"), (3600.0, "h"), (60.0, "m"), (1.0, "s")];
+    let units =
+        [(365.0 * 86400.0, "y"), (30.0 * 86400.0, "mo"), (86400.0, "d"), (3600.0, "h"), (60.0, "m"), (1.0, "s")];
     let unit = units.iter().find(|(length, _)| seconds > *length);
     Ok(unit.map_or_else(|| "0s".to_owned(), |(length, name)| format!("{}{name}", (seconds / length) as u64)).into())
 }
@@ -257,9 +258,9 @@ fn parse_duration(text: &str) -> Result<i128, Fault> {
     }
     let (mut rest, mut total) = (unsigned, 0f64);
     while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or_else(|| {
-            Fault(format!("time: missing unit in duration {quoted}"))
-        })?;
+        let digits = rest
+            .find(|c: char| !c.is_ascii_digit() && c != '.')
+            .ok_or_else(|| Fault(format!("time: missing unit in duration {quoted}")))?;
         let number: f64 = rest[..digits].parse().map_err(|_| invalid())?;
         rest = &rest[digits..];
         let end = rest.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(rest.len());
@@ -294,7 +295,8 @@ fn parse(args: &[Value]) -> Result<Time, Fault> {
 }
 
 fn read(layout: &str, value: &str) -> Option<Time> {
-    let (mut year, mut month, mut day, mut hour, mut minute, mut second, mut nanos) = (1, 1u8, 1u8, 0u8, 0u8, 0u8, 0u32);
+    let (mut year, mut month, mut day, mut hour, mut minute, mut second, mut nanos) =
+        (1, 1u8, 1u8, 0u8, 0u8, 0u8, 0u32);
     let (mut afternoon, mut zone) = (None, UtcOffset::UTC);
     let (mut layout, mut value) = (layout, value);
     while let Some((before, element, after)) = next_element(layout) {
@@ -420,8 +422,7 @@ mod tests {
 
     #[test]
     fn durations_print_as_in_go() {
-        let cases =
-            [("1h0m5.5s", "1h0m5.5s"), ("90s", "1m30s"), ("1500us", "1.5ms"), ("0", "0s"), ("-2h", "-2h0m0s")];
+        let cases = [("1h0m5.5s", "1h0m5.5s"), ("90s", "1m30s"), ("1500us", "1.5ms"), ("0", "0s"), ("-2h", "-2h0m0s")];
         for (text, expected) in cases {
             assert_eq!(format_duration(parse_duration(text).expect(text)), expected);
         }

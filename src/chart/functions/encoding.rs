@@ -101,7 +101,8 @@ fn b32dec(_: &Context, args: &[Value]) -> Result<Value, Fault> {
 
 fn base32_decode(encoded: &[u8]) -> Result<Vec<u8>, usize> {
     let data = encoded.iter().position(|byte| *byte == b'=').unwrap_or(encoded.len());
-    if !encoded.len().is_multiple_of(8) || encoded.len() - data > 6 || encoded[data..].iter().any(|byte| *byte != b'=') {
+    if !encoded.len().is_multiple_of(8) || encoded.len() - data > 6 || encoded[data..].iter().any(|byte| *byte != b'=')
+    {
         return Err(encoded.len() / 8 * 8);
     }
     let (mut out, mut bits, mut held) = (Vec::new(), 0u32, 0);

@@ -103,10 +103,12 @@ fn substr(_: &Context, args: &[Value]) -> Result<Value, Fault> {
         _ if index(end) > len => index(start)..len,
         _ => index(start)..index(end),
     };
-    let out_of_range = || Fault(match range.end > len {
-        true => format!("runtime error: slice bounds out of range [:{end}] with length {len}"),
-        false => format!("runtime error: slice bounds out of range [{}:{}]", range.start, range.end),
-    });
+    let out_of_range = || {
+        Fault(match range.end > len {
+            true => format!("runtime error: slice bounds out of range [:{end}] with length {len}"),
+            false => format!("runtime error: slice bounds out of range [{}:{}]", range.start, range.end),
+        })
+    };
     Ok(Value::from_bytes(content.get(range.clone()).ok_or_else(out_of_range)?.to_vec()))
 }
 

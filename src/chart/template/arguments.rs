@@ -72,13 +72,7 @@ impl<'a> State<'a> {
     }
 
     /// `and` and `or` stop at the first argument that decides.
-    fn and_or(
-        &mut self,
-        dot: &Value,
-        name: &str,
-        args: &'a [Expr],
-        last: Option<Value>,
-    ) -> Result<Value, Fault> {
+    fn and_or(&mut self, dot: &Value, name: &str, args: &'a [Expr], last: Option<Value>) -> Result<Value, Fault> {
         if args.len() < 2 && last.is_none() {
             return Err(self.fault(format!("wrong number of args for {name}: want at least 1 got 0")));
         }
@@ -212,9 +206,7 @@ impl<'a> State<'a> {
         }
         let mut out = Vec::new();
         let data = data.clone();
-        let run = |fault: Fault| {
-            Fault(format!("error during tpl function execution for {}: {}", quoted(), fault.0))
-        };
+        let run = |fault: Fault| Fault(format!("error during tpl function execution for {}: {}", quoted(), fault.0));
         if let Some(tree) = trees.first() {
             execute(self.env, &namespace, tree, data, &mut out).map_err(run)?;
         }

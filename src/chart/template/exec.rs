@@ -133,11 +133,7 @@ impl<'a> State<'a> {
         Ok(())
     }
 
-    fn write(
-        &self,
-        out: &mut Vec<u8>,
-        write: impl FnOnce(&mut Vec<u8>) -> Result<(), Fault>,
-    ) -> Result<(), Fault> {
+    fn write(&self, out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>) -> Result<(), Fault>) -> Result<(), Fault> {
         let before = out.len();
         write(out)?;
         self.env.context.budget.step()?;

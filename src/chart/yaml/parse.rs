@@ -209,9 +209,7 @@ impl Decoder<'_> {
         self.count()?;
         match &self.nodes[index] {
             Node::Mapping(_) => self.mapping(index, entries),
-            Node::Alias(name, target) => {
-                self.through_alias(name, *target, |decoder| decoder.mapping(*target, entries))
-            }
+            Node::Alias(name, target) => self.through_alias(name, *target, |decoder| decoder.mapping(*target, entries)),
             Node::Sequence(items) => items.iter().rev().try_for_each(|item| match &self.nodes[*item] {
                 Node::Mapping(_) | Node::Alias(..) => self.merge(*item, entries),
                 _ => Err(want_map()),

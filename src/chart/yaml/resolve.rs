@@ -21,7 +21,9 @@ pub(super) enum Scalar {
 pub(super) fn resolve(text: &str) -> Scalar {
     let Some(first) = text.bytes().next() else { return Scalar::Null };
     match first {
-        b'y' | b'Y' | b'n' | b'N' | b't' | b'T' | b'f' | b'F' | b'o' | b'O' | b'~' => word(text).unwrap_or(Scalar::Text),
+        b'y' | b'Y' | b'n' | b'N' | b't' | b'T' | b'f' | b'F' | b'o' | b'O' | b'~' => {
+            word(text).unwrap_or(Scalar::Text)
+        }
         b'.' => word(text).or_else(|| float(text)).unwrap_or(Scalar::Text),
         b'+' | b'-' | b'0'..=b'9' => word(text).unwrap_or_else(|| numeric(text)),
         b'<' if text == "<<" => Scalar::Merge,
