@@ -1,17 +1,42 @@
-# What the project does from the shell. Everything else is cargo.
+# What the project does from the shell; `make` lists it. Everything else is cargo.
 
 HOSTS ?= 1
 NODES ?= 2
 NODE_CPU ?= 16
 NODE_MEMORY ?= 64Gi
 
-.PHONY: rig-up rig-down
+.DEFAULT_GOAL := help
+.PHONY: help quickstart test test-unit lint docs tools rig-up rig-down
 
-# Starts host clusters in the background and prints a line `host-N <kubeconfig path>` for each when all are usable.
-rig-up:
+help: ## List these targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r target text; do \
+		printf 'make %-12s %s\n' "$$target" "$$text"; done
+
+quickstart: ## Two virtual clusters on host clusters of its own: create, use, pause, drift, destroy
+	@quickstart/run
+
+test: tools ## Every test, against real API servers and real Terraform
+	cargo test --workspace --no-fail-fast
+
+test-unit: ## The tests that start no process: seconds
+	cargo test --quiet --lib --test layers --test docs
+
+lint: ## Formatting and Clippy, as reviews expect them
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- --deny warnings
+
+docs: ## Write the reference pages in docs/ from the schema and the examples
+	@UPDATE_DOCS=1 cargo test --quiet --test docs
+	@git -c core.pager=cat diff --stat -- docs
+
+tools: ## Build what tests and rig need and the machine lacks (once, about 10 minutes from nothing)
+	@cargo build --quiet --package rig
+	@cargo run --quiet --package rig -- build
+	@for tool in terraform tofu kubectl helm; do cargo run --quiet --package rig -- tool $$tool; done
+
+rig-up: ## Start HOSTS host clusters in the background; prints `host-N <kubeconfig path>` for each
 	@cargo run --quiet --package rig -- up --detach \
 		--hosts $(HOSTS) --nodes $(NODES) --node-cpu $(NODE_CPU) --node-memory $(NODE_MEMORY)
 
-# Stops them and returns when all of it is gone.
-rig-down:
+rig-down: ## Stop them; returns when all of it is gone
 	@cargo run --quiet --package rig -- down

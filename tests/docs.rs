@@ -88,6 +88,20 @@ fn links_and_paths_in_the_documentation_lead_somewhere() {
 }
 
 #[test]
+fn messages_in_the_guides_are_those_of_the_code() {
+    let sources: String =
+        files_below(&root().join("src")).iter().map(|file| fs::read_to_string(file).unwrap()).collect();
+    // A literal that goes on in the next line.
+    let sources: String = sources.split("\\\n").map(|line| line.trim_start_matches(' ')).collect();
+    let guide = fs::read_to_string(root().join("docs/guides/errors.md")).unwrap();
+    let messages = guide.lines().filter_map(|line| line.strip_prefix("| \"")?.split(" | ").next());
+    let messages: Vec<&str> = messages.flat_map(|cell| cell.split('"').step_by(2)).collect();
+    assert!(messages.len() > 10, "only {messages:?} were found");
+    let unknown: Vec<&str> = messages.into_iter().filter(|message| !sources.contains(message)).collect();
+    assert!(unknown.is_empty(), "nothing says {unknown:?}");
+}
+
+#[test]
 fn links_are_found_as_readers_see_them() {
     let text = "[a](b.md) [c](https://x) [d](e/f.md#part) [g](#here) `src/host.rs` `src/<name>.rs` `cargo test`";
     assert_eq!(relative_links(text), ["b.md", "e/f.md"]);

@@ -6,8 +6,11 @@ use terraform_provider_nested::terraform::schema::{Attribute, AttributeConstrain
 
 type Attributes = HashMap<String, Attribute>;
 
-/// Who sets an attribute; the headings of the registry's pages, in their order.
-const GROUPS: [(&str, fn(&AttributeConstraint) -> bool); 3] = [
+/// Whether an attribute belongs under a heading, by who sets it.
+type Belongs = fn(&AttributeConstraint) -> bool;
+
+/// The headings of the registry's pages, in their order.
+const GROUPS: [(&str, Belongs); 3] = [
     ("Required", |constraint| matches!(constraint, AttributeConstraint::Required)),
     ("Optional", |constraint| {
         matches!(constraint, AttributeConstraint::Optional | AttributeConstraint::OptionalComputed)
@@ -56,7 +59,7 @@ fn add_nested(sections: &mut Vec<String>, attributes: &Attributes, path: &str) {
     }
 }
 
-fn list(attributes: &Attributes, path: &str, belongs: fn(&AttributeConstraint) -> bool) -> String {
+fn list(attributes: &Attributes, path: &str, belongs: Belongs) -> String {
     let lines = sorted(attributes)
         .into_iter()
         .filter(|(_, attribute)| belongs(&attribute.constraint))
