@@ -16,6 +16,7 @@ Real Kubernetes host clusters, without Docker and without root.
 usage: rig up [options]    start hosts, print `NAME KUBECONFIG` for each; Ctrl-C stops them
        rig down            stop what `rig up` started in this directory
        rig build           build the programs that hosts need, ahead of time
+       rig tool NAME       print the path of kubectl, terraform, tofu or helm, built if need be
 
 options of up:
   --hosts N           number of hosts, named host-1, host-2 … (1)
@@ -39,6 +40,7 @@ fn main() -> ExitCode {
         ["up", options @ ..] => up(options),
         ["down"] => down(),
         ["build"] => rig::tools::build_host_programs().map_err(Into::into),
+        ["tool", name] => tool(name),
         ["help" | "--help" | "-h"] => io::stdout().write_all(USAGE.as_bytes()).map_err(Into::into),
         _ => Err(format!("unknown command\n\n{USAGE}").into()),
     };
@@ -151,6 +153,17 @@ fn down() -> Outcome {
         rig.stop()?;
     }
     Ok(())
+}
+
+fn tool(name: &str) -> Outcome {
+    let path = match name {
+        "kubectl" => rig::tools::kubectl(),
+        "terraform" => rig::tools::terraform(),
+        "tofu" => rig::tools::tofu(),
+        "helm" => rig::tools::helm(),
+        _ => return Err(format!("there is no tool {name}\n\n{USAGE}").into()),
+    };
+    Ok(writeln!(io::stdout(), "{}", path?.display())?)
 }
 
 /// Rigs are told apart by the directory that they were started in.
