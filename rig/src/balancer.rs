@@ -77,7 +77,7 @@ pub(crate) async fn run(context: Arc<HostContext>) {
 /// A Service whose addresses answer.
 struct Served {
     wanted: Wanted,
-    _listeners: Vec<AbortOnDropHandle<()>>,
+    listeners: Vec<AbortOnDropHandle<()>>,
 }
 
 /// What a Service asks for.
@@ -98,7 +98,13 @@ async fn serve(context: &Arc<HostContext>, served: &mut HashMap<String, Served>,
     if unchanged && (!wanted.balanced || has_ingress(service)) {
         return;
     }
-    served.remove(&id);
+    if let Some(before) = served.remove(&id) {
+        for listener in before.listeners {
+            // Its port is free only once it has ended.
+            listener.abort();
+            let _ = listener.await;
+        }
+    }
     let mut listeners = Vec::new();
     let mut ports = Vec::new();
     for port in &wanted.ports {
@@ -128,7 +134,7 @@ async fn serve(context: &Arc<HostContext>, served: &mut HashMap<String, Served>,
             context.log(format_args!("cannot tell {} its address: {error}", service.name_any()));
         }
     }
-    served.insert(id, Served { wanted, _listeners: listeners });
+    served.insert(id, Served { wanted, listeners });
 }
 
 /// What the Service asks for, if anything. A load balancer keeps its address for as long as it is one.

@@ -16,7 +16,7 @@ Real Kubernetes host clusters, without Docker and without root.
 usage: rig up [options]    start hosts, print `NAME KUBECONFIG` for each; Ctrl-C stops them
        rig down            stop what `rig up` started in this directory
        rig build           build the programs that hosts need, ahead of time
-       rig tool NAME       print the path of terraform (or OpenTofu), tofu, kubectl or helm, building what is missing
+       rig tool NAME       print the path of kubectl, terraform, tofu or helm, built if need be
 
 options of up:
   --hosts N           number of hosts, named host-1, host-2 … (1)
@@ -157,13 +157,13 @@ fn down() -> Outcome {
 
 fn tool(name: &str) -> Outcome {
     let path = match name {
-        "terraform" => rig::tools::terraform()?,
-        "tofu" => rig::tools::tofu()?,
-        "kubectl" => rig::tools::kubectl()?,
-        "helm" => rig::tools::helm()?,
-        _ => return Err(format!("no tool is called {name}\n\n{USAGE}").into()),
+        "kubectl" => rig::tools::kubectl(),
+        "terraform" => rig::tools::terraform(),
+        "tofu" => rig::tools::tofu(),
+        "helm" => rig::tools::helm(),
+        _ => return Err(format!("there is no tool {name}\n\n{USAGE}").into()),
     };
-    Ok(writeln!(io::stdout(), "{}", path.display())?)
+    Ok(writeln!(io::stdout(), "{}", path?.display())?)
 }
 
 /// Rigs are told apart by the directory that they were started in.

@@ -10,13 +10,13 @@ mod control_plane;
 mod pod_status;
 mod synced;
 
-use std::{collections::HashMap, pin::pin, sync::Arc};
+use std::{collections::HashMap, pin::pin, sync::Arc, time::Duration};
 
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::{Pod, Service};
 use kube::{
     Api, ResourceExt,
-    api::DeleteParams,
+    api::{DeleteParams, Preconditions},
     runtime::{WatchStreamExt, reflector, watcher},
 };
 use tokio::task::JoinHandle;
@@ -56,37 +56,57 @@ pub(crate) async fn run(context: Arc<HostContext>) {
 async fn play(context: &Arc<HostContext>, seen: &Arc<Seen>) {
     let pods = Api::<Pod>::all(context.client.clone());
     let mut changes = pin!(follow(pods, watcher::Config::default().labels("app=vcluster,release")));
-    let mut played = HashMap::new();
+    // By UID; nothing stands for a pod that is already on its way out.
+    let mut played: HashMap<String, Option<JoinHandle<()>>> = HashMap::new();
     while let Some(change) = changes.next().await {
         match change {
             Change::Present(pod) if pod.metadata.deletion_timestamp.is_some() => {
-                end(context, &mut played, &pod).await;
-                let api = Api::<Pod>::namespaced(context.client.clone(), &pod.namespace().unwrap_or_default());
-                // Its UID is asked for, so that its successor is safe.
-                let now = DeleteParams::default()
-                    .grace_period(0)
-                    .preconditions(kube::api::Preconditions { uid: pod.uid(), resource_version: None });
-                let _ = api.delete(&pod.name_any(), &now).await;
+                let before = played.insert(uid(&pod), None);
+                if !matches!(before, Some(None)) {
+                    tokio::spawn(terminate(context.clone(), before.flatten(), pod));
+                }
             }
             Change::Present(pod) => {
                 if is_scheduled(&pod) && !played.contains_key(&uid(&pod)) {
                     let playing = control_plane::run(context.clone(), seen.clone(), pod.clone());
-                    played.insert(uid(&pod), tokio::spawn(playing));
+                    played.insert(uid(&pod), Some(tokio::spawn(playing)));
                 }
             }
-            Change::Gone(pod) => end(context, &mut played, &pod).await,
+            Change::Gone(pod) => {
+                if let Some(Some(playing)) = played.remove(&uid(&pod)) {
+                    tokio::spawn(end(context.clone(), playing, pod));
+                }
+            }
         }
     }
 }
 
+/// What a kubelet does with a pod that is to go: ends it, then removes it for good.
+async fn terminate(context: Arc<HostContext>, playing: Option<JoinHandle<()>>, pod: Pod) {
+    if let Some(playing) = playing {
+        end(context.clone(), playing, pod.clone()).await;
+        // `kubectl delete` waits for ever if a StatefulSet's next pod has the name before it looks, and counts on
+        // containers needing a moment.
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    let api = Api::<Pod>::namespaced(context.client.clone(), &pod.namespace().unwrap_or_default());
+    // The UID keeps its successor safe.
+    let this_one = Preconditions { uid: pod.uid(), resource_version: None };
+    let now = DeleteParams::default().grace_period(0).preconditions(this_one);
+    match api.delete(&pod.name_any(), &now).await {
+        Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => {}
+        Err(error) => context.log(format_args!("cannot remove pod {}: {error}", pod.name_any())),
+        Ok(_) => {}
+    }
+}
+
 /// Ends the control plane of a pod, and with it the data that lived in the pod.
-async fn end(context: &HostContext, played: &mut HashMap<String, JoinHandle<()>>, pod: &Pod) {
-    let id = uid(pod);
-    let Some(playing) = played.remove(&id) else { return };
+async fn end(context: Arc<HostContext>, playing: JoinHandle<()>, pod: Pod) {
+    let id = uid(&pod);
     context.endpoints.remove(&id);
     playing.abort();
     let _ = playing.await;
-    if let Err(error) = context.etcd.remove(&control_plane::pod_prefix(context, &id)).await {
+    if let Err(error) = context.etcd.remove(&control_plane::pod_prefix(&context, &id)).await {
         context.log(format_args!("cannot wipe the data of pod {}: {error}", pod.name_any()));
     }
 }

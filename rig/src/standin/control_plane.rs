@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    convert::Infallible,
     net::{IpAddr, Ipv4Addr},
     sync::Arc,
     time::Duration,
@@ -78,7 +79,8 @@ struct Cluster {
 }
 
 impl Cluster {
-    async fn play(&self) -> Result<std::convert::Infallible, PlayError> {
+    /// One life of the container: up, ready, and then along with what changes around it until something fails.
+    async fn play(&self) -> Result<Infallible, PlayError> {
         self.set_status(false).await?;
         let config = self.config().await?;
         let service = self.service().await?;
@@ -133,7 +135,6 @@ impl Cluster {
 
     /// The Service; if it is to have a load balancer's address, then with it.
     async fn service(&self) -> Result<Service, PlayError> {
-        let missing = || PlayError::Missing(format!("Service {} with an address", self.name));
         for _ in 0..20 {
             if let Some(service) = self.seen_service()
                 && (!is_balanced(&service) || !balancer_addresses(&service).is_empty())
@@ -142,7 +143,7 @@ impl Cluster {
             }
             tokio::time::sleep(TICK / 5).await;
         }
-        Err(missing())
+        Err(PlayError::Missing(format!("Service {} with an address", self.name)))
     }
 
     fn seen_service(&self) -> Option<Service> {
