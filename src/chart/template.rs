@@ -12,4 +12,4 @@ mod tree;
 pub(super) use arguments::without_no_value;
 pub(super) use exec::{Env, Namespace, execute};
 pub(super) use parser::{ParseError, parse};
-pub(super) use tree::{Tree, is_empty};
+pub(super) use tree::Tree;

@@ -6,7 +6,7 @@ use super::super::limits::Fault;
 use super::super::value::{Map, Value};
 use super::super::yaml;
 use super::encoding::{array_or_error, object_or_error};
-use super::{Context, Row, text};
+use super::{Row, text};
 
 pub(super) const TABLE: &[Row] = &[
     ("toYaml", "a", |context, args| {

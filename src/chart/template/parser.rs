@@ -69,14 +69,15 @@ struct Parser<'a> {
 type Parse<T> = Result<T, ParseError>;
 
 /// How a list of nodes ended.
-enum End<'a> {
+#[derive(Clone, Copy)]
+enum End {
     End,
-    Else(Item<'a>),
+    Else,
 }
 
-enum Parsed<'a> {
+enum Parsed {
     Node(Node),
-    End(End<'a>),
+    End(End),
 }
 
 impl<'a> Parser<'a> {
@@ -181,7 +182,7 @@ impl<'a> Parser<'a> {
             }
             match self.text_or_action()? {
                 Parsed::Node(node) => nodes.push(node),
-                Parsed::End(end) => return self.fail(format!("unexpected {}", end_text(&end))),
+                Parsed::End(end) => return self.fail(format!("unexpected {}", end_text(end))),
             }
         }
     }
@@ -224,11 +225,11 @@ impl<'a> Parser<'a> {
         let (root, end) = self.list()?;
         match end {
             End::End => self.define(name, root),
-            End::Else(_) => self.fail(format!("unexpected {} in {context}", end_text(&end))),
+            End::Else => self.fail(format!("unexpected {} in {context}", end_text(end))),
         }
     }
 
-    fn list(&mut self) -> Parse<(Vec<Node>, End<'a>)> {
+    fn list(&mut self) -> Parse<(Vec<Node>, End)> {
         let mut nodes = Vec::new();
         while self.peek_non_space().kind != Kind::Eof {
             match self.text_or_action()? {
@@ -239,7 +240,7 @@ impl<'a> Parser<'a> {
         self.fail("unexpected EOF")
     }
 
-    fn text_or_action(&mut self) -> Parse<Parsed<'a>> {
+    fn text_or_action(&mut self) -> Parse<Parsed> {
         let item = self.next_non_space();
         match item.kind {
             Kind::Text => Ok(Parsed::Node(Node::Text(item.text.into_owned()))),
@@ -255,14 +256,17 @@ impl<'a> Parser<'a> {
 
     // Actions.
 
-    fn action(&mut self) -> Parse<Parsed<'a>> {
+    fn action(&mut self) -> Parse<Parsed> {
         let item = self.next_non_space();
         let word = if item.kind == Kind::Keyword { &*item.text } else { "" };
         let node = match word {
             "block" => self.block()?,
             "break" => self.loop_control(Node::Break, "break")?,
             "continue" => self.loop_control(Node::Continue, "continue")?,
-            "else" => return self.otherwise().map(|item| Parsed::End(End::Else(item))),
+            "else" => {
+                self.otherwise()?;
+                return Ok(Parsed::End(End::Else));
+            }
             "end" => {
                 self.expect(Kind::RightDelim, "end")?;
                 return Ok(Parsed::End(End::End));
@@ -279,12 +283,13 @@ impl<'a> Parser<'a> {
         Ok(Parsed::Node(node))
     }
 
-    fn otherwise(&mut self) -> Parse<Item<'a>> {
+    /// After `else`: `if` and `with` are left for the branch to read.
+    fn otherwise(&mut self) -> Parse<()> {
         let item = self.peek_non_space();
-        if item.is_keyword("if") || item.is_keyword("with") {
-            return Ok(item);
+        if !item.is_keyword("if") && !item.is_keyword("with") {
+            self.expect(Kind::RightDelim, "else")?;
         }
-        self.expect(Kind::RightDelim, "else")
+        Ok(())
     }
 
     fn loop_control(&mut self, node: Node, word: &str) -> Parse<Node> {
@@ -307,15 +312,15 @@ impl<'a> Parser<'a> {
         self.scope.range_depth -= in_range;
         let otherwise = match end {
             End::End => Vec::new(),
-            End::Else(_) if context != "range" && self.peek().is_keyword(context) => {
+            End::Else if context != "range" && self.peek().is_keyword(context) => {
                 self.next();
                 let inner = self.nested(|parser| parser.branch(context))?;
                 vec![if context == "if" { Node::If(inner) } else { Node::With(inner) }]
             }
-            End::Else(_) => {
+            End::Else => {
                 let (nodes, end) = self.list()?;
-                if let End::Else(_) = end {
-                    return self.fail(format!("expected end; found {}", end_text(&end)));
+                if let End::Else = end {
+                    return self.fail(format!("expected end; found {}", end_text(end)));
                 }
                 nodes
             }
@@ -558,9 +563,9 @@ impl<'a> Parser<'a> {
     }
 }
 
-fn end_text(end: &End<'_>) -> &'static str {
+fn end_text(end: End) -> &'static str {
     match end {
         End::End => "{{end}}",
-        End::Else(_) => "{{else}}",
+        End::Else => "{{else}}",
     }
 }

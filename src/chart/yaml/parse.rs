@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use libyaml_safer::{ErrorKind, EventData, Parser};
+use libyaml_safer::{ErrorKind, Event, EventData, Parser, ScalarStyle};
 use serde_json::{Map, Number, Value};
 
 use super::resolve::{Scalar, resolve};
@@ -22,7 +22,10 @@ pub(in crate::chart) struct YamlError(String);
 /// Parses the first document of `text`; no document is null. Numbers keep their integer form where they have one.
 pub(in crate::chart) fn parse(text: &str) -> Result<Value, YamlError> {
     let failed = |reason: String| YamlError(format!("error converting YAML to JSON: {reason}"));
-    let (nodes, root) = Composer::compose(text).map_err(|reason| failed(format!("yaml: {reason}")))?;
+    // libyaml-safer 0.3 panics on some broken input, such as tags with escapes that are no characters.
+    let composed = std::panic::catch_unwind(|| Composer::compose(text));
+    let composed = composed.unwrap_or_else(|_| Err("the parser does not support this text".to_owned()));
+    let (nodes, root) = composed.map_err(|reason| failed(format!("yaml: {reason}")))?;
     let Some(root) = root else { return Ok(Value::Null) };
     let mut decoder = Decoder { nodes: &nodes, open_aliases: Vec::new(), decoded: 0, from_aliases: 0 };
     decoder.decode(root).map_err(failed)
@@ -39,14 +42,21 @@ struct Composer<'a> {
     parser: Parser<&'a mut &'a [u8]>,
     nodes: Vec<Node>,
     anchors: HashMap<String, usize>,
+    /// Where the text ended before a line break was added to it.
+    unbroken_end: Option<usize>,
 }
 
-impl<'a> Composer<'a> {
+impl Composer<'_> {
     fn compose(text: &str) -> Result<(Vec<Node>, Option<usize>), String> {
-        let mut bytes = text.as_bytes();
+        // libyaml-safer 0.3 panics on a block scalar that ends with the text. It gets a line break to end with, and
+        // the scalar loses it again.
+        let unbroken = text.rsplit('\n').next().is_some_and(|line| !line.trim().is_empty());
+        let broken = if unbroken { format!("{text}\n") } else { String::new() };
+        let mut bytes = if unbroken { broken.as_bytes() } else { text.as_bytes() };
         let mut parser = Parser::new();
         parser.set_input_string(&mut bytes);
-        let mut composer = Composer { parser, nodes: Vec::new(), anchors: HashMap::new() };
+        let unbroken_end = unbroken.then_some(text.len());
+        let mut composer = Composer { parser, nodes: Vec::new(), anchors: HashMap::new(), unbroken_end };
         composer.next()?;
         let root = match composer.next()? {
             EventData::DocumentStart { .. } => {
@@ -61,7 +71,19 @@ impl<'a> Composer<'a> {
     }
 
     fn next(&mut self) -> Result<EventData, String> {
-        self.parser.parse().map(|event| event.data).map_err(|error| {
+        let unbroken_end = self.unbroken_end;
+        let without_added_break = |event: Event| {
+            let at_end = unbroken_end.is_some_and(|end| event.end_mark.index >= end as u64);
+            let mut data = event.data;
+            if let EventData::Scalar { value, style: ScalarStyle::Literal | ScalarStyle::Folded, .. } = &mut data
+                && at_end
+                && value.ends_with('\n')
+            {
+                value.pop();
+            }
+            data
+        };
+        self.parser.parse().map(without_added_break).map_err(|error| {
             // As go-yaml counts: scanner errors are one line further on than parser errors.
             let mark = error.problem_mark().map_or(0, |mark| mark.line);
             let context = error.context_mark().map_or(0, |mark| mark.line);
@@ -305,4 +327,53 @@ fn json(scalar: Scalar, text: &str) -> Option<Value> {
         Scalar::Text | Scalar::Timestamp | Scalar::Merge => Value::String(text.to_owned()),
     };
     Some(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str, expected: &str) {
+        let actual = parse(text).map_or_else(|error| error.to_string(), |json| json.to_string());
+        assert_eq!(actual, expected, "{text:?}");
+    }
+
+    #[test]
+    fn documents_read_as_helm_reads_them() {
+        check("", "null");
+        check("# only a comment", "null");
+        check("a: |\n  x", r#"{"a":"x"}"#);
+        check("a: |\n  x\n", r#"{"a":"x\n"}"#);
+        check("a: |+\n  x\n\n", r#"{"a":"x\n\n"}"#);
+        check("a: |", r#"{"a":""}"#);
+        check("a: >-\n  x\n  y", r#"{"a":"x y"}"#);
+        check("a: 1\na: 2", r#"{"a":2}"#);
+        check("1: a\ntrue: b\n1.5: c", r#"{"1":"a","1.5":"c","true":"b"}"#);
+        check("a: &x {b: 1}\nc: {<<: *x, d: 2}", r#"{"a":{"b":1},"c":{"b":1,"d":2}}"#);
+        check("a: [1, 2.0, 1e3, 0x10, 0644, yes, ~]", r#"{"a":[1,2,1000,16,420,true,null]}"#);
+        check("a: [x]# comment\nb: 1", r#"{"a":["x"],"b":1}"#);
+        check("a: 1\n---\nb: 2", r#"{"a":1}"#);
+        check("a: !!str 1", r#"{"a":"1"}"#);
+    }
+
+    #[test]
+    fn errors_are_go_yaml_s() {
+        let start = "error converting YAML to JSON: yaml: ";
+        check("a: b: c", &format!("{start}mapping values are not allowed in this context"));
+        check("a: 1\n b: 2", &format!("{start}line 2: mapping values are not allowed in this context"));
+        check("a:\n\t- b", &format!("{start}line 2: found character that cannot start any token"));
+        check("a: *x", &format!("{start}unknown anchor 'x' referenced"));
+        check("a: &x [*x]", "error converting YAML to JSON: yaml: anchor 'x' value contains itself");
+    }
+
+    #[test]
+    fn hostile_documents_end_in_errors() {
+        let bomb = (0..30).fold("a0: &a0 [x, x]\n".to_owned(), |text, index| {
+            text + &format!("a{}: &a{} [*a{index}, *a{index}]\n", index + 1, index + 1)
+        });
+        check(&bomb, "error converting YAML to JSON: yaml: document contains excessive aliasing");
+        let deep = "[".repeat(100_000);
+        assert!(parse(&deep).is_err());
+        assert!(parse("a: !<%ff%ff> b").is_err());
+    }
 }
