@@ -4,7 +4,7 @@
 use std::net::TcpListener;
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::cluster::Cluster;
 use super::eventually;
@@ -26,11 +26,11 @@ impl Hold {
             "clusterroles.rbac.authorization.k8s.io" => format!("request.name.endsWith('-v-{namespace}')"),
             _ => format!("request.namespace == '{namespace}'"),
         };
-        Self::where_(cluster, operation, resource, namespace, &condition)
+        Self::matching(cluster, operation, resource, namespace, &condition)
     }
 
     /// Holds requests that fulfil a CEL condition. `name` is that of the hold.
-    pub fn where_(cluster: &'static Cluster, operation: &str, resource: &str, name: &str, condition: &str) -> Self {
+    pub fn matching(cluster: &'static Cluster, operation: &str, resource: &str, name: &str, condition: &str) -> Self {
         let (plural, group) = resource.split_once('.').unwrap_or((resource, ""));
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
