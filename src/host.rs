@@ -14,6 +14,7 @@ pub mod object;
 pub mod observe;
 pub mod ownership;
 pub mod pause;
+mod pods;
 mod poll;
 pub mod record;
 pub mod records;

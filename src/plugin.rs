@@ -9,6 +9,7 @@
 mod answer;
 mod codec;
 mod data_source;
+mod diagnostics;
 mod function;
 mod go_plugin;
 mod handshake;

@@ -65,10 +65,8 @@ impl ApiServer {
         state::write(&directory.join("ca.crt"), settings.authority.certificate())?;
         state::write(&directory.join("sa.key"), settings.signing_key)?;
         state::write(&directory.join("sa.pub"), &public_key(settings.signing_key)?)?;
-        let names: Vec<_> = server_names([settings.address.into()])
-            .into_iter()
-            .chain(settings.also_known_as.iter().cloned())
-            .collect();
+        let names: Vec<_> =
+            server_names([settings.address.into()]).into_iter().chain(settings.also_known_as.iter().cloned()).collect();
         write_serving_certificate(directory, settings.authority, &names)?;
         let admin = settings.authority.client("kubernetes-super-admin", "system:masters")?;
         let mut attempts = 0;

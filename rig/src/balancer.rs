@@ -55,7 +55,8 @@ impl Endpoints {
     fn select(&self, namespace: &str, selector: &BTreeMap<String, String>) -> Option<SocketAddrV4> {
         let endpoints = self.0.read().unwrap_or_else(PoisonError::into_inner);
         let selected = |endpoint: &&Endpoint| {
-            endpoint.namespace == namespace && selector.iter().all(|(key, value)| endpoint.labels.get(key) == Some(value))
+            endpoint.namespace == namespace
+                && selector.iter().all(|(key, value)| endpoint.labels.get(key) == Some(value))
         };
         endpoints.values().find(selected).map(|endpoint| endpoint.address)
     }

@@ -187,10 +187,7 @@ fn build(program: Program) -> Result<PathBuf, BinaryError> {
         return Ok(target);
     }
     let Some(go) = on_path("go") else { return Err(BinaryError::NoGo { program: program.name }) };
-    eprintln!(
-        "rig: building {} {} (once, {} on two cores) …",
-        program.name, program.version, program.build_time
-    );
+    eprintln!("rig: building {} {} (once, {} on two cores) …", program.name, program.version, program.build_time);
     let partial = directory.join(format!(".{}.partial", program.name));
     let stamps: String = program.stamps.iter().map(|stamp| format!(" -X {stamp}")).collect();
     let output = Command::new(go)

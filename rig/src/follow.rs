@@ -85,12 +85,8 @@ mod tests {
         let events = [Event::Init, Event::InitApply(pod("a")), Event::InitDone, Event::Apply(pod("b"))];
         let restart = [Event::Init, Event::InitApply(pod("b")), Event::InitDone];
         let changes: Vec<_> = events.into_iter().chain(restart).flat_map(|event| known.note(event)).collect();
-        let expected = [
-            Change::Present(pod("a")),
-            Change::Present(pod("b")),
-            Change::Present(pod("b")),
-            Change::Gone(pod("a")),
-        ];
+        let expected =
+            [Change::Present(pod("a")), Change::Present(pod("b")), Change::Present(pod("b")), Change::Gone(pod("a"))];
         assert_eq!(changes, expected);
     }
 }

@@ -85,7 +85,8 @@ impl HostContext {
     /// The addresses of load balancers: all of the host's third octets, but not the host's own address.
     pub fn balancer_addresses(&self) -> impl Iterator<Item = Ipv4Addr> + use<> {
         let [first, second, third, _] = self.address.octets();
-        let all = (third..=third + 7).flat_map(move |third| (1..=254).map(move |fourth| [first, second, third, fourth]));
+        let all =
+            (third..=third + 7).flat_map(move |third| (1..=254).map(move |fourth| [first, second, third, fourth]));
         all.skip(1).map(Ipv4Addr::from)
     }
 }

@@ -42,7 +42,8 @@ pub(crate) async fn run(context: Arc<HostContext>) {
     let (services, services_written) = reflector::store();
     let (synced_pods, synced_pods_written) = reflector::store();
     let seen = Arc::new(Seen { services, synced_pods });
-    let services = watcher(Api::<Service>::all(context.client.clone()), watcher::Config::default().labels("app=vcluster"));
+    let services =
+        watcher(Api::<Service>::all(context.client.clone()), watcher::Config::default().labels("app=vcluster"));
     let synced = watcher(Api::<Pod>::all(context.client.clone()), watcher::Config::default().labels(MANAGED_BY));
     let watching = async {
         let services = services.default_backoff().reflect(services_written).for_each(async |_| ());
@@ -62,10 +63,9 @@ async fn play(context: &Arc<HostContext>, seen: &Arc<Seen>) {
                 end(context, &mut played, &pod).await;
                 let api = Api::<Pod>::namespaced(context.client.clone(), &pod.namespace().unwrap_or_default());
                 // Its UID is asked for, so that its successor is safe.
-                let now = DeleteParams::default().grace_period(0).preconditions(kube::api::Preconditions {
-                    uid: pod.uid(),
-                    resource_version: None,
-                });
+                let now = DeleteParams::default()
+                    .grace_period(0)
+                    .preconditions(kube::api::Preconditions { uid: pod.uid(), resource_version: None });
                 let _ = api.delete(&pod.name_any(), &now).await;
             }
             Change::Present(pod) => {

@@ -5,7 +5,7 @@
 
 use std::{pin::pin, sync::Arc};
 
-use futures::{StreamExt, stream::select};
+use futures::{StreamExt, join};
 use k8s_openapi::api::core::v1::{PersistentVolume, PersistentVolumeClaim};
 use kube::{
     Api, ResourceExt,
@@ -27,24 +27,33 @@ const PROVISIONED_BY: &str = "pv.kubernetes.io/provisioned-by";
 
 /// Gives claims their volumes and removes released ones, for ever.
 pub(crate) async fn run(context: Arc<HostContext>) {
-    let claims = follow(Api::<PersistentVolumeClaim>::all(context.client.clone()), watcher::Config::default());
-    let volumes = follow(Api::<PersistentVolume>::all(context.client.clone()), watcher::Config::default());
-    let mut changes = pin!(select(claims.map(Seen::Claim), volumes.map(Seen::Volume)));
-    while let Some(seen) = changes.next().await {
-        let done = match seen {
-            Seen::Claim(Change::Present(claim)) if waits_for_us(&claim) => provision(&context, &claim).await,
-            Seen::Volume(Change::Present(volume)) if is_released(&volume) => remove(&context, &volume).await,
-            _ => Ok(()),
-        };
-        if let Err(error) = done {
-            context.log(format_args!("volumes: {error}"));
+    join!(provision_all(&context), remove_all(&context));
+}
+
+async fn provision_all(context: &HostContext) {
+    let api = Api::<PersistentVolumeClaim>::all(context.client.clone());
+    let mut claims = pin!(follow(api, watcher::Config::default()));
+    while let Some(change) = claims.next().await {
+        if let Change::Present(claim) = change
+            && waits_for_us(&claim)
+            && let Err(error) = provision(context, &claim).await
+        {
+            context.log(format_args!("cannot provision a volume for claim {}: {error}", claim.name_any()));
         }
     }
 }
 
-enum Seen {
-    Claim(Change<PersistentVolumeClaim>),
-    Volume(Change<PersistentVolume>),
+async fn remove_all(context: &HostContext) {
+    let api = Api::<PersistentVolume>::all(context.client.clone());
+    let mut volumes = pin!(follow(api, watcher::Config::default()));
+    while let Some(change) = volumes.next().await {
+        if let Change::Present(volume) = change
+            && is_released(&volume)
+            && let Err(error) = remove(context, &volume).await
+        {
+            context.log(format_args!("cannot remove volume {}: {error}", volume.name_any()));
+        }
+    }
 }
 
 /// The key prefix in etcd of what is stored on a volume, with a slash at the end.

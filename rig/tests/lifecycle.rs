@@ -1,5 +1,7 @@
 //! A rig comes up whole and goes without a trace, however its holder ends.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failing step is a failing test")]
+
 use std::{
     fs,
     io::{BufRead, BufReader},
@@ -40,12 +42,8 @@ fn wait_until_gone(directory: &Path) {
 
 /// `rig up` in a process of its own, and the directory of what it started.
 fn rig_up(place: &Path) -> (Child, PathBuf) {
-    let mut rig = Command::new(RIG)
-        .args(["up", "--nodes", "1"])
-        .current_dir(place)
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut rig =
+        Command::new(RIG).args(["up", "--nodes", "1"]).current_dir(place).stdout(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();
     BufReader::new(rig.stdout.take().unwrap()).read_line(&mut line).unwrap();
     let kubeconfig = line.trim().strip_prefix("host-1 ").unwrap();

@@ -1,6 +1,8 @@
 //! The stand-in for vCluster keeps its contract: what the rig's chart deploys becomes a virtual cluster that is reached,
 //! paused and resumed as a real one is.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failing step is a failing test")]
+
 use std::{
     io::Write,
     path::Path,
@@ -53,7 +55,8 @@ impl VirtualCluster {
     /// Deploys and waits until it is ready. `settings` are chart values as `helm --set` takes them.
     fn deploy(name: &'static str, kind: &str, settings: &str) -> Self {
         let chart = tools::chart();
-        let arguments = ["template", name, chart.to_str().unwrap(), "-n", name, "--kube-version=1.35.4", "--set", settings];
+        let arguments =
+            ["template", name, chart.to_str().unwrap(), "-n", name, "--kube-version=1.35.4", "--set", settings];
         let manifests = run(&tools::helm().unwrap(), &arguments, "");
         let kubeconfig = tempfile::NamedTempFile::new().unwrap();
         let cluster = Self { name, workload: format!("{kind}/{name}"), manifests, kubeconfig };
@@ -65,10 +68,23 @@ impl VirtualCluster {
     fn apply(&self) {
         self.host(&["apply", "-f", "-"]);
         self.wait_until_ready();
-        let config = self.host(&["get", "secret", &format!("vc-{}", self.name), "-o=template={{.data.config|base64decode}}"]);
-        let address = self.host(&["get", "service", self.name, "-o=template={{(index .status.loadBalancer.ingress 0).ip}}"]);
-        let config = config.replace("https://localhost:8443", &format!("https://{address}:8443"));
+        let config =
+            self.host(&["get", "secret", &format!("vc-{}", self.name), "-o=template={{.data.config|base64decode}}"]);
+        let config = config.replace("https://localhost:8443", &format!("https://{}", self.endpoint()));
         std::fs::write(self.kubeconfig.path(), config).unwrap();
+    }
+
+    /// Where the Service is reached from outside of the host.
+    fn endpoint(&self) -> String {
+        let service = |template: &str| self.host(&["get", "service", self.name, "-o=template", "--template", template]);
+        match service("{{.spec.type}}").as_str() {
+            "NodePort" => {
+                let node =
+                    self.host(&["get", "nodes", "-o=template={{(index (index .items 0).status.addresses 0).address}}"]);
+                format!("{node}:{}", service("{{(index .spec.ports 0).nodePort}}"))
+            }
+            _ => service("{{(index .status.loadBalancer.ingress 0).ip}}:{{(index .spec.ports 0).port}}"),
+        }
     }
 
     fn wait_until_ready(&self) {
@@ -120,7 +136,7 @@ fn data_on_a_volume_survive_a_pause_and_go_with_the_claim() {
 
 #[test]
 fn data_without_a_volume_go_with_the_pod() {
-    let settings = "controlPlane.service.spec.type=LoadBalancer,\
+    let settings = "controlPlane.service.spec.type=NodePort,\
                     controlPlane.statefulSet.persistence.volumeClaim.enabled=false";
     let cluster = VirtualCluster::deploy("fleeting", "deployment", settings);
     cluster.inside(&["create", "configmap", "note"]).unwrap();

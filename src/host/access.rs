@@ -6,11 +6,11 @@ use std::fmt;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use k8s_openapi::api::core::v1::{Pod, Secret, Service, ServicePort};
-use kube::api::{Api, ListParams};
+use k8s_openapi::api::core::v1::{Secret, Service, ServicePort};
+use kube::api::Api;
 use serde_json::Value;
 
-use super::{Error, Host};
+use super::{Error, Host, pods};
 
 /// How the API server of a virtual cluster is reached from outside.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,8 +79,8 @@ impl Access {
     }
 }
 
-/// The credentials in Secret `vc-<name>`, which vCluster writes once its control plane is up. None while the Secret is not
-/// there or not complete.
+/// The credentials in Secret `vc-<name>`, which vCluster writes once its control plane is up. None while the Secret is
+/// not there or not complete.
 ///
 /// # Errors
 /// The host's refusal.
@@ -91,8 +91,8 @@ pub async fn credentials(host: &Host, namespace: &str, name: &str) -> Result<Opt
     Ok(found.as_ref().and_then(credentials_of))
 }
 
-/// The URL under which the virtual cluster answers. None while the host has given it no address, and for a NodePort while no
-/// control plane runs.
+/// The URL under which the virtual cluster answers. None while the host has given it no address, and for a NodePort
+/// while no control plane runs.
 ///
 /// # Errors
 /// The host's refusal.
@@ -113,17 +113,8 @@ pub async fn endpoint(host: &Host, namespace: &str, name: &str, exposure: &Expos
 /// Address of the node that a control-plane pod runs on. vCluster's certificate names these nodes and no others
 /// (0.34.7, `pkg/server/cert`).
 async fn control_plane_node(host: &Host, namespace: &str, name: &str) -> Result<Option<String>, Error> {
-    let api = Api::<Pod>::namespaced(host.client(), namespace);
-    let pods =
-        api.list(&control_plane_pods(name)).await.map_err(host.failed("list", format!("Pods of {namespace}")))?;
-    let mut nodes: Vec<String> = pods.items.into_iter().filter_map(|pod| pod.status?.host_ip).collect();
-    nodes.sort();
-    Ok(nodes.into_iter().next())
-}
-
-/// The pods of vCluster's own control plane.
-pub(super) fn control_plane_pods(name: &str) -> ListParams {
-    ListParams::default().labels(&format!("app=vcluster,release={name}"))
+    let pods = pods::control_plane(host, namespace, name).await?;
+    Ok(pods.into_iter().filter_map(|pod| pod.status?.host_ip).min())
 }
 
 fn credentials_of(secret: &Secret) -> Option<Credentials> {
@@ -139,7 +130,7 @@ fn credentials_of(secret: &Secret) -> Option<Credentials> {
     })
 }
 
-pub(super) fn endpoint_of(service: &Service, exposure: &Exposure, node: Option<&str>) -> Option<String> {
+fn endpoint_of(service: &Service, exposure: &Exposure, node: Option<&str>) -> Option<String> {
     let spec = service.spec.as_ref()?;
     let ports = spec.ports.as_deref().unwrap_or_default();
     let https: &ServicePort = ports.iter().find(|port| port.name.as_deref() == Some("https")).or(ports.first())?;
@@ -150,7 +141,7 @@ pub(super) fn endpoint_of(service: &Service, exposure: &Exposure, node: Option<&
             Some(url(ingress.ip.as_deref().or(ingress.hostname.as_deref())?, https.port))
         }
         Exposure::NodePort => Some(url(node?, https.node_port.filter(|port| *port > 0)?)),
-        // vCluster's certificate covers this name because the chart values ask for it (`proxy.extraSANs`).
+        // vCluster's certificate covers it because our chart values add it to `controlPlane.proxy.extraSANs`.
         Exposure::ClusterIp => {
             let (name, namespace) = (service.metadata.name.as_deref()?, service.metadata.namespace.as_deref()?);
             Some(url(&format!("{name}.{namespace}.svc"), https.port))
@@ -209,7 +200,7 @@ mod tests {
             (service.clone(), Exposure::NodePort, Some("10.0.0.4"), Some("https://10.0.0.4:30000")),
             (service.clone(), Exposure::NodePort, None, None),
             (with("/spec/ports/1/nodePort", json!(0)), Exposure::NodePort, Some("10.0.0.4"), None),
-            (service.clone(), Exposure::ClusterIp, None, Some("https://team-a.vcluster-team-a")),
+            (service.clone(), Exposure::ClusterIp, None, Some("https://team-a.vcluster-team-a.svc")),
             (service, by_name, None, Some("https://a.example.com")),
         ];
         for (service, exposure, node, expected) in cases {

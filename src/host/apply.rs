@@ -1,7 +1,7 @@
 //! Puts rendered objects on a host by server-side apply and removes what is no longer rendered.
 //!
-//! The inventory is written before the first object and after the last, so that a process killed in between leaves nothing
-//! that the record does not name. Objects of others are never touched.
+//! The inventory is written before the first object and after the last, so that a process killed in between leaves
+//! nothing that the record does not name. Objects of others are never touched.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use super::delete::{DeleteError, delete_object};
 use super::error::Reason;
 use super::kind::{KindError, Kinds};
 use super::object::ObjectRef;
-use super::ownership::{FIELD_MANAGER, is_ours, managers};
+use super::ownership::{FIELD_MANAGER, is_ours, writers};
 use super::record::{Item, announced, no_longer_rendered};
 use super::records::RecordError;
 use super::records::claim::Claim;
@@ -39,16 +39,14 @@ pub enum ApplyError {
     #[error(transparent)]
     Prune(#[from] DeleteError),
     /// Something of somebody else's stands under the name.
-    #[error(
-        "{object} exists on host cluster {host:?} and is not this provider's (written by {managers}): it was not touched"
-    )]
+    #[error("{object} exists on host cluster {host:?} and is not this provider's ({writers}): it was not touched")]
     NotOurs {
         /// The host cluster.
         host: String,
         /// The object.
         object: ObjectRef,
-        /// Its field managers, for a person.
-        managers: String,
+        /// Who wrote it, for a person.
+        writers: String,
     },
     /// A field that cannot be changed would have to change; only making the object anew could.
     #[error("{object} on host cluster {host:?} cannot be changed in place: {message}")]
@@ -76,8 +74,8 @@ struct Planned {
     uid: Option<String>,
 }
 
-/// Applies rendered objects to the record's namespace, with `labels` on each, in [`ObjectRef::step`]'s order and up to 8 at
-/// a time within a step. Returns the new inventory, which is also in the record.
+/// Applies rendered objects to the record's namespace, with `labels` on each, in [`ObjectRef::step`]'s order and up to
+/// 8 at a time within a step. Returns the new inventory, which is also in the record.
 ///
 /// # Errors
 /// See [`ApplyError`].
@@ -156,7 +154,7 @@ async fn apply_one(host: &Host, kinds: &Kinds, planned: &Planned) -> Result<Item
             return Err(ApplyError::NotOurs {
                 host: host.name().into(),
                 object: object.clone(),
-                managers: managers(&live).join(", "),
+                writers: writers(&live),
             });
         }
         // The very object that was recorded, and it refused: what it said stands.

@@ -1,9 +1,9 @@
 //! Keeps the chart archives of virtual clusters that belong to no group: a Secret per archive in
 //! [`records::NAMESPACE`](super::records::NAMESPACE), shared by all records that name its digest.
 //!
-//! The order makes it safe without a lock. Whoever wants an archive reserves its record first and puts the archive then;
-//! whoever leaves removes its record first and releases then. A put of an archive that is there changes it, so a release
-//! that has counted the records before fails to delete it.
+//! The order makes it safe without a lock. Whoever wants an archive reserves its record first and puts the archive
+//! then; whoever leaves removes its record first and releases then. A put of an archive that is there changes it, so a
+//! release that has counted the records before fails to delete it.
 
 use std::collections::BTreeMap;
 
@@ -35,8 +35,8 @@ pub enum ArchiveError {
     Record(#[from] RecordError),
     /// More than a Secret can hold.
     #[error(
-        "the chart archive {digest} has {size} bytes and cannot be kept on host cluster {host:?}: a Secret holds at most \
-         {LIMIT}; leave out what the chart does not need (.helmignore)"
+        "the chart archive {digest} has {size} bytes and cannot be kept on host cluster {host:?}: a Secret holds at \
+         most {LIMIT}; leave out what the chart does not need (.helmignore)"
     )]
     TooLarge {
         /// The host cluster.

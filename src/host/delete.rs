@@ -12,9 +12,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::apply::CONCURRENCY;
 use super::kind::{KindError, Kinds};
-use super::namespace::what_keeps;
+use super::namespace::{self, what_keeps};
 use super::object::ObjectRef;
-use super::ownership::{is_ours, managers};
+use super::ownership::{is_ours, writers};
 use super::poll::{self, Ended, Look};
 use super::record::{Item, Record};
 use super::records::RecordError;
@@ -69,8 +69,8 @@ impl fmt::Display for Skipped {
 }
 
 /// Deletes everything that the record names: workloads first, so that nothing is made anew while the rest goes; then
-/// cluster-scoped objects; then the namespace if it is ours, and else each object in it and the volumes of its StatefulSets.
-/// Waits up to `timeout` for all of it. Returns what was left alone.
+/// cluster-scoped objects; then the namespace if it is ours, and else each object in it and the volumes of its
+/// StatefulSets. Waits up to `timeout` for all of it. Returns what was left alone.
 ///
 /// # Errors
 /// See [`DeleteError`].
@@ -116,7 +116,7 @@ pub(super) async fn delete_object(host: &Host, kinds: &Kinds, item: &Item) -> Re
     let found = api.get_metadata_opt(&object.name).await.map_err(host.failed("read", object))?;
     let Some(live) = found.map(|live| live.metadata) else { return Ok(None) };
     if !is_ours(&live, item.uid.as_deref()) {
-        let reason = format!("it is not this provider's (written by {})", managers(&live).join(", "));
+        let reason = format!("it is not this provider's ({})", writers(&live));
         return Ok(Some(Skipped { object: object.clone(), reason }));
     }
     if live.deletion_timestamp.is_none() {
@@ -145,11 +145,9 @@ impl Deletion<'_> {
         let name = &self.record.namespace;
         let api = Api::<Namespace>::all(self.host.client());
         let live = api.get_metadata_opt(name).await.map_err(self.host.failed("read", format!("Namespace {name}")))?;
-        Ok(match live.and_then(|live| live.metadata.uid) {
+        Ok(match live.map(|live| live.metadata) {
             None => Standing::Gone,
-            Some(uid) if self.record.namespace_created && self.record.namespace_uid.as_ref() == Some(&uid) => {
-                Standing::Ours(uid)
-            }
+            Some(live) if namespace::is_ours(self.claim, &live) => Standing::Ours(live.uid.unwrap_or_default()),
             Some(_) => Standing::Others,
         })
     }
@@ -194,8 +192,8 @@ impl Deletion<'_> {
         Ok(skipped.into_iter().filter_map(|(_, skipped)| skipped).collect())
     }
 
-    /// The volumes that the StatefulSet controller made. They carry no entry of ours, so they are known by the controller's
-    /// naming (`<template>-<statefulset>-<ordinal>`) together with vCluster's labels.
+    /// The volumes that the StatefulSet controller made. They carry no entry of ours, so they are known by the
+    /// controller's naming (`<template>-<statefulset>-<ordinal>`) together with vCluster's labels.
     async fn remove_volumes(&self, timeout: Duration) -> Result<(), DeleteError> {
         let Record { name, namespace, .. } = &self.record;
         let sets: Vec<&str> = self.record.workloads().iter().map(|item| item.object.name.as_str()).collect();
@@ -210,9 +208,10 @@ impl Deletion<'_> {
         };
         self.claim.confirm().await?;
         for volume in find().await? {
-            let claim = format!("PersistentVolumeClaim {namespace}/{}", volume.name.as_deref().unwrap_or_default());
-            let deleted = api.delete(volume.name.as_deref().unwrap_or_default(), &only(&volume, false)).await;
-            not_found_is_fine(deleted).map_err(self.host.failed("delete", claim))?;
+            let name = volume.name.as_deref().unwrap_or_default();
+            let deleted = api.delete(name, &only(&volume, false)).await;
+            let described = format!("PersistentVolumeClaim {namespace}/{name}");
+            not_found_is_fine(deleted).map_err(self.host.failed("delete", described))?;
         }
         self.until_gone(timeout, || async {
             let described = |live: &ObjectMeta| {
@@ -285,6 +284,7 @@ fn not_found_is_fine<T>(deleted: Result<T, kube::Error>) -> Result<(), kube::Err
 fn remains(object: &str, live: &ObjectMeta) -> String {
     match live.finalizers.as_deref().unwrap_or_default() {
         [] => format!("{object} is going"),
+        [only] if only == "foregroundDeletion" => format!("{object} waits for what belongs to it"),
         finalizers => format!("{object} is held by finalizer {}", finalizers.join(", ")),
     }
 }
@@ -323,5 +323,7 @@ mod tests {
             ObjectMeta { finalizers: Some(vec!["a/b".into(), "foregroundDeletion".into()]), ..ObjectMeta::default() };
         assert_eq!(remains("Service ns/a", &live), "Service ns/a is held by finalizer a/b, foregroundDeletion");
         assert_eq!(remains("Service ns/a", &ObjectMeta::default()), "Service ns/a is going");
+        let foreground = ObjectMeta { finalizers: Some(vec!["foregroundDeletion".into()]), ..ObjectMeta::default() };
+        assert_eq!(remains("StatefulSet ns/a", &foreground), "StatefulSet ns/a waits for what belongs to it");
     }
 }

@@ -179,7 +179,8 @@ mod tests {
             (json!({"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}), None),
             (
                 json!({"phase": "Pending", "conditions": [{
-                    "type": "PodScheduled", "status": "False", "message": "0/2 nodes are available: 2 Insufficient cpu."}]}),
+                    "type": "PodScheduled", "status": "False", "message": "0/2 nodes are available: 2 Insufficient cpu.",
+                }]}),
                 Some(("cannot be scheduled: 0/2 nodes are available: 2 Insufficient cpu.", false)),
             ),
             (
@@ -212,7 +213,8 @@ mod tests {
             (
                 json!({
                     "phase": "Pending",
-                    "initContainerStatuses": [container("copy", waiting("ErrImagePull", json!("denied")), none.clone())],
+                    "initContainerStatuses":
+                        [container("copy", waiting("ErrImagePull", json!("denied")), none.clone())],
                     "containerStatuses": [container("syncer", waiting("PodInitializing", Value::Null), none.clone())],
                 }),
                 Some(("init container copy: ErrImagePull: denied", true)),

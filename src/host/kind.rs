@@ -49,8 +49,8 @@ impl Kinds {
         Self { host: host.clone(), discovered: Mutex::default() }
     }
 
-    /// The name of a rendered object, placed: namespaced kinds without a namespace go to `namespace`, and cluster-scoped
-    /// ones have none.
+    /// The name of a rendered object, placed: namespaced kinds without a namespace go to `namespace`, and
+    /// cluster-scoped ones have none.
     pub(super) async fn place(&self, object: &Value, namespace: &str) -> Result<ObjectRef, KindError> {
         let mut named = ObjectRef::of(object)?;
         named.namespace = match self.resolve(&named).await?.1 {
@@ -88,28 +88,21 @@ impl Kinds {
         if let Some(resolved) = discovered.get(&gvk) {
             return Ok(resolved.clone());
         }
-        let (resource, capabilities) = match kube::discovery::pinned_kind(&self.host.client(), &gvk).await {
-            Ok(found) => found,
-            Err(error) if is_unknown_kind(&error) => {
-                return Err(KindError::Unknown {
-                    host: self.host.name().to_owned(),
-                    kind: object.kind.clone(),
-                    api_version: object.api_version.clone(),
-                });
-            }
-            Err(error) => return Err(self.host.error("find the API of", object, &error).into()),
-        };
+        let found = kube::discovery::pinned_kind(&self.host.client(), &gvk).await;
+        let (resource, capabilities) = found.map_err(|error| self.unknown(object, &error))?;
         let resolved = (resource, capabilities.scope);
         discovered.insert(gvk, resolved.clone());
         Ok(resolved)
     }
-}
 
-fn is_unknown_kind(error: &kube::Error) -> bool {
-    match error {
-        kube::Error::Api(status) => status.is_not_found(),
-        kube::Error::Discovery(_) => true,
-        _ => false,
+    /// An answer without the kind says that there is none; everything else is the host's failure.
+    fn unknown(&self, object: &ObjectRef, error: &kube::Error) -> KindError {
+        let failure = self.host.error("find the API of", object, error);
+        if !failure.is_not_found() && !matches!(error, kube::Error::Discovery(_)) {
+            return failure.into();
+        }
+        let ObjectRef { api_version, kind, .. } = object.clone();
+        KindError::Unknown { host: self.host.name().to_owned(), kind, api_version }
     }
 }
 

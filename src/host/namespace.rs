@@ -1,19 +1,21 @@
 //! The namespace of a virtual cluster: made, or used as it is found.
 //!
-//! A namespace that is found is never labelled and never deleted. One that we make carries, from its first moment, the UID
-//! of the record that it was made for, so that a process killed before it could write the namespace's UID down loses
-//! nothing.
+//! A namespace that is found is never labelled and never deleted. One that we make carries, from its first moment, the
+//! UID of the record that it was made for, so that a process killed before it could write the namespace's UID down
+//! loses nothing.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::core::v1::Namespace;
-use kube::api::{Api, ObjectMeta, Patch, PatchParams};
+use kube::api::{Api, ListParams, ObjectMeta, Patch, PatchParams};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::ownership::FIELD_MANAGER;
 use super::poll::{self, Ended, Look};
+use super::record::Record;
 use super::records::claim::Claim;
 use super::records::{RecordError, written_by_us};
 use super::{Error, Host};
@@ -40,6 +42,19 @@ pub enum NamespaceError {
         namespace: String,
         /// What keeps it.
         state: String,
+    },
+    /// Another virtual cluster lives there.
+    #[error(
+        "cannot use namespace {namespace} on host cluster {host:?}: virtual cluster {other:?} lives in it, and a \
+         namespace holds one; choose another"
+    )]
+    Occupied {
+        /// The host cluster.
+        host: String,
+        /// The namespace.
+        namespace: String,
+        /// The virtual cluster that lives there.
+        other: String,
     },
     /// The run was stopped.
     #[error("stopped while preparing namespace {namespace} on host cluster {host:?}")]
@@ -73,10 +88,48 @@ pub async fn ensure(
     timeout: Duration,
     cancel: &CancellationToken,
 ) -> Result<(), NamespaceError> {
+    let name = claim.record().namespace;
+    let live = obtain(host, claim, labels, timeout, cancel).await?;
+    let ours = is_ours(claim, &live.metadata);
+    if claim.record().namespace_uid != live.metadata.uid {
+        if !ours {
+            refuse_occupied(host, &name, &claim.record().name).await?;
+        }
+        let write_down = |record: &mut Record| {
+            record.namespace_uid.clone_from(&live.metadata.uid);
+            record.namespace_created = ours;
+        };
+        claim.update(write_down).await?;
+    }
+    if ours && !carries(&live, labels) {
+        let patch = Patch::Merge(json!({"metadata": {"labels": labels}}));
+        let by_us = PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() };
+        let api = Api::<Namespace>::all(host.client());
+        api.patch_metadata(&name, &by_us, &patch).await.map_err(host.failed("label", describe(&name)))?;
+    }
+    Ok(())
+}
+
+/// Whether a namespace found under the record's name is the record's own: the one whose UID it holds as made for it, or
+/// one that carries the record's UID since it was made.
+pub(super) fn is_ours(claim: &Claim, live: &ObjectMeta) -> bool {
     let record = claim.record();
-    let (api, name) = (Api::<Namespace>::all(host.client()), record.namespace.as_str());
+    let recorded = record.namespace_created && record.namespace_uid.is_some() && record.namespace_uid == live.uid;
+    let marked = live.annotations.as_ref().and_then(|annotations| annotations.get(MADE_FOR));
+    recorded || marked == Some(&claim.record_uid())
+}
+
+/// The namespace as it stands, made if it was missing.
+async fn obtain(
+    host: &Host,
+    claim: &Claim,
+    labels: &BTreeMap<String, String>,
+    timeout: Duration,
+    cancel: &CancellationToken,
+) -> Result<Namespace, NamespaceError> {
+    let (api, name) = (Api::<Namespace>::all(host.client()), &claim.record().namespace);
     claim.confirm().await?;
-    let live = poll::until(&format!("namespace {name}"), timeout, cancel, || async {
+    let look = || async {
         match api.get_opt(name).await.map_err(host.failed("read", describe(name)))? {
             Some(live) if live.metadata.deletion_timestamp.is_some() => Ok(Look::Waiting(what_keeps(&live))),
             Some(live) => Ok(Look::Done(live)),
@@ -87,31 +140,38 @@ pub async fn ensure(
                 made => made.map(Look::Done).map_err(host.failed("create", describe(name))),
             },
         }
-    })
-    .await
-    .map_err(|ended| match ended {
-        Ended::Failed(error) => NamespaceError::Host(error),
-        Ended::Cancelled => NamespaceError::Cancelled { host: host.name().into(), namespace: name.into() },
-        Ended::TimedOut(state) => {
-            NamespaceError::Terminating { host: host.name().into(), namespace: name.into(), state }
+    };
+    poll::until(&format!("namespace {name}"), timeout, cancel, look).await.map_err(|ended| {
+        let (host, namespace) = (host.name().to_owned(), name.clone());
+        match ended {
+            Ended::Failed(error) => error.into(),
+            Ended::Cancelled => NamespaceError::Cancelled { host, namespace },
+            Ended::TimedOut(state) => NamespaceError::Terminating { host, namespace, state },
         }
-    })?;
-    let recorded = record.namespace_uid.is_some() && record.namespace_uid == live.metadata.uid;
-    let ours = if recorded { record.namespace_created } else { is_made_for(claim, &live) };
-    if !recorded {
-        claim
-            .update(|record| {
-                record.namespace_uid = live.metadata.uid.clone();
-                record.namespace_created = ours;
-            })
-            .await?;
+    })
+}
+
+/// Refuses a found namespace in which another virtual cluster lives, made by whatever tool: vCluster itself would not
+/// start.
+async fn refuse_occupied(host: &Host, namespace: &str, name: &str) -> Result<(), NamespaceError> {
+    let control_planes = ListParams::default().labels("app=vcluster,release");
+    let (sets, deployments) = (
+        Api::<StatefulSet>::namespaced(host.client(), namespace),
+        Api::<Deployment>::namespaced(host.client(), namespace),
+    );
+    let failed = |error| host.error("list", format!("control planes in namespace {namespace}"), &error);
+    let sets = sets.list_metadata(&control_planes).await.map_err(failed)?;
+    let deployments = deployments.list_metadata(&control_planes).await.map_err(failed)?;
+    let sets = sets.items.into_iter().map(|found| found.metadata);
+    let found = sets.chain(deployments.items.into_iter().map(|found| found.metadata));
+    let mut releases = found.filter_map(|live| live.labels?.remove("release"));
+    match releases.find(|release| release != name) {
+        Some(other) => {
+            let (host, namespace) = (host.name().to_owned(), namespace.to_owned());
+            Err(NamespaceError::Occupied { host, namespace, other })
+        }
+        None => Ok(()),
     }
-    if ours && !carries(&live, labels) {
-        let patch = Patch::Merge(json!({"metadata": {"labels": labels}}));
-        let by_us = PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() };
-        api.patch_metadata(name, &by_us, &patch).await.map_err(host.failed("label", describe(name)))?;
-    }
-    Ok(())
 }
 
 /// What keeps a namespace that is being deleted, in the words of its conditions.
@@ -138,11 +198,6 @@ fn made_for(claim: &Claim, name: &str, labels: &BTreeMap<String, String>) -> Nam
         },
         ..Namespace::default()
     }
-}
-
-fn is_made_for(claim: &Claim, live: &Namespace) -> bool {
-    let marked = live.metadata.annotations.as_ref().and_then(|annotations| annotations.get(MADE_FOR));
-    marked == Some(&claim.record_uid())
 }
 
 fn carries(live: &Namespace, labels: &BTreeMap<String, String>) -> bool {

@@ -99,7 +99,8 @@ mod tests {
 
     #[test]
     fn rendered_objects_name_themselves() {
-        let object = json!({"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "a", "namespace": "vcluster-a"}});
+        let metadata = json!({"name": "a", "namespace": "vcluster-a"});
+        let object = json!({"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": metadata});
         assert_eq!(ObjectRef::of(&object).unwrap().to_string(), "StatefulSet vcluster-a/a");
         let object = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "b"}});
         assert_eq!(ObjectRef::of(&object).unwrap().to_string(), "Namespace b");

@@ -1,5 +1,5 @@
-//! Reads everything about one virtual cluster at once: one LIST per kind in its namespace, for objects that we labelled, and
-//! single questions only for what cannot be listed so. Changes nothing.
+//! Reads everything about one virtual cluster at once: one LIST per kind in its namespace, for objects that we
+//! labelled, and single questions only for what cannot be listed so. Changes nothing.
 
 use std::collections::BTreeMap;
 
@@ -7,16 +7,16 @@ use futures::{StreamExt, TryStreamExt, stream, try_join};
 use k8s_openapi::api::core::v1::{Namespace, ResourceQuota};
 use kube::api::{Api, ListParams, ObjectMeta};
 
-use super::access::{Access, Credentials, Exposure, credentials, endpoint};
+use super::access::{Credentials, Exposure, credentials, endpoint};
 use super::apply::CONCURRENCY;
 use super::diagnosis::{PodReason, pod_reason};
 use super::kind::{KindError, Kinds};
 use super::object::ObjectRef;
 use super::ownership::{FIELD_MANAGER, managers};
 use super::record::{Item, Record};
-use super::wait::{pods, workloads};
+use super::wait::workloads;
 use super::workload::WorkloadState;
-use super::{Error, Host};
+use super::{Error, Host, pods};
 use crate::domain::status::{Signs, Status};
 
 /// Whose the namespace is.
@@ -56,11 +56,6 @@ pub struct Observed {
 }
 
 impl Observed {
-    /// How it is reached, once both credentials and address are there.
-    pub fn access(&self) -> Option<Access> {
-        Some(Access { endpoint: self.endpoint.clone()?, credentials: self.credentials.clone()? })
-    }
-
     /// Whether the namespace that it was made in is gone, and everything with it.
     pub fn is_gone(&self) -> bool {
         matches!(self.namespace, NamespaceState::Missing | NamespaceState::Replaced)
@@ -86,8 +81,8 @@ impl Observed {
     }
 }
 
-/// Reads what `host` shows of the virtual cluster that `record` describes. `label` is one that every applied object carries,
-/// as `key=value`; objects that lost it are asked for one by one.
+/// Reads what `host` shows of the virtual cluster that `record` describes. `label` is one that every applied object
+/// carries, as `key=value`; objects that lost it are asked for one by one.
 ///
 /// # Errors
 /// The host's refusal: then nothing is known, and least of all that something is gone.
@@ -102,7 +97,8 @@ pub async fn observe(host: &Host, record: &Record, exposure: &Exposure, label: &
         async { Ok(endpoint(host, namespace, name, exposure).await?) },
     )?;
     let unready = workloads.iter().any(|state| state.replicas > 0 && !state.is_ready());
-    let pods = if unready { pods(host, record).await?.iter().filter_map(pod_reason).collect() } else { Vec::new() };
+    let pods = if unready { pods::control_plane(host, namespace, name).await? } else { Vec::new() };
+    let pods = pods.iter().filter_map(pod_reason).collect();
     Ok(Observed { namespace: namespace_state, workloads, quota, missing, lost, credentials, endpoint, pods })
 }
 

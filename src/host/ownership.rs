@@ -28,6 +28,16 @@ pub fn managers(live: &ObjectMeta) -> Vec<String> {
     managers
 }
 
+/// Who wrote the object, for a person.
+pub(super) fn writers(live: &ObjectMeta) -> String {
+    let managers = managers(live);
+    if managers.is_empty() {
+        "written by nobody known".to_owned()
+    } else {
+        format!("written by {}", managers.join(", "))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,30 +1,26 @@
-//! Pauses and resumes a virtual cluster with the marks of the `vcluster` CLI, so that each understands what the other did.
+//! Pauses and resumes a virtual cluster with the marks of the `vcluster` CLI, so that each understands what the other
+//! did.
 //!
-//! Unlike the CLI (0.34.7, `pkg/lifecycle`), a separately deployed etcd is paused with the rest, and what is half paused is
-//! completed.
+//! Unlike the CLI (0.34.7, `pkg/lifecycle`), a separately deployed etcd is paused with the rest, and what is half
+//! paused is completed.
 
 use std::time::Duration;
 
-use futures::{StreamExt, TryStreamExt, stream};
-use k8s_openapi::api::core::v1::Pod;
-use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, Preconditions};
+use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
 
-use super::apply::CONCURRENCY;
 use super::kind::Kinds;
 use super::object::ObjectRef;
 use super::ownership::{FIELD_MANAGER, is_ours};
+use super::pods;
 use super::poll::{self, Ended, Look};
 use super::record::{Item, Record};
 use super::records::RecordError;
 use super::records::claim::Claim;
 use super::workload::{PAUSED, PAUSED_DATE, PAUSED_REPLICAS, WorkloadState};
 use super::{Error, Host};
-
-/// The label that vCluster puts on the pods of its workloads, with its own name.
-const SYNCED_BY: &str = "vcluster.loft.sh/managed-by";
 
 /// Why a virtual cluster could not be paused or resumed.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -83,8 +79,8 @@ pub fn paused_form(object: &mut Value) {
     }
 }
 
-/// Scales every control-plane workload of the claimed record to zero, removes the synced pods and waits until all are gone.
-/// What is paused already stays as it is.
+/// Scales every control-plane workload of the claimed record to zero, removes the synced pods and waits until all are
+/// gone. What is paused already stays as it is.
 ///
 /// # Errors
 /// See [`PauseError`].
@@ -114,7 +110,7 @@ pub async fn pause(
         }
         // Only then: a control plane that runs would make its workloads' pods anew.
         if remaining.is_empty() {
-            remaining = remove_synced_pods(host, &record).await?;
+            remaining = pods::remove_synced(host, &record.namespace, &record.name).await?;
         }
         Ok(if remaining.is_empty() { Look::Done(()) } else { Look::Waiting(remaining.join("; ")) })
     })
@@ -188,29 +184,6 @@ async fn patch(host: &Host, kinds: &Kinds, object: &ObjectRef, patch: Value) -> 
     let by_us = PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() };
     let patched = kinds.workload_api(object).patch_metadata(&object.name, &by_us, &Patch::Merge(patch)).await;
     Ok(patched.map(drop).map_err(host.failed("scale", object))?)
-}
-
-/// Deletes the pods that the virtual cluster synced to its namespace. Says which are still there.
-async fn remove_synced_pods(host: &Host, record: &Record) -> Result<Vec<String>, Error> {
-    let namespace = &record.namespace;
-    let api = Api::<Pod>::namespaced(host.client(), namespace);
-    let synced = ListParams::default().labels(&format!("{SYNCED_BY}={}", record.name));
-    let pods = api.list_metadata(&synced).await.map_err(host.failed("list", format!("Pods of {namespace}")))?;
-    let going = stream::iter(pods.items).map(|pod| {
-        let api = &api;
-        async move {
-            let name = pod.metadata.name.unwrap_or_default();
-            if pod.metadata.deletion_timestamp.is_none() {
-                let this = Preconditions { uid: pod.metadata.uid, resource_version: None };
-                match api.delete(&name, &DeleteParams::default().preconditions(this)).await {
-                    Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => {}
-                    deleted => deleted.map(drop).map_err(host.failed("delete", format!("Pod {namespace}/{name}")))?,
-                }
-            }
-            Ok::<_, Error>(format!("pod {name} is going"))
-        }
-    });
-    going.buffered(CONCURRENCY).try_collect().await
 }
 
 #[cfg(test)]

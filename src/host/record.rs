@@ -2,6 +2,8 @@
 //!
 //! The format is versioned: a record of a newer format is refused, never guessed at.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -35,8 +37,8 @@ pub struct Item {
     pub uid: Option<String>,
 }
 
-/// What a host remembers about one virtual cluster.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// What a host remembers about one virtual cluster. Debug leaves out the spec, which may hold a user's secrets.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct Record {
     format: u32,
     /// The virtual cluster's name.
@@ -82,6 +84,15 @@ pub enum FormatError {
         /// What the parser said, with the place.
         problem: String,
     },
+}
+
+impl fmt::Debug for Record {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, namespace, phase, owner, heartbeat, .. } = self;
+        let mut record = f.debug_struct("Record");
+        record.field("name", name).field("namespace", namespace).field("phase", phase);
+        record.field("owner", owner).field("heartbeat", heartbeat).finish_non_exhaustive()
+    }
 }
 
 impl Record {
@@ -130,8 +141,8 @@ impl Record {
     }
 }
 
-/// What an inventory becomes before an apply: what was there, with its UIDs, and what is about to be made. Written first,
-/// so that an apply that is killed leaves nothing that the record does not name.
+/// What an inventory becomes before an apply: what was there, with its UIDs, and what is about to be made. Written
+/// first, so that an apply that is killed leaves nothing that the record does not name.
 pub(super) fn announced(old: &[Item], rendered: &[ObjectRef]) -> Vec<Item> {
     let mut items: Vec<Item> = rendered
         .iter()

@@ -58,8 +58,8 @@ pub enum RecordError {
     },
     /// Another process took the record over: this one must touch nothing more.
     #[error(
-        "another process has taken over the record {secret} on host cluster {host:?}, because this one had been silent; \
-         nothing more was changed"
+        "another process has taken over the record {secret} on host cluster {host:?}, because this one had been \
+         silent; nothing more was changed"
     )]
     Lost {
         /// The host cluster.
@@ -137,7 +137,7 @@ impl Records {
     /// # Errors
     /// The host's refusal, or the first unreadable record: a sum over the others would be wrong.
     pub async fn list(&self) -> Result<Vec<Stored>, RecordError> {
-        let mut page = ListParams::default().labels(&format!("{KIND_LABEL}=virtual-cluster")).limit(PAGE);
+        let mut page = ListParams::default().fields(&format!("type={SECRET_TYPE}")).limit(PAGE);
         let mut records = Vec::new();
         loop {
             let found = self.secrets.list(&page).await.map_err(self.host.failed("list", describe("*")))?;

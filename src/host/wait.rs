@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use futures::try_join;
-use k8s_openapi::api::core::v1::{Event, PersistentVolumeClaim, Pod};
+use k8s_openapi::api::core::v1::{Event, PersistentVolumeClaim};
 use kube::api::{Api, ListParams};
 use tokio_util::sync::CancellationToken;
 
-use super::access::{Access, Exposure, control_plane_pods, credentials, endpoint};
+use super::access::{Access, Exposure, credentials, endpoint};
 use super::diagnosis::{Evidence, pod_reason};
 use super::kind::Kinds;
+use super::pods;
 use super::poll::{self, Ended, Look};
 use super::record::Record;
 use super::workload::WorkloadState;
@@ -23,7 +24,8 @@ pub enum WaitError {
     Host(#[from] Error),
     /// It did not become ready in time.
     #[error(
-        "virtual cluster {namespace}/{name} on host cluster {host:?} was not ready after {seconds} s: {missing}\n{report}"
+        "virtual cluster {namespace}/{name} on host cluster {host:?} was not ready after {seconds} s: \
+         {missing}\n{report}"
     )]
     TimedOut {
         /// The host cluster.
@@ -95,7 +97,7 @@ async fn look(host: &Host, record: &Record, exposure: &Exposure) -> Result<Look<
         unready.iter().map(|state| format!("{}: {} of {} pods ready", state.object, state.ready, state.replicas)),
     );
     if !unready.is_empty() {
-        let pods = pods(host, record).await?;
+        let pods = pods::control_plane(host, namespace, name).await?;
         missing.extend(pods.iter().filter_map(pod_reason).map(|reason| format!("pod {}: {}", reason.pod, reason.text)));
     }
     if credentials.is_none() {
@@ -121,14 +123,6 @@ pub(super) async fn workloads(host: &Host, record: &Record) -> Result<Vec<Worklo
     Ok(found)
 }
 
-/// The pods of the control plane.
-pub(super) async fn pods(host: &Host, record: &Record) -> Result<Vec<Pod>, Error> {
-    let namespace = &record.namespace;
-    let api = Api::<Pod>::namespaced(host.client(), namespace);
-    let pods = api.list(&control_plane_pods(&record.name)).await;
-    Ok(pods.map_err(host.failed("list", format!("Pods of {namespace}")))?.items)
-}
-
 async fn evidence(host: &Host, record: &Record) -> Result<Evidence, Error> {
     let namespace = &record.namespace;
     let claims = Api::<PersistentVolumeClaim>::namespaced(host.client(), namespace);
@@ -136,7 +130,7 @@ async fn evidence(host: &Host, record: &Record) -> Result<Evidence, Error> {
     let (of_release, all) = (ListParams::default().labels(&format!("release={}", record.name)), ListParams::default());
     let (workloads, pods, volumes, events) = try_join!(
         workloads(host, record),
-        pods(host, record),
+        pods::control_plane(host, namespace, &record.name),
         async {
             claims
                 .list(&of_release)

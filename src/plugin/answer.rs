@@ -4,10 +4,9 @@ use std::panic::AssertUnwindSafe;
 
 use futures::FutureExt;
 
+use super::diagnostics::diagnostics;
 use super::wire::tf6;
-use crate::terraform::{
-    AttributePath, AttributePathStep, DeferReason, Diagnostic, Diagnostics, Request, deferred, diagnostic,
-};
+use crate::terraform::{AttributePath, DeferReason, Diagnostic, Diagnostics, Request, deferred, diagnostic};
 
 /// An answer to Terraform that can carry errors.
 pub trait Answer: Send {
@@ -84,23 +83,12 @@ pub async fn answer<A: Answer>(context: Request, fallback: A, call: impl Future<
             AttributePath::root(),
             "The provider has a bug and could not finish this request",
             format!(
-                "Other resources are not affected. Please report it at {} with {}, and with the log that \
+                "It stopped at {}. Other resources are not affected. Please report this at {}, with the log that \
                  TF_LOG_PROVIDER=error shows.",
-                super::ISSUES,
                 super::panics::last_location(),
+                super::ISSUES,
             ),
         )),
-    }
-}
-
-/// Says so when a call of the provider gave neither a result nor an error.
-pub fn expect_result(diags: &mut Diagnostics) {
-    if diags.errors.is_empty() {
-        diags.add_error(diagnostic(
-            AttributePath::root(),
-            "The provider gave no result and no reason",
-            format!("This is a bug: please report it at {}.", super::ISSUES),
-        ));
     }
 }
 
@@ -115,31 +103,4 @@ pub fn deferral() -> Option<tf6::Deferred> {
         }
         .into(),
     })
-}
-
-/// All diagnostics, errors first.
-pub fn diagnostics(diags: Diagnostics) -> Vec<tf6::Diagnostic> {
-    use tf6::diagnostic::Severity;
-    let one = |severity: Severity| {
-        move |diagnostic: Diagnostic| tf6::Diagnostic {
-            severity: severity.into(),
-            summary: diagnostic.summary.into_owned(),
-            detail: diagnostic.detail.into_owned(),
-            attribute: Some(attribute_path(diagnostic.attribute)).filter(|path| !path.steps.is_empty()),
-        }
-    };
-    let errors = diags.errors.into_iter().map(one(Severity::Error));
-    errors.chain(diags.warnings.into_iter().map(one(Severity::Warning))).collect()
-}
-
-pub fn attribute_path(path: AttributePath) -> tf6::AttributePath {
-    use tf6::attribute_path::{Step, step::Selector};
-    let step = |step| Step {
-        selector: Some(match step {
-            AttributePathStep::Attribute(name) => Selector::AttributeName(name.into_owned()),
-            AttributePathStep::Key(key) => Selector::ElementKeyString(key.into_owned()),
-            AttributePathStep::Index(index) => Selector::ElementKeyInt(index),
-        }),
-    };
-    tf6::AttributePath { steps: path.steps.into_iter().map(step).collect() }
 }

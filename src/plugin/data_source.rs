@@ -2,8 +2,9 @@
 
 use async_trait::async_trait;
 
-use super::answer::{deferral, diagnostics, expect_result};
+use super::answer::deferral;
 use super::codec::{Encoded, encode, unknown};
+use super::diagnostics::{diagnostics, expect_result};
 use super::wire::tf6::{read_data_source, validate_data_resource_config};
 use crate::terraform::schema::Schema;
 use crate::terraform::{DataSource, Diagnostics};

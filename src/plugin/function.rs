@@ -4,8 +4,9 @@ use async_trait::async_trait;
 use bytes::{BufMut, Bytes, BytesMut};
 use serde_path_to_error::Segment;
 
-use super::answer::{Answer, diagnostics, expect_result};
+use super::answer::Answer;
 use super::codec::encode;
+use super::diagnostics::{diagnostics, expect_result};
 use super::wire::tf6::DynamicValue;
 use super::wire::tf6::call_function::{Request, Response};
 use crate::terraform::schema::FunctionSchema;

@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 
-use super::answer::{diagnostics, expect_result};
 use super::codec::Encoded;
+use super::diagnostics::{diagnostics, expect_result};
 use super::wire::tf6::{configure_provider, validate_provider_config};
 use crate::terraform::schema::Schema;
 use crate::terraform::{Diagnostics, Provider};

@@ -107,3 +107,11 @@ pub async fn plain_listener() -> SocketAddr {
     });
     address
 }
+
+/// Accepts connections and closes them at once.
+pub async fn closing_listener() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move { while listener.accept().await.is_ok() {} });
+    address
+}

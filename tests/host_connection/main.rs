@@ -1,5 +1,7 @@
 //! Connections to a real API server: each way to reach one and to say who one is, and what users read when it fails.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
 mod forward;
 
 use std::collections::BTreeSet;
@@ -180,6 +182,10 @@ async fn host_that_does_not_answer_fails_within_seconds() {
         )
     );
     assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+
+    let closing = Connection { host: Some(forward::closing_listener().await.to_string()), ..Connection::default() };
+    let error = identity_error(&closing).await;
+    assert!(matches!(error.reason(), Reason::Unreachable { problem: Unreachable::Broken(_), .. }), "{error}");
 
     let unnamed = Connection { host: Some("no-such-host.invalid".to_owned()), ..Connection::default() };
     let error = identity_error(&unnamed).await;

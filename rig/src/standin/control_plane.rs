@@ -85,11 +85,8 @@ impl Cluster {
         let certs = load_or_create(&self.api(), &self.name, &service).await?;
         let mut addresses = addresses(&service);
         let names = |addresses: &[IpAddr]| self.names(&config, addresses);
-        let mut server = if self.context.nested {
-            Some(self.start_server(&certs, &names(&addresses)).await?)
-        } else {
-            None
-        };
+        let mut server =
+            if self.context.nested { Some(self.start_server(&certs, &names(&addresses)).await?) } else { None };
         self.export(&config, &service, &certs).await?;
         self.set_status(true).await?;
         loop {
@@ -121,7 +118,8 @@ impl Cluster {
     async fn set_status(&self, ready: bool) -> Result<(), PlayError> {
         let status = pod_status::running(&self.pod, self.context.address, ready);
         let parameters = PatchParams { field_manager: Some("kubelet".to_owned()), ..PatchParams::default() };
-        let patched = self.api::<Pod>().patch_status(&self.pod.name_any(), &parameters, &Patch::Strategic(status)).await;
+        let patched =
+            self.api::<Pod>().patch_status(&self.pod.name_any(), &parameters, &Patch::Strategic(status)).await;
         patched.map(drop).map_err(request("set the pod's status"))
     }
 
@@ -177,7 +175,11 @@ impl Cluster {
         let server = ApiServer::start(&Settings {
             name: &format!("{}: {}/{}", self.context.name, self.namespace, self.name),
             binary: &self.context.kube_apiserver,
-            directory: &self.context.directory.join("nested").join(format!("{}_{}", self.namespace, self.pod.name_any())),
+            directory: &self.context.directory.join("nested").join(format!(
+                "{}_{}",
+                self.namespace,
+                self.pod.name_any()
+            )),
             group: self.context.group,
             address: self.context.address,
             preferred_port: 8443,
@@ -235,7 +237,8 @@ impl Cluster {
         if self.seen.synced_pods.get(&object).is_some() {
             return Ok(());
         }
-        let pod = synced::coredns(&self.name, service, resources).map_err(|error| PlayError::Config(error.to_string()))?;
+        let pod =
+            synced::coredns(&self.name, service, resources).map_err(|error| PlayError::Config(error.to_string()))?;
         let parameters = PostParams { field_manager: Some(MANAGER.to_owned()), ..PostParams::default() };
         match self.api::<Pod>().create(&parameters, &pod).await {
             Err(kube::Error::Api(status)) if status.is_already_exists() || status.is_forbidden() => Ok(()),

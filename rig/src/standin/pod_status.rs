@@ -12,12 +12,11 @@ use serde_json::{Value, json};
 /// A strategic merge patch of a pod's status.
 pub(super) fn running(pod: &Pod, node: Ipv4Addr, ready: bool) -> Value {
     let now = Time(Timestamp::now());
-    let condition = |name: &str, holds: bool| {
-        json!({ "type": name, "status": if holds { "True" } else { "False" }, "lastTransitionTime": now })
-    };
+    let condition = |name: &str, holds: bool| json!({ "type": name, "status": if holds { "True" } else { "False" }, "lastTransitionTime": now });
     let spec = pod.spec.as_ref();
     let init = spec.iter().flat_map(|spec| spec.init_containers.iter().flatten()).map(|container| {
-        let state = json!({ "terminated": { "exitCode": 0, "reason": "Completed", "startedAt": now, "finishedAt": now } });
+        let state =
+            json!({ "terminated": { "exitCode": 0, "reason": "Completed", "startedAt": now, "finishedAt": now } });
         status(container, true, &state)
     });
     let containers = spec.iter().flat_map(|spec| &spec.containers).map(|container| {

@@ -21,7 +21,7 @@ impl Reason {
     /// Classifies an answer of the API server.
     pub fn of_status(status: &Status) -> Self {
         let message = match (status.message.trim(), status.reason.as_str()) {
-            ("", "") => format!("HTTP status {}", status.code),
+            ("", "") => "no reason given".to_owned(),
             ("", reason) => reason.to_owned(),
             (message, _) => message.to_owned(),
         };
@@ -48,6 +48,7 @@ impl Reason {
     fn of_chain(error: &kube::Error, address: &str) -> Self {
         let unreachable = |problem| Self::Unreachable { address: address.to_owned(), problem };
         let mut through_proxy = false;
+        let mut connected = matches!(error, kube::Error::HyperError(_) | kube::Error::ReadEvents(_));
         for cause in causes(error) {
             if let Some(reason) = cause.downcast_ref::<Self>() {
                 return reason.clone();
@@ -58,6 +59,7 @@ impl Reason {
             if let Some(kube::Error::SerdeError(error)) = cause.downcast_ref::<kube::Error>() {
                 return Self::Other { message: format!("the answer is not what Kubernetes sends: {error}") };
             }
+            connected |= cause.is::<hyper_util::client::legacy::Error>();
             let text = cause.to_string();
             through_proxy |= text.starts_with("tunnel error") || text.starts_with("SOCKS error");
             if through_proxy && cause.source().is_none() {
@@ -75,7 +77,10 @@ impl Reason {
                 return unreachable(Unreachable::Timeout);
             }
         }
-        Self::Other { message: error.to_string() }
+        match connected {
+            true => unreachable(Unreachable::Broken(innermost(error).to_string())),
+            false => Self::Other { message: error.to_string() },
+        }
     }
 }
 
@@ -136,4 +141,39 @@ fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (
 
 fn innermost<'a>(error: &'a (dyn StdError + 'static)) -> &'a (dyn StdError + 'static) {
     causes(error).last().unwrap_or(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(code: u16, reason: &str, message: &str, expected: &str) {
+        let status = Status { code, reason: reason.to_owned(), message: message.to_owned(), ..Status::default() };
+        assert_eq!(Reason::of_status(&status).to_string(), expected, "{code} {reason}");
+    }
+
+    #[test]
+    fn answers_are_classified_by_status() {
+        check(401, "Unauthorized", "Unauthorized", "the API server refused the credential (401 Unauthorized)");
+        check(
+            403,
+            "Forbidden",
+            "pods \"a\" is forbidden: exceeded quota: q",
+            "the API server refused it: pods \"a\" is forbidden: exceeded quota: q",
+        );
+        check(
+            403,
+            "Forbidden",
+            "roles \"a\" is forbidden: user \"ci\" is attempting to grant RBAC permissions not currently held: …",
+            "the user may only create Roles that grant what it has itself: roles \"a\" is forbidden: user \"ci\" is attempting to grant RBAC permissions not currently held: …",
+        );
+        check(404, "NotFound", "pods \"a\" not found", "not found: pods \"a\" not found");
+        check(409, "AlreadyExists", "pods \"a\" already exists", "already exists: pods \"a\" already exists");
+        check(409, "Conflict", "Apply failed with 1 conflict", "conflict: Apply failed with 1 conflict");
+        check(410, "Expired", "too old resource version", "expired: too old resource version");
+        check(422, "Invalid", "spec.x: Required value", "not valid: spec.x: Required value");
+        check(429, "TooManyRequests", "", "the API server is not able to serve it now: TooManyRequests");
+        check(500, "InternalError", "failed calling webhook", "failed calling webhook (HTTP status 500)");
+        check(502, "", "", "no reason given (HTTP status 502)");
+    }
 }

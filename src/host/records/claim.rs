@@ -1,8 +1,8 @@
 //! The right to work on one record, held by one process at a time.
 //!
-//! Holding a claim keeps the record's heartbeat going. A process that was thought dead and wakes up again fails its next
-//! compare-and-swap, because the record names another owner: [`Claim::confirm`] stands before every step that changes a
-//! host.
+//! Holding a claim keeps the record's heartbeat going. A process that was thought dead and wakes up again fails its
+//! next compare-and-swap, because the record names another owner: [`Claim::confirm`] stands before every step that
+//! changes a host.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 
-use super::super::answer::{diagnostics, expect_result};
 use super::super::codec::{Encoded, encode, encode_private, null};
+use super::super::diagnostics::{diagnostics, expect_result};
 use super::super::wire::tf6::DynamicValue;
 use super::super::wire::tf6::apply_resource_change::{Request, Response};
 use super::Change;

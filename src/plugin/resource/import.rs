@@ -1,7 +1,8 @@
 //! `ImportResourceState`: takes over an object that exists, by its id.
 
-use super::super::answer::{deferral, diagnostics, expect_result};
+use super::super::answer::deferral;
 use super::super::codec::{encode, encode_private, unknown};
+use super::super::diagnostics::{diagnostics, expect_result};
 use super::super::wire::tf6::import_resource_state::{ImportedResource, Request, Response};
 use crate::terraform::{Diagnostics, Resource};
 

@@ -2,8 +2,9 @@
 
 use bytes::Bytes;
 
-use super::super::answer::{attribute_path, deferral, diagnostics, expect_result};
+use super::super::answer::deferral;
 use super::super::codec::{Encoded, encode, encode_private, null};
+use super::super::diagnostics::{attribute_path, diagnostics, expect_result};
 use super::super::wire::tf6::plan_resource_change::{Request, Response};
 use super::super::wire::tf6::{AttributePath, DynamicValue};
 use super::Change;

@@ -1,7 +1,8 @@
 //! `ReadResource`: what has become of an object.
 
-use super::super::answer::{deferral, diagnostics};
+use super::super::answer::deferral;
 use super::super::codec::{Encoded, encode, encode_private, null};
+use super::super::diagnostics::diagnostics;
 use super::super::wire::tf6::read_resource::{Request, Response};
 use crate::terraform::{Diagnostics, Resource};
 

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
-use super::super::answer::diagnostics;
 use super::super::codec::{Encoded, encode};
+use super::super::diagnostics::diagnostics;
 use super::super::wire::tf6::upgrade_resource_state::{Request, Response};
 use super::super::wire::tf6::{DynamicValue, RawState};
 use crate::terraform::schema::{Attribute, AttributeType, Block, NestedBlock};

@@ -1,7 +1,7 @@
 //! `ValidateResourceConfig`: the configuration alone, in which anything may be unknown.
 
-use super::super::answer::{diagnostics, expect_result};
 use super::super::codec::Encoded;
+use super::super::diagnostics::{diagnostics, expect_result};
 use super::super::wire::tf6::validate_resource_config::{Request, Response};
 use crate::terraform::{Diagnostics, Resource};
 

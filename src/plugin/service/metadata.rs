@@ -1,6 +1,7 @@
 //! What the provider has: names, schemas and capabilities. Needs no configuration and no call of a resource.
 
-use super::super::answer::{Answer, diagnostics, expect_result};
+use super::super::answer::Answer;
+use super::super::diagnostics::{diagnostics, expect_result};
 use super::super::registry::Registry;
 use super::super::schema::{function, is_empty, schema};
 use super::super::wire::tf6::{self, ServerCapabilities, get_functions, get_metadata, get_provider_schema};

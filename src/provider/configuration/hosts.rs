@@ -2,14 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use tf_provider::value::Value;
-use tf_provider::{AttributePath, Diagnostic, Diagnostics};
-
 use super::environment;
 use super::model::{HostClusterModel, ProviderModel};
 use crate::host::Host;
 use crate::host::connection::{ConnectError, Endpoint, Environment, Given, Setting, conflicts};
 use crate::provider::diagnostics::connection_problem;
+use crate::terraform::value::Value;
+use crate::terraform::{AttributePath, Diagnostic, Diagnostics, Report, diagnostic};
 
 /// Name of the one host cluster that there is without `host_clusters`.
 pub const DEFAULT_HOST: &str = "default";
@@ -42,33 +41,29 @@ impl ProviderModel {
     pub fn validate(&self, diags: &mut Diagnostics) {
         let Value::Value(hosts) = &self.host_clusters else { return };
         if hosts.is_empty() {
-            diags.add_error(Diagnostic {
-                summary: "host_clusters is empty".into(),
-                detail:
-                    "Next step: Add a host cluster, or leave host_clusters out: then there is one, called \"default\", \
-                         found the way kubectl finds its cluster."
-                        .into(),
-                attribute: root(),
-            });
+            diags.fail(
+                root(),
+                "host_clusters is empty",
+                "Next step: Add a host cluster, or leave host_clusters out: then there is one, called \"default\", found the \
+                 way kubectl finds its cluster.",
+            );
         }
         for (name, entry) in hosts {
+            let path = root().key(name.clone());
             if !is_dns_label(name) {
-                diags.add_error(Diagnostic {
-                    summary: format!("{name:?} cannot be the name of a host cluster").into(),
-                    detail:
-                        "Next step: Use at most 63 lower-case letters, digits and hyphens, with a letter or digit at \
-                             both ends (a DNS label)."
-                            .into(),
-                    attribute: root().key(name.clone()),
-                });
+                diags.fail(
+                    path.clone(),
+                    format!("{name:?} cannot be the name of a host cluster"),
+                    "Next step: Use at most 63 lower-case letters, digits and hyphens, with a letter or digit at both ends \
+                     (a DNS label).",
+                );
             }
             match entry {
-                Value::Null => diags.add_error(Diagnostic {
-                    summary: format!("Host cluster {name:?} is null").into(),
-                    detail: "Next step: Remove it, or give it a connection; {} is the cluster that kubectl would use."
-                        .into(),
-                    attribute: root().key(name.clone()),
-                }),
+                Value::Null => diags.fail(
+                    path,
+                    format!("Host cluster {name:?} is null"),
+                    "Next step: Remove it, or give it a connection; {} is the cluster that kubectl would use.",
+                ),
                 Value::Unknown => {}
                 Value::Value(entry) => report(name, entry, entry.problems(), diags),
             }
@@ -138,17 +133,16 @@ impl HostClusters {
 impl NotConfigured {
     /// This error on the attribute that holds the name.
     pub fn diagnostic(&self, attribute: AttributePath) -> Diagnostic {
-        Diagnostic {
-            summary: format!("Host cluster {:?} is not configured", self.name).into(),
-            detail: format!(
-                "The provider block has these host clusters: {}.\n\nNext step: Use one of them, or add {:?} to \
-                 host_clusters in the provider block.",
-                self.configured.join(", "),
-                self.name
-            )
-            .into(),
+        let Self { name, configured } = self;
+        diagnostic(
             attribute,
-        }
+            format!("Host cluster {name:?} is not configured"),
+            format!(
+                "The provider block has these host clusters: {}.\n\nNext step: Use one of them, or add {name:?} to \
+                 host_clusters in the provider block.",
+                configured.join(", ")
+            ),
+        )
     }
 }
 

@@ -5,9 +5,9 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use tf_provider::value::Value;
 
 use crate::host::connection::{Connection, Exec, Given, Secret, Setting};
+use crate::terraform::value::Value;
 
 /// The provider block.
 #[derive(Clone, Default, Serialize, Deserialize)]

@@ -2,10 +2,9 @@
 
 use std::collections::HashMap;
 
-use tf_provider::schema::{Attribute, AttributeConstraint, AttributeType, Block, Description, Schema};
-
 use super::environment;
 use crate::host::connection::Setting;
+use crate::terraform::schema::{Attribute, AttributeConstraint, AttributeType, Block, Description, Schema};
 
 /// Schema of the provider block.
 pub fn schema() -> Schema {

@@ -58,7 +58,7 @@ impl<'a> Apply<'a> {
         let place = name_it(&mut planned)?;
         let host = self.host(&place, &private).await?;
         private.host_uid = self.explain(host.identity().await).ok()?.uid.clone();
-        let prepared = render::from_source(self.diags, &host, &place, &planned, config, &private).await?;
+        let prepared = render::from_source(self.diags, &host, &place, &planned, &private).await?;
         if let Value::Value(chart) = &mut planned.chart {
             chart.digest = Value::Value(prepared.spec.chart_digest.clone());
         }
@@ -101,8 +101,7 @@ impl<'a> Apply<'a> {
         let host = self.host(&place, &private).await?;
         let prepared = render::from_archive(self.diags, &host, &place, &planned, &private).await?;
         let claim = self.claim(&host, &place, &private, &prepared.spec).await.ok()?;
-        let resumes = prior.paused.as_ref_option() == Some(&true) && !prepared.spec.paused;
-        let done = self.converge(&host, &claim, &prepared, wants_to_wait(&planned), resumes).await;
+        let done = self.converge(&host, &claim, &prepared, wants_to_wait(&planned)).await;
         let record = claim.record();
         drop(claim);
         private.namespace_uid = record.namespace_uid.clone().unwrap_or_default();
@@ -148,32 +147,24 @@ impl<'a> Apply<'a> {
         self.explain(ChartArchives::of(host).put(&prepared.spec.chart_digest, &prepared.archive).await)?;
         self.explain(claim.update(|record| record.phase = Phase::Creating).await)?;
         self.explain(namespace::ensure(host, claim, &prepared.labels, self.time_left(), &self.stop).await)?;
-        self.converge(host, claim, prepared, wants_to_wait(planned), false).await
+        self.converge(host, claim, prepared, wants_to_wait(planned)).await
     }
 
     /// Applies the objects, then pauses or waits. The record says that this is under way until it has succeeded.
-    async fn converge(
-        &mut self,
-        host: &Host,
-        claim: &Claim,
-        prepared: &Prepared,
-        wait: bool,
-        resumes: bool,
-    ) -> Result<(), Failed> {
+    async fn converge(&mut self, host: &Host, claim: &Claim, prepared: &Prepared, wait: bool) -> Result<(), Failed> {
         let spec = serde_json::to_value(&prepared.spec).unwrap_or_default();
         self.explain(claim.update(|record| record.spec = spec.clone()).await)?;
+        if !prepared.spec.paused {
+            // Applying does not take back the marks of a pause, whoever made it.
+            self.explain(pause::resume(host, claim).await)?;
+        }
         self.explain(apply::apply(host, claim, &prepared.objects, &prepared.labels, &self.stop).await)?;
         let record = claim.record();
         if prepared.spec.paused {
             self.explain(pause::pause(host, claim, self.time_left(), &self.stop).await)?;
-        } else {
-            if resumes {
-                self.explain(pause::resume(host, claim).await)?;
-            }
-            if wait {
-                let exposure = exposure(&prepared.spec, &record.name);
-                self.explain(wait::ready(host, &record, &exposure, self.time_left(), &self.stop).await)?;
-            }
+        } else if wait {
+            let exposure = exposure(&prepared.spec, &record.name);
+            self.explain(wait::ready(host, &record, &exposure, self.time_left(), &self.stop).await)?;
         }
         let applied = Spec { applied: Some(prepared.spec.revision()), ..prepared.spec.clone() };
         let spec = serde_json::to_value(applied).unwrap_or_default();

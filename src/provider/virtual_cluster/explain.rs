@@ -20,7 +20,7 @@ pub trait Explain {
 }
 
 const STOPPED: &str = "The apply was stopped.";
-const RUN_AGAIN: &str = "Run `terraform apply` again: it goes on from here.";
+const RUN_AGAIN: &str = "Run `terraform apply` again: nothing is lost, and it converges.";
 
 fn at(attribute: &'static str, summary: &str, error: &dyn std::error::Error, next_step: &str) -> Diagnostic {
     diagnostic(AttributePath::new(attribute), summary, format!("{}.\n\nNext step: {next_step}", sentence(error)))
@@ -118,6 +118,12 @@ impl Explain for NamespaceError {
                 self,
                 "Wait until it is gone, remove what keeps it, or choose another `namespace`.",
             ),
+            Self::Occupied { .. } => at(
+                "namespace",
+                "Another virtual cluster lives in this namespace.",
+                self,
+                "One namespace holds one virtual cluster: choose another `namespace`.",
+            ),
             Self::Cancelled { .. } => at("namespace", STOPPED, self, RUN_AGAIN),
         }
     }
@@ -160,7 +166,9 @@ impl Explain for DeleteError {
                 "Find out what keeps the objects named above (often a finalizer), then destroy again; or raise \
                  `timeouts.delete`.",
             ),
-            Self::Cancelled { .. } => at("id", STOPPED, self, "Run `terraform destroy` again: it goes on from here."),
+            Self::Cancelled { .. } => {
+                at("id", STOPPED, self, "Run `terraform destroy` again: it removes what is left.")
+            }
         }
     }
 }

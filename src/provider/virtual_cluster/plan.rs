@@ -88,7 +88,8 @@ pub fn update(
         plan.id = planned_id(&plan);
     }
     check_locks(diags, &plan, prior);
-    check_storage(diags, &plan, prior);
+    let volume = private.volume.as_ref().and_then(|volume| volume.parse().ok());
+    check_storage(diags, &plan, prior, volume);
     mark_unknown(&mut plan, prior, private);
     Update { plan, replace }
 }
@@ -158,7 +159,12 @@ fn check_locks(diags: &mut Diagnostics, plan: &VirtualClusterModel, prior: &Virt
 
 /// Storage is a volume claim template of the control plane's StatefulSet, which Kubernetes never changes: it can grow and
 /// shrink as a quota, but not come or go.
-fn check_storage(diags: &mut Diagnostics, plan: &VirtualClusterModel, prior: &VirtualClusterModel) {
+fn check_storage(
+    diags: &mut Diagnostics,
+    plan: &VirtualClusterModel,
+    prior: &VirtualClusterModel,
+    prior_volume: Option<Bytes>,
+) {
     let (Some(planned_size), Some(prior_size)) = (size(plan), size(prior)) else { return };
     let (planned, before) = (planned_size.storage, prior_size.storage);
     if (planned == Bytes(0)) != (before == Bytes(0)) {
@@ -169,6 +175,14 @@ fn check_storage(diags: &mut Diagnostics, plan: &VirtualClusterModel, prior: &Vi
                 "It was created with storage {before}; {planned} was asked for. A virtual cluster either keeps its data on a \
                  volume from the start or not at all. Create another one, or replace this one with `-replace`."
             ),
+        );
+    }
+    let volume = prior_volume.filter(|volume| planned > Bytes(0) && planned < *volume);
+    if let Some(volume) = volume {
+        diags.fail(
+            AttributePath::new("resources").attribute("storage"),
+            "Storage cannot be less than what the control plane's volume takes.",
+            format!("Its volume has {volume}, which never changes; {planned} was asked for."),
         );
     }
     if before == Bytes(0) && plan.paused.as_ref_option() == Some(&true) {

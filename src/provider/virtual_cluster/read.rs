@@ -4,6 +4,7 @@
 //! applied turns `revision` into `drifted`, which the next plan shows and the next apply repairs.
 
 use crate::host::Host;
+use crate::host::access::Access;
 use crate::host::observe::{self, Observed};
 use crate::host::record::{Phase, Record};
 use crate::host::records::Records;
@@ -241,11 +242,13 @@ pub fn other_cluster(host: &Host, expected: &str, actual: &str) -> crate::terraf
 
 /// Fills in `endpoint` and `kubeconfig`, as far as the host has them.
 pub fn set_access(state: &mut VirtualClusterModel, name: &str, observed: &Observed) {
-    let access = observed.access();
-    state.endpoint = observed.endpoint.clone().into();
-    state.kubeconfig = match access {
-        Some(access) => Value::Value(KubeconfigModel::of(&access, name)),
-        // A paused virtual cluster keeps its credentials; one that never was ready has none yet.
-        None => Value::Null,
+    // While it is paused a node port leads to no node; the one that it had is the best guess for the next.
+    let before = state.endpoint.as_ref_option().filter(|_| observed.is_paused());
+    let endpoint = observed.endpoint.as_ref().or(before).cloned();
+    let access = |endpoint: &String| {
+        let credentials = observed.credentials.clone()?;
+        Some(KubeconfigModel::of(&Access { endpoint: endpoint.clone(), credentials }, name))
     };
+    state.kubeconfig = endpoint.as_ref().and_then(access).into();
+    state.endpoint = endpoint.into();
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde_json::Value as Json;
 
-use crate::chart::{Archive, Chart, Release};
+use crate::chart::{Archive, Chart, ChartError, KubeVersion, Release};
 use crate::domain::endpoint::{EndpointType, host_name};
 use crate::domain::values::{Layer, MappingVersion, VirtualClusterSpec, chart_values, limits};
 use crate::host::Host;
@@ -79,7 +79,6 @@ pub async fn from_source(
     host: &Host,
     place: &Place,
     planned: &VirtualClusterModel,
-    _config: &VirtualClusterModel,
     private: &VirtualClusterPrivate,
 ) -> Option<Prepared> {
     let chart = planned.chart.as_ref_option()?;
@@ -118,7 +117,7 @@ pub async fn from_archive(
         }
     };
     let Some(bytes) = kept else {
-        return from_source(diags, host, place, planned, planned, private).await;
+        return from_source(diags, host, place, planned, private).await;
     };
     let archive = Archive::from_tgz(&bytes);
     let archive = archive.map_err(|error| chart_error(diags, "The kept chart cannot be read.", &error)).ok()?;
@@ -154,15 +153,14 @@ async fn prepare(
     let spec = Spec::of(planned, private)?;
     let typed = spec.typed(place)?;
     let chart = Chart::parse(archive).map_err(|error| chart_error(diags, "The chart cannot be used.", &error)).ok()?;
-    if chart.version() != spec.vcluster_version {
+    let chart_version = &chart.metadata().version;
+    if *chart_version != spec.vcluster_version {
         diags.fail(
             AttributePath::new("vcluster_version"),
             "The chart is of another version.",
             format!(
-                "`vcluster_version` is {}, and the chart from \"{}\" has version {}.",
-                spec.vcluster_version,
-                spec.chart_source,
-                chart.version()
+                "`vcluster_version` is {}, and the chart from \"{}\" has version {chart_version}.",
+                spec.vcluster_version, spec.chart_source
             ),
         );
         return None;
@@ -174,17 +172,29 @@ async fn prepare(
     let values = mapped(diags, spec.mapping, &typed, layer.as_ref())?;
     let identity = host.identity().await.map_err(|error| diags.add_error(error.explain())).ok()?;
     let api_versions = host.api_versions().await.map_err(|error| diags.add_error(error.explain())).ok()?;
+    let api_versions: Vec<String> = api_versions.iter().cloned().collect();
     let release = Release {
         name: &place.name,
         namespace: &place.namespace,
-        kube_version: &identity.version,
-        api_versions,
+        revision: 1,
+        is_install: true,
+        kube_version: &KubeVersion::parse(&identity.version)?,
+        api_versions: &api_versions,
         values: &values,
     };
     let rendered = chart.render(&release);
     let rendered = rendered.map_err(|error| chart_error(diags, "The chart cannot be rendered.", &error)).ok()?;
+    if let Some(hook) = rendered.hooks.first() {
+        diags.fail(
+            AttributePath::new("values"),
+            "The chart makes a hook, which this provider does not run.",
+            format!("{} is a Helm hook. Switch off in `values` what needs it.", hook.template),
+        );
+        return None;
+    }
     let limits = limits::objects(MappingVersion::from_number(spec.mapping)?, &typed);
-    let mut objects: Vec<Json> = limits.into_iter().chain(rendered.objects()).collect();
+    let documents = rendered.documents.into_iter().map(|document| document.object).filter(|object| !object.is_null());
+    let mut objects: Vec<Json> = limits.into_iter().chain(documents).collect();
     for object in &mut objects {
         annotate(object, &spec.annotations);
         if spec.paused {
@@ -194,7 +204,7 @@ async fn prepare(
     let mut labels = spec.labels.clone();
     labels.insert(LABEL.to_owned(), place.name.clone());
     labels.insert("app.kubernetes.io/managed-by".to_owned(), "terraform-provider-nested".to_owned());
-    Some(Prepared { archive: archive.to_tgz(), objects, labels, spec })
+    Some(Prepared { archive: archive.to_tgz().to_vec(), objects, labels, spec })
 }
 
 fn mapped(diags: &mut Diagnostics, mapping: u32, spec: &VirtualClusterSpec, layer: Option<&Json>) -> Option<Json> {
@@ -216,14 +226,20 @@ fn mapped(diags: &mut Diagnostics, mapping: u32, spec: &VirtualClusterSpec, laye
 
 fn parse_values(diags: &mut Diagnostics, text: &str) -> Option<Json> {
     crate::chart::parse_values(text)
+        .map(Json::Object)
         .map_err(|error| {
             diags.fail(AttributePath::new("values"), "`values` is not a YAML mapping.", format!("{error}."));
         })
         .ok()
 }
 
-fn chart_error(diags: &mut Diagnostics, summary: &str, error: &crate::chart::ChartError) {
-    diags.fail(AttributePath::new("chart"), summary, format!("{error}."));
+fn chart_error(diags: &mut Diagnostics, summary: &str, error: &ChartError) {
+    let attribute = match error {
+        ChartError::Values { .. } | ChartError::Execute { .. } | ChartError::Manifest { .. } => "values",
+        ChartError::KubeVersion { .. } => "host_cluster",
+        _ => "chart",
+    };
+    diags.fail(AttributePath::new(attribute), summary, format!("{error}."));
 }
 
 fn annotate(object: &mut Json, annotations: &BTreeMap<String, String>) {

@@ -100,6 +100,8 @@ impl Spec {
     /// validation has refused.
     pub fn typed(&self, place: &Place) -> Option<VirtualClusterSpec> {
         let host_name = |dns: &String| host_name(&place.name, dns).ok();
+        let distro = Distro::from_str(&self.distro).ok()?;
+        let image_tag = |version: &String| distro.image_tag(version).ok();
         Some(VirtualClusterSpec {
             name: place.name.clone(),
             namespace: place.namespace.clone(),
@@ -109,8 +111,8 @@ impl Spec {
             storage_class: None,
             endpoint_type: EndpointType::from_str(&self.endpoint_type).ok()?,
             host_name: self.host_dns.as_ref().and_then(host_name),
-            distro: Distro::from_str(&self.distro).ok()?,
-            kubernetes_version: self.kubernetes_version.clone(),
+            distro,
+            kubernetes_version: self.kubernetes_version.as_ref().and_then(image_tag),
             node_selector: BTreeMap::new(),
         })
     }

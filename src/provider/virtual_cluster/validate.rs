@@ -99,7 +99,12 @@ impl Check<'_> {
                 format!("{version} was given; this provider needs {OLDEST} or later."),
             );
         }
-        let Some(text) = config.distro.as_ref_option() else { return };
+        let Some(text) = config.distro.as_ref_option() else {
+            if let (Value::Null, Some(version)) = (&config.distro, &version) {
+                self.kubernetes_version(config, Distro::default_of(version));
+            }
+            return;
+        };
         match Distro::from_str(text) {
             Err(problem) => {
                 self.fail(AttributePath::new("distro"), "This distribution is not known.", format!("{problem}."));
@@ -112,7 +117,19 @@ impl Check<'_> {
                         format!("{problem}."),
                     );
                 }
+                self.kubernetes_version(config, distro);
             }
+        }
+    }
+
+    fn kubernetes_version(&mut self, config: &VirtualClusterModel, distro: Distro) {
+        let version = config.kubernetes_version.as_ref_option();
+        if let Some(problem) = version.and_then(|version| distro.image_tag(version).err()) {
+            self.fail(
+                AttributePath::new("kubernetes_version"),
+                "This is not a version of Kubernetes.",
+                format!("{problem}."),
+            );
         }
     }
 

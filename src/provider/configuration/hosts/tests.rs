@@ -1,7 +1,5 @@
 use std::path::Path;
 
-use tf_provider::value::Value;
-
 use super::*;
 
 fn text(value: &str) -> Value<String> {

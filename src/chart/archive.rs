@@ -1,0 +1,247 @@
+//! A chart's files in memory, from a directory or a `.tgz`, and the digest that locks them.
+//! Refuses what could harm: paths that leave the chart, links, sizes without end. Never looks into the files.
+
+mod ignore;
+
+use std::collections::BTreeMap;
+use std::io::{Cursor, Read};
+use std::path::Path;
+use std::sync::Arc;
+
+use flate2::read::MultiGzDecoder;
+use flate2::{Compression, GzBuilder};
+use sha2::{Digest as _, Sha256};
+
+use super::error::ChartError;
+use super::functions::paths_clean;
+use ignore::Rules;
+
+/// The largest archive that is read, in bytes.
+const MAX_ARCHIVE: u64 = 20 << 20;
+/// The largest single file, in bytes: Helm's limit.
+const MAX_FILE: u64 = 5 << 20;
+/// All files together, in bytes: Helm's limit.
+const MAX_TOTAL: u64 = 100 << 20;
+/// Files in a chart.
+const MAX_FILES: usize = 10_000;
+/// Nesting of directories; symbolic links may form loops.
+const MAX_DEPTH: usize = 32;
+
+const UTF8_BOM: &[u8] = b"\xef\xbb\xbf";
+
+/// Marks archives that were packed here from a directory; see [`Archive::digest`].
+const PACKED_HERE: &[u8] = b"packed from a directory";
+
+/// A chart's files by path (without the leading directory of an archive), in order of their paths.
+#[derive(Debug, Clone)]
+pub struct Archive {
+    files: BTreeMap<String, Arc<[u8]>>,
+    digest: String,
+    tgz: Arc<[u8]>,
+}
+
+impl Archive {
+    /// Loads a chart from a directory or a `.tgz` file, as [`from_directory`](Self::from_directory) and
+    /// [`from_tgz`](Self::from_tgz).
+    pub fn open(path: &Path) -> Result<Self, ChartError> {
+        let read = |source| ChartError::Read { path: path.to_owned(), source };
+        let metadata = std::fs::metadata(path).map_err(read)?;
+        if metadata.is_dir() {
+            return Self::from_directory(path);
+        }
+        if metadata.len() > MAX_ARCHIVE {
+            return Err(too_large());
+        }
+        Self::from_tgz(&std::fs::read(path).map_err(read)?)
+    }
+
+    /// Loads a directory, leaving out what its `.helmignore` names.
+    pub fn from_directory(root: &Path) -> Result<Self, ChartError> {
+        let rules = match std::fs::read_to_string(root.join(".helmignore")) {
+            Ok(text) => Rules::parse(&text)?,
+            Err(_) => Rules::parse("")?,
+        };
+        let mut walk = Walk { rules, files: BTreeMap::new(), total: 0 };
+        walk.directory(root, "", 0)?;
+        if walk.files.is_empty() {
+            return Err(archive("no files in the chart directory"));
+        }
+        let tar = pack(&walk.files)?;
+        Ok(Self { files: walk.files, digest: digest(&tar), tgz: compress(&tar)?.into() })
+    }
+
+    /// Loads the bytes of a chart archive, a gzipped tar file with one directory at its top.
+    pub fn from_tgz(bytes: &[u8]) -> Result<Self, ChartError> {
+        if bytes.len() as u64 > MAX_ARCHIVE {
+            return Err(too_large());
+        }
+        let mut decoder = MultiGzDecoder::new(Cursor::new(bytes));
+        let packed_here = decoder.header().is_some_and(|header| header.comment() == Some(PACKED_HERE));
+        if decoder.header().is_none() {
+            return Err(archive("it does not appear to be a gzipped archive"));
+        }
+        let mut tar = Vec::new();
+        // Padding and headers come on top of the files.
+        let limit = MAX_TOTAL + MAX_FILES as u64 * 2048;
+        decoder.by_ref().take(limit + 1).read_to_end(&mut tar).map_err(|error| archive(error.to_string()))?;
+        if tar.len() as u64 > limit {
+            return Err(too_large());
+        }
+        let files = unpack(&tar)?;
+        let digest = digest(if packed_here { &tar } else { bytes });
+        Ok(Self { files, digest, tgz: bytes.into() })
+    }
+
+    /// `sha256:<hex>` of the archive's bytes, as the index of a chart repository states it. For a directory: of the
+    /// uncompressed tar file of its files, so that neither times nor a compressor's version change it.
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// The archive to keep: [`from_tgz`](Self::from_tgz) of it gives the same files and the same digest.
+    pub fn to_tgz(&self) -> &[u8] {
+        &self.tgz
+    }
+
+    /// The files by path.
+    pub(super) fn files(&self) -> &BTreeMap<String, Arc<[u8]>> {
+        &self.files
+    }
+}
+
+pub(super) fn archive(reason: impl Into<String>) -> ChartError {
+    ChartError::Archive { reason: reason.into() }
+}
+
+fn too_large() -> ChartError {
+    archive(format!("it is larger than {} MiB, or holds more than {} MiB", MAX_ARCHIVE >> 20, MAX_TOTAL >> 20))
+}
+
+fn digest(bytes: &[u8]) -> String {
+    let hex: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("sha256:{hex}")
+}
+
+fn without_bom(data: Vec<u8>) -> Arc<[u8]> {
+    data.strip_prefix(UTF8_BOM).map_or_else(|| data.clone().into(), Into::into)
+}
+
+struct Walk {
+    rules: Rules,
+    files: BTreeMap<String, Arc<[u8]>>,
+    total: u64,
+}
+
+impl Walk {
+    fn directory(&mut self, directory: &Path, prefix: &str, depth: usize) -> Result<(), ChartError> {
+        if depth > MAX_DEPTH {
+            return Err(archive(format!("{} nests more than {MAX_DEPTH} directories deep", directory.display())));
+        }
+        let read = |source| ChartError::Read { path: directory.to_owned(), source };
+        for entry in std::fs::read_dir(directory).map_err(read)? {
+            let path = entry.map_err(read)?.path();
+            let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
+                return Err(archive(format!("the file name {} is not UTF-8", path.display())));
+            };
+            let name = format!("{prefix}{name}");
+            let read = |source| ChartError::Read { path: path.clone(), source };
+            let metadata = std::fs::metadata(&path).map_err(read)?;
+            if self.rules.ignores(&name, metadata.is_dir()) {
+                continue;
+            }
+            if metadata.is_dir() {
+                self.directory(&path, &format!("{name}/"), depth + 1)?;
+                continue;
+            }
+            if !metadata.is_file() {
+                return Err(archive(format!("{name} is neither a file nor a directory")));
+            }
+            self.total += metadata.len();
+            if metadata.len() > MAX_FILE {
+                return Err(archive(format!("{name} is larger than {} MiB", MAX_FILE >> 20)));
+            }
+            if self.total > MAX_TOTAL || self.files.len() >= MAX_FILES {
+                return Err(too_large());
+            }
+            self.files.insert(name, without_bom(std::fs::read(&path).map_err(read)?));
+        }
+        Ok(())
+    }
+}
+
+fn unpack(tar: &[u8]) -> Result<BTreeMap<String, Arc<[u8]>>, ChartError> {
+    let broken = |error: std::io::Error| archive(error.to_string());
+    let mut files = BTreeMap::new();
+    let mut total = 0;
+    for entry in tar::Archive::new(tar).entries().map_err(broken)? {
+        let mut entry = entry.map_err(broken)?;
+        let raw = entry.path_bytes().into_owned();
+        let raw = String::from_utf8(raw).map_err(|_| archive("a file name in it is not UTF-8"))?;
+        match entry.header().entry_type() {
+            tar::EntryType::Directory | tar::EntryType::XGlobalHeader | tar::EntryType::XHeader => continue,
+            tar::EntryType::Regular | tar::EntryType::Continuous => {}
+            _ => return Err(archive(format!("{raw:?} is a link or another special file"))),
+        }
+        let Some(name) = chart_path(&raw)? else { continue };
+        total += entry.size();
+        if entry.size() > MAX_FILE {
+            return Err(archive(format!("{name} is larger than {} MiB", MAX_FILE >> 20)));
+        }
+        if total > MAX_TOTAL || files.len() >= MAX_FILES {
+            return Err(too_large());
+        }
+        let mut data = Vec::new();
+        entry.read_to_end(&mut data).map_err(broken)?;
+        files.insert(name, without_bom(data));
+    }
+    match files.is_empty() {
+        true => Err(archive("no files in chart archive")),
+        false => Ok(files),
+    }
+}
+
+/// The path within the chart: without the archive's top directory. Refused if it could leave the chart.
+fn chart_path(raw: &str) -> Result<Option<String>, ChartError> {
+    let delimiter = if raw.contains('\\') { '\\' } else { '/' };
+    let Some((top, rest)) = raw.split_once(delimiter) else {
+        return match raw {
+            "Chart.yaml" => Err(archive("chart yaml not in base directory")),
+            _ => Err(archive(format!("chart illegally contains content outside the base directory: {raw:?}"))),
+        };
+    };
+    let rest = rest.replace(delimiter, "/");
+    let clean = paths_clean(&rest);
+    let drive = clean.as_bytes().get(1) == Some(&b':') && clean.starts_with(|c: char| c.is_ascii_alphabetic());
+    if top == "Chart.yaml" {
+        return Err(archive("chart yaml not in base directory"));
+    }
+    if rest.starts_with('/') || clean == "." {
+        return Err(archive(format!("chart illegally contains content outside the base directory: {raw:?}")));
+    }
+    if clean.starts_with("..") || drive || clean.contains('\0') {
+        return Err(archive(format!("chart contains an illegally named file: {raw:?}")));
+    }
+    Ok(Some(clean))
+}
+
+/// A tar file of the files that depends on nothing but their paths and contents.
+fn pack(files: &BTreeMap<String, Arc<[u8]>>) -> Result<Vec<u8>, ChartError> {
+    let mut builder = tar::Builder::new(Vec::new());
+    for (name, data) in files {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(data.len() as u64);
+        header.set_mode(0o644);
+        header.set_mtime(0);
+        builder
+            .append_data(&mut header, format!("chart/{name}"), &**data)
+            .map_err(|error| archive(error.to_string()))?;
+    }
+    builder.into_inner().map_err(|error| archive(error.to_string()))
+}
+
+fn compress(tar: &[u8]) -> Result<Vec<u8>, ChartError> {
+    let mut encoder = GzBuilder::new().mtime(0).comment(PACKED_HERE).read(Cursor::new(tar), Compression::best());
+    let mut out = Vec::new();
+    encoder.read_to_end(&mut out).map_err(|error| archive(error.to_string()))?;
+    Ok(out)
+}

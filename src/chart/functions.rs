@@ -1,0 +1,208 @@
+//! Everything a chart's templates can call: Go's builtins, Sprig and Helm's own functions, by family.
+//! One that is known but not built is an error that names it when it is called.
+
+mod builtin;
+mod case;
+mod cast;
+mod crypto;
+pub(super) mod date;
+mod defaults;
+mod dicts;
+mod encoding;
+mod format;
+mod helm;
+mod lists;
+mod math;
+pub(super) mod methods;
+mod paths;
+mod random;
+mod reflect;
+mod regexes;
+pub(super) mod semver;
+mod strings;
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use super::limits::{Budget, Fault};
+use super::value::{Map, Value};
+
+/// What functions may see beside their arguments.
+pub(super) struct Context {
+    pub budget: Budget,
+    /// Seconds since 1970 and nanoseconds, taken once per render.
+    pub now: date::Time,
+    /// Every map that a function made, to be emptied at the end: maps may contain themselves.
+    pub maps: RefCell<Vec<Map>>,
+}
+
+impl Context {
+    /// A map made by a function.
+    pub(super) fn map(&self, map: Map) -> Value {
+        self.maps.borrow_mut().push(map.clone());
+        Value::Map(map)
+    }
+}
+
+impl Drop for Context {
+    fn drop(&mut self) {
+        for map in self.maps.get_mut() {
+            map.clear();
+        }
+    }
+}
+
+/// The Go type of a parameter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Param {
+    Any,
+    /// Builtins take `reflect.Value`, which differs from `interface {}` only in messages.
+    Reflect,
+    String,
+    Int,
+    Float,
+    Bool,
+    Map,
+    Time,
+}
+
+impl Param {
+    pub(super) fn type_name(self) -> &'static str {
+        match self {
+            Param::Any => "interface {}",
+            Param::Reflect => "reflect.Value",
+            Param::String => "string",
+            Param::Int => "int",
+            Param::Float => "float64",
+            Param::Bool => "bool",
+            Param::Map => "map[string]interface {}",
+            Param::Time => "time.Time",
+        }
+    }
+
+    pub(super) fn can_be_nil(self) -> bool {
+        matches!(self, Param::Any | Param::Reflect | Param::Map)
+    }
+}
+
+/// Parameter types, one letter each: `a`ny, `v`alue (reflect), `s`tring, `i`nt, `f`loat, `b`ool, `m`ap, `t`ime.
+/// A `*` at the end makes the last one variadic.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Signature(&'static str);
+
+impl Signature {
+    pub(super) fn is_variadic(self) -> bool {
+        self.0.ends_with('*')
+    }
+
+    /// How many arguments there must be at least.
+    pub(super) fn fixed(self) -> usize {
+        if self.is_variadic() { self.0.len() - 2 } else { self.0.len() }
+    }
+
+    /// The type of the argument at `index`.
+    pub(super) fn param(self, index: usize) -> Param {
+        let letters = self.0.trim_end_matches('*').as_bytes();
+        match letters.get(index.min(letters.len().saturating_sub(1))) {
+            Some(b'v') => Param::Reflect,
+            Some(b's') => Param::String,
+            Some(b'i') => Param::Int,
+            Some(b'f') => Param::Float,
+            Some(b'b') => Param::Bool,
+            Some(b'm') => Param::Map,
+            Some(b't') => Param::Time,
+            _ => Param::Any,
+        }
+    }
+}
+
+/// A function's body. Arguments have been checked against the signature.
+pub(super) type Body = fn(&Context, &[Value]) -> Result<Value, Fault>;
+
+/// A function that templates can call.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Function {
+    pub signature: Signature,
+    pub call: Body,
+}
+
+/// One row of a family's table.
+type Row = (&'static str, &'static str, Body);
+
+static FUNCTIONS: LazyLock<HashMap<&'static str, Function>> = LazyLock::new(|| {
+    let families = [
+        builtin::TABLE,
+        case::TABLE,
+        crypto::TABLE,
+        date::TABLE,
+        defaults::TABLE,
+        dicts::TABLE,
+        encoding::TABLE,
+        helm::TABLE,
+        lists::TABLE,
+        math::TABLE,
+        paths::TABLE,
+        random::TABLE,
+        reflect::TABLE,
+        regexes::TABLE,
+        semver::TABLE,
+        strings::TABLE,
+    ];
+    let rows = families.into_iter().flatten();
+    rows.map(|(name, signature, call)| (*name, Function { signature: Signature(signature), call: *call })).collect()
+});
+
+pub(super) use defaults::author_message;
+pub(super) use paths::clean as paths_clean;
+
+/// The present, for one render.
+pub(super) fn now() -> date::Time {
+    date::Time::now()
+}
+
+/// The function of that name.
+pub(super) fn find(name: &str) -> Option<&'static Function> {
+    FUNCTIONS.get(name)
+}
+
+// Reading arguments. Signatures have been checked, so a wrong type here is a bug in a table.
+
+fn wrong(expected: &str) -> Fault {
+    format!("expected {expected}").into()
+}
+
+/// A string argument. Bytes that are not UTF-8 are refused rather than changed.
+pub(super) fn text(value: &Value) -> Result<&str, Fault> {
+    match value {
+        Value::Str(text) => Ok(text),
+        Value::Raw(_) => Err("text that is not UTF-8 is not supported here".into()),
+        _ => Err(wrong("a string")),
+    }
+}
+
+fn bytes(value: &Value) -> Result<&[u8], Fault> {
+    value.bytes().ok_or_else(|| wrong("a string"))
+}
+
+fn int(value: &Value) -> Result<i64, Fault> {
+    match value {
+        Value::Int(value) => Ok(*value),
+        _ => Err(wrong("an int")),
+    }
+}
+
+fn boolean(value: &Value) -> Result<bool, Fault> {
+    match value {
+        Value::Bool(value) => Ok(*value),
+        _ => Err(wrong("a bool")),
+    }
+}
+
+/// A map argument; nil is Go's nil map.
+fn map(value: &Value) -> Option<&Map> {
+    match value {
+        Value::Map(map) => Some(map),
+        _ => None,
+    }
+}

@@ -1,0 +1,176 @@
+//! The functions every Go template has: comparison, indexing, printing, escaping.
+
+use super::super::compare::{equal, less};
+use super::super::limits::Fault;
+use super::super::print;
+use super::super::value::Value;
+use super::format::sprintf;
+use super::{Context, Row, text};
+
+pub(super) const TABLE: &[Row] = &[
+    // These two are evaluated by the template itself, argument by argument.
+    ("and", "vv*", |_, _| Err("and is evaluated by the template".into())),
+    ("or", "vv*", |_, _| Err("or is evaluated by the template".into())),
+    ("not", "v", |_, args| Ok((!args[0].is_true()).into())),
+    ("len", "v", len),
+    ("index", "vv*", index),
+    ("call", "vv*", |_, args| match args[0].is_nil() {
+        true => Err("call of nil".into()),
+        false => Err(format!("non-function of type {}", args[0].type_name()).into()),
+    }),
+    ("eq", "vv*", eq),
+    ("ne", "vv", |_, args| Ok((!equal(&args[0], &args[1])?).into())),
+    ("lt", "vv", |_, args| Ok(less(&args[0], &args[1])?.into())),
+    ("le", "vv", |_, args| Ok((less(&args[0], &args[1])? || equal(&args[0], &args[1])?).into())),
+    ("gt", "vv", |_, args| Ok((!(less(&args[0], &args[1])? || equal(&args[0], &args[1])?)).into())),
+    ("ge", "vv", |_, args| Ok((!less(&args[0], &args[1])?).into())),
+    ("print", "a*", |_, args| sprint(args).map(Value::from_bytes)),
+    ("println", "a*", sprintln),
+    ("printf", "sa*", |context, args| sprintf(context, text(&args[0])?, &args[1..])),
+    ("html", "a*", |_, args| escaped(args, escape_html)),
+    ("js", "a*", |_, args| escaped(args, escape_js)),
+    ("urlquery", "a*", |_, args| escaped(args, escape_query)),
+];
+
+fn len(_: &Context, args: &[Value]) -> Result<Value, Fault> {
+    let len = match &args[0] {
+        Value::Str(text) => text.len(),
+        Value::Raw(bytes) => bytes.len(),
+        Value::List(list) => list.items.len(),
+        Value::Map(map) => map.len(),
+        Value::Files(files) => files.len(),
+        Value::Nil | Value::NilInterface => return Err("len of nil pointer".into()),
+        other => return Err(format!("len of type {}", other.type_name()).into()),
+    };
+    Ok(Value::Int(len as i64))
+}
+
+fn index(_: &Context, args: &[Value]) -> Result<Value, Fault> {
+    if args[0].is_nil() {
+        return Err("index of untyped nil".into());
+    }
+    args[1..].iter().try_fold(args[0].clone(), |item, key| at(&item, key)).map(Value::as_entry)
+}
+
+fn at(item: &Value, key: &Value) -> Result<Value, Fault> {
+    let position = |len: usize| -> Result<usize, Fault> {
+        let position = match key {
+            Value::Int(index) | Value::Int64(index) => *index,
+            Value::Uint8(index) => i64::from(*index),
+            Value::Uint64(index) => i64::try_from(*index).unwrap_or(i64::MAX),
+            Value::Nil | Value::NilInterface => return Err("cannot index slice/array with nil".into()),
+            other => return Err(format!("cannot index slice/array with type {}", other.type_name()).into()),
+        };
+        match usize::try_from(position) {
+            Ok(position) if position < len => Ok(position),
+            // Go lets the length itself through and then fails within reflect.
+            Ok(position) if position == len => Err("reflect: slice index out of range".into()),
+            _ => Err(format!("index out of range: {position}").into()),
+        }
+    };
+    let name = || match key {
+        Value::Str(name) => Ok(name.clone()),
+        Value::Nil | Value::NilInterface => Err(Fault::from("value is nil; should be of type string")),
+        other => Err(format!("value has type {}; should be string", other.type_name()).into()),
+    };
+    match item {
+        Value::Nil | Value::NilInterface => Err("index of nil pointer".into()),
+        Value::List(list) => Ok(list.items[position(list.items.len())?].clone()),
+        Value::Str(text) => Ok(Value::Uint8(text.as_bytes()[position(text.len())?])),
+        Value::Raw(bytes) => Ok(Value::Uint8(bytes[position(bytes.len())?])),
+        Value::Map(map) => Ok(map.get(&name()?).unwrap_or_else(|| map.zero())),
+        Value::Files(files) => Ok(files.bytes(&name()?)),
+        other => Err(format!("can't index item of type {}", other.type_name()).into()),
+    }
+}
+
+fn eq(_: &Context, args: &[Value]) -> Result<Value, Fault> {
+    let [first, others @ ..] = args else { return Err(MISSING.into()) };
+    if others.is_empty() {
+        return Err(MISSING.into());
+    }
+    for other in others {
+        if equal(first, other)? {
+            return Ok(true.into());
+        }
+    }
+    Ok(false.into())
+}
+
+const MISSING: &str = "missing argument for comparison";
+
+/// `fmt.Sprint`: a space between two arguments when neither is a string.
+fn sprint(args: &[Value]) -> Result<Vec<u8>, Fault> {
+    let mut out = Vec::new();
+    for (index, arg) in args.iter().enumerate() {
+        if index > 0 && arg.bytes().is_none() && args[index - 1].bytes().is_none() {
+            out.push(b' ');
+        }
+        print::append_value(arg, &mut out)?;
+    }
+    Ok(out)
+}
+
+fn sprintln(_: &Context, args: &[Value]) -> Result<Value, Fault> {
+    let mut out = Vec::new();
+    for (index, arg) in args.iter().enumerate() {
+        if index > 0 {
+            out.push(b' ');
+        }
+        print::append_value(arg, &mut out)?;
+    }
+    out.push(b'\n');
+    Ok(Value::from_bytes(out))
+}
+
+/// `template.evalArgs`, then an escaper.
+fn escaped(args: &[Value], escape: fn(&str) -> String) -> Result<Value, Fault> {
+    let printed = sprint(args)?;
+    Ok(escape(&super::super::json::replace_invalid(&printed)).into())
+}
+
+fn escape_html(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '"' => out.push_str("&#34;"),
+            '\'' => out.push_str("&#39;"),
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '\0' => out.push('\u{fffd}'),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+fn escape_js(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\\' => out.push_str("\\\\"),
+            '\'' => out.push_str("\\'"),
+            '"' => out.push_str("\\\""),
+            '<' | '>' | '&' | '=' => out.push_str(&format!("\\u{:04X}", c as u32)),
+            c if c < ' ' => out.push_str(&format!("\\u{:04X}", c as u32)),
+            c if !super::super::template::quote::is_printable(c) => {
+                out.push_str(&format!("\\u{:04X}", c as u32));
+            }
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+fn escape_query(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => out.push(char::from(byte)),
+            b' ' => out.push('+'),
+            other => out.push_str(&format!("%{other:02X}")),
+        }
+    }
+    out
+}

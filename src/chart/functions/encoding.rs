@@ -1,0 +1,178 @@
+//! Base64, base32, checksums and JSON.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use sha2::Digest as _;
+
+use super::super::json::{Style, Unencodable, encode};
+use super::super::limits::Fault;
+use super::super::value::{List, Map, Value, map_from_json};
+use super::{Context, Row, bytes, text};
+
+pub(super) const TABLE: &[Row] = &[
+    ("b64enc", "s", |_, args| Ok(STANDARD.encode(bytes(&args[0])?).into())),
+    ("b64dec", "s", b64dec),
+    ("b32enc", "s", |_, args| Ok(base32_encode(bytes(&args[0])?).into())),
+    ("b32dec", "s", b32dec),
+    ("sha1sum", "s", |_, args| {
+        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA1_FOR_LEGACY_USE_ONLY, bytes(&args[0])?);
+        Ok(hex(digest.as_ref()).into())
+    }),
+    ("sha256sum", "s", |_, args| Ok(hex(&sha2::Sha256::digest(bytes(&args[0])?)).into())),
+    ("sha512sum", "s", |_, args| Ok(hex(&sha2::Sha512::digest(bytes(&args[0])?)).into())),
+    ("adler32sum", "s", |_, args| Ok(adler32(bytes(&args[0])?).to_string().into())),
+    ("toJson", "a", |_, args| swallowed(encode(&args[0], HTML))),
+    ("mustToJson", "a", |_, args| raised(encode(&args[0], HTML))),
+    ("toPrettyJson", "a", |_, args| swallowed(encode(&args[0], PRETTY))),
+    ("mustToPrettyJson", "a", |_, args| raised(encode(&args[0], PRETTY))),
+    ("toRawJson", "a", |_, args| raised(encode(&args[0], Style { escape_html: false, indent: false }))),
+    ("mustToRawJson", "a", |_, args| raised(encode(&args[0], Style { escape_html: false, indent: false }))),
+    ("fromJson", "s", from_json),
+    ("fromJsonArray", "s", from_json_array),
+    ("mustFromJson", "s", |_, args| match serde_json::from_str(text(&args[0])?) {
+        Ok(json) => Ok(Value::from_json(&json)),
+        Err(error) => Err(error.to_string().into()),
+    }),
+];
+
+const HTML: Style = Style { escape_html: true, indent: false };
+const PRETTY: Style = Style { escape_html: true, indent: true };
+
+fn swallowed(result: Result<String, Unencodable>) -> Result<Value, Fault> {
+    match result {
+        Ok(json) => Ok(json.into()),
+        Err(Unencodable::Value(_)) => Ok("".into()),
+        Err(Unencodable::Limit(fault)) => Err(fault),
+    }
+}
+
+fn raised(result: Result<String, Unencodable>) -> Result<Value, Fault> {
+    match result {
+        Ok(json) => Ok(json.into()),
+        Err(Unencodable::Value(message)) => Err(message.into()),
+        Err(Unencodable::Limit(fault)) => Err(fault),
+    }
+}
+
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Go ignores line breaks, and returns the error's text in place of the data.
+fn b64dec(_: &Context, args: &[Value]) -> Result<Value, Fault> {
+    let encoded: Vec<u8> = bytes(&args[0])?.iter().copied().filter(|byte| !matches!(byte, b'\r' | b'\n')).collect();
+    Ok(match STANDARD.decode(&encoded) {
+        Ok(data) => Value::from_bytes(data),
+        Err(error) => format!("illegal base64 data at input byte {}", illegal_byte(&encoded, &error)).into(),
+    })
+}
+
+fn illegal_byte(encoded: &[u8], error: &base64::DecodeError) -> usize {
+    match error {
+        base64::DecodeError::InvalidByte(at, _) | base64::DecodeError::InvalidLastSymbol(at, _) => *at,
+        _ => encoded.len() / 4 * 4,
+    }
+}
+
+const BASE32: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+
+fn base32_encode(data: &[u8]) -> String {
+    let mut out = String::with_capacity(data.len().div_ceil(5) * 8);
+    for chunk in data.chunks(5) {
+        let mut block = [0u8; 8];
+        block[3..3 + chunk.len()].copy_from_slice(chunk);
+        let bits = u64::from_be_bytes(block);
+        let used = (chunk.len() * 8).div_ceil(5);
+        for index in 0..8 {
+            let symbol = BASE32[(bits >> (35 - index * 5) & 31) as usize];
+            out.push(if index < used { char::from(symbol) } else { '=' });
+        }
+    }
+    out
+}
+
+fn b32dec(_: &Context, args: &[Value]) -> Result<Value, Fault> {
+    let encoded: Vec<u8> = bytes(&args[0])?.iter().copied().filter(|byte| !matches!(byte, b'\r' | b'\n')).collect();
+    Ok(match base32_decode(&encoded) {
+        Ok(data) => Value::from_bytes(data),
+        Err(at) => format!("illegal base32 data at input byte {at}").into(),
+    })
+}
+
+fn base32_decode(encoded: &[u8]) -> Result<Vec<u8>, usize> {
+    let data = encoded.iter().position(|byte| *byte == b'=').unwrap_or(encoded.len());
+    if !encoded.len().is_multiple_of(8) || encoded.len() - data > 6 || encoded[data..].iter().any(|byte| *byte != b'=')
+    {
+        return Err(encoded.len() / 8 * 8);
+    }
+    let (mut out, mut bits, mut held) = (Vec::new(), 0u32, 0);
+    for (index, byte) in encoded[..data].iter().enumerate() {
+        let symbol = BASE32.iter().position(|symbol| symbol == byte).ok_or(index)?;
+        bits = bits << 5 | symbol as u32;
+        held += 5;
+        if held >= 8 {
+            held -= 8;
+            out.push((bits >> held & 0xff) as u8);
+        }
+    }
+    Ok(out)
+}
+
+fn adler32(data: &[u8]) -> u32 {
+    const MODULUS: u32 = 65521;
+    let (a, b) = data.iter().fold((1, 0), |(a, b), byte| {
+        let a = (a + u32::from(*byte)) % MODULUS;
+        (a, (b + a) % MODULUS)
+    });
+    b << 16 | a
+}
+
+/// Helm returns a map with the key `Error` instead of failing.
+fn from_json(context: &Context, args: &[Value]) -> Result<Value, Fault> {
+    let json = serde_json::from_str(text(&args[0])?).map_err(|error| error.to_string());
+    Ok(object_or_error(context, json))
+}
+
+/// The map, or Helm's map with the key `Error`.
+pub(super) fn object_or_error(context: &Context, json: Result<serde_json::Value, String>) -> Value {
+    let map = match json {
+        Ok(serde_json::Value::Object(entries)) => map_from_json(&entries),
+        Ok(serde_json::Value::Null) => Map::new(Default::default()),
+        Ok(other) => error_map(not_a(&other, "map[string]interface {}")),
+        Err(message) => error_map(message),
+    };
+    context.map(map)
+}
+
+fn error_map(message: String) -> Map {
+    Map::new([("Error".into(), Value::from(message))].into_iter().collect())
+}
+
+fn from_json_array(_: &Context, args: &[Value]) -> Result<Value, Fault> {
+    let json = serde_json::from_str(text(&args[0])?).map_err(|error| error.to_string());
+    Ok(array_or_error(json))
+}
+
+/// The list, or Helm's list of the error's text.
+pub(super) fn array_or_error(json: Result<serde_json::Value, String>) -> Value {
+    let items = match json {
+        Ok(serde_json::Value::Array(items)) => items.iter().map(Value::from_json).collect(),
+        Ok(serde_json::Value::Null) => Vec::new(),
+        Ok(other) => vec![not_a(&other, "[]interface {}").into()],
+        Err(message) => vec![message.into()],
+    };
+    Value::List(List::new(items))
+}
+
+/// `encoding/json`'s refusal.
+fn not_a(json: &serde_json::Value, target: &str) -> String {
+    let kind = match json {
+        serde_json::Value::Null => "null",
+        serde_json::Value::Bool(_) => "bool",
+        serde_json::Value::Number(_) => "number",
+        serde_json::Value::String(_) => "string",
+        serde_json::Value::Array(_) => "array",
+        serde_json::Value::Object(_) => "object",
+    };
+    format!("json: cannot unmarshal {kind} into Go value of type {target}")
+}

@@ -1,0 +1,42 @@
+//! Helm's own functions. `include` and `tpl` execute templates; their bodies are in [`template`](super::super::template).
+
+use std::collections::BTreeMap;
+
+use super::super::limits::Fault;
+use super::super::value::{Map, Value};
+use super::super::yaml;
+use super::encoding::{array_or_error, object_or_error};
+use super::{Context, Row, text};
+
+pub(super) const TABLE: &[Row] = &[
+    ("toYaml", "a", |context, args| {
+        let text = yaml::to_yaml(&args[0])?;
+        context.budget.text(text.len())?;
+        Ok(text.into())
+    }),
+    ("fromYaml", "s", |context, args| {
+        let json = yaml::parse(text(&args[0])?).map_err(|error| error.to_string());
+        Ok(object_or_error(context, json))
+    }),
+    ("fromYamlArray", "s", |_, args| {
+        Ok(array_or_error(yaml::parse(text(&args[0])?).map_err(|error| error.to_string())))
+    }),
+    ("include", "sa", |_, _| unreachable_body("include")),
+    ("tpl", "sa", |_, _| unreachable_body("tpl")),
+    // Without a cluster to ask, Helm answers an empty map, and so do we.
+    ("lookup", "ssss", |context, _| Ok(context.map(Map::new(BTreeMap::new())))),
+    // Helm looks names up only when asked to.
+    ("getHostByName", "s", |_, _| Ok("".into())),
+    ("toYamlPretty", "a", |_, _| unsupported("toYamlPretty")),
+    ("toToml", "a", |_, _| unsupported("toToml")),
+    ("fromToml", "s", |_, _| unsupported("fromToml")),
+];
+
+fn unreachable_body(name: &str) -> Result<Value, Fault> {
+    Err(format!("{name} needs templates to call").into())
+}
+
+/// What a function that is known but not built answers.
+pub(super) fn unsupported(name: &str) -> Result<Value, Fault> {
+    Err(format!("the template function {name} is not supported by this provider").into())
+}

@@ -1,0 +1,129 @@
+//! Methods that templates call on Helm's objects: `.Files.Get`, `.Capabilities.APIVersions.Has`, `.Values.AsMap` …
+
+use super::super::limits::Fault;
+use super::super::print::{KUBE_VERSION, SEMVER};
+use super::super::value::{Element, MapType, Value};
+use super::super::yaml;
+use super::semver::Version;
+use super::{Context, Signature, text};
+
+/// A method's body: receiver, context, arguments.
+pub(in crate::chart) type Body = fn(&Value, &Context, &[Value]) -> Result<Value, Fault>;
+
+/// A method of a value.
+#[derive(Clone, Copy)]
+pub(in crate::chart) struct Method {
+    pub signature: Signature,
+    pub call: Body,
+}
+
+type Row = (&'static str, &'static str, Body);
+
+const FILES: &[Row] = &[
+    ("Get", "s", |value, _, args| files(value).map(|files| files.get(text(&args[0]).unwrap_or_default()))),
+    ("GetBytes", "s", |value, _, args| files(value).map(|files| files.bytes(text(&args[0]).unwrap_or_default()))),
+    ("Glob", "s", |value, _, args| Ok(Value::Files(files(value)?.glob(text(&args[0])?).into()))),
+    ("Lines", "s", |value, _, args| Ok(files(value)?.lines(text(&args[0])?))),
+    ("AsConfig", "", |value, _, _| files(value)?.as_config()),
+    ("AsSecrets", "", |value, _, _| files(value)?.as_secrets()),
+];
+
+const VERSION_SET: &[Row] = &[("Has", "s", |value, _, args| {
+    let Value::List(list) = value else { return Ok(false.into()) };
+    Ok(list.items.iter().any(|item| item.bytes() == args[0].bytes()).into())
+})];
+
+const VALUES: &[Row] = &[
+    ("AsMap", "", |value, _, _| match value {
+        Value::Map(map) => Ok(Value::Map(map.seen_as(MapType::Any))),
+        other => Ok(other.clone()),
+    }),
+    ("YAML", "", |value, _, _| Ok(format!("{}\n", yaml::to_yaml(value)?).into())),
+    ("Table", "s", |value, _, args| {
+        text(&args[0])?.split('.').try_fold(value.clone(), |table, name| match &table {
+            Value::Map(map) => match map.get(name) {
+                Some(Value::Map(inner)) => Ok(Value::Map(inner.seen_as(MapType::Values))),
+                _ => Err(format!("\"{name}\" is not a table").into()),
+            },
+            _ => Err(format!("\"{name}\" is not a table").into()),
+        })
+    }),
+];
+
+const KUBE: &[Row] = &[
+    ("String", "", |value, _, _| Ok(field(value, "Version"))),
+    ("GitVersion", "", |value, _, _| Ok(field(value, "Version"))),
+];
+
+const VERSION: &[Row] = &[
+    ("Major", "", |value, _, _| Ok(Value::Uint64(version(value)?.number("Major")))),
+    ("Minor", "", |value, _, _| Ok(Value::Uint64(version(value)?.number("Minor")))),
+    ("Patch", "", |value, _, _| Ok(Value::Uint64(version(value)?.number("Patch")))),
+    ("Prerelease", "", |value, _, _| Ok(version(value)?.part("Prerelease").into())),
+    ("Metadata", "", |value, _, _| Ok(version(value)?.part("Metadata").into())),
+    ("Original", "", |value, _, _| Ok(version(value)?.part("Original").into())),
+    ("String", "", |value, _, _| Ok(version(value)?.part("String").into())),
+    ("Compare", "a", |value, _, args| Ok(Value::Int(version(value)?.compare(&version(&args[0])?) as i64))),
+    ("LessThan", "a", |value, _, args| Ok(version(value)?.compare(&version(&args[0])?).is_lt().into())),
+    ("LessThanEqual", "a", |value, _, args| Ok(version(value)?.compare(&version(&args[0])?).is_le().into())),
+    ("GreaterThan", "a", |value, _, args| Ok(version(value)?.compare(&version(&args[0])?).is_gt().into())),
+    ("GreaterThanEqual", "a", |value, _, args| Ok(version(value)?.compare(&version(&args[0])?).is_ge().into())),
+    ("Equal", "a", |value, _, args| Ok(version(value)?.compare(&version(&args[0])?).is_eq().into())),
+];
+
+const TIME: &[Row] = &[
+    ("Format", "s", |value, _, args| Ok(time(value)?.format(text(&args[0])?).into())),
+    ("String", "", |value, _, _| Ok(time(value)?.to_string().into())),
+    ("UTC", "", |value, _, _| Ok(Value::Time(time(value)?))),
+    ("Unix", "", |value, _, _| Ok(Value::Int64(time(value)?.0.unix_timestamp()))),
+    ("Year", "", |value, _, _| Ok(Value::Int(time(value)?.0.year().into()))),
+    ("Day", "", |value, _, _| Ok(Value::Int(time(value)?.0.day().into()))),
+    ("Hour", "", |value, _, _| Ok(Value::Int(time(value)?.0.hour().into()))),
+    ("Minute", "", |value, _, _| Ok(Value::Int(time(value)?.0.minute().into()))),
+    ("Second", "", |value, _, _| Ok(Value::Int(time(value)?.0.second().into()))),
+    ("YearDay", "", |value, _, _| Ok(Value::Int(time(value)?.0.ordinal().into()))),
+];
+
+/// The method of that name on that value.
+pub(in crate::chart) fn find(receiver: &Value, name: &str) -> Option<Method> {
+    let table = match receiver {
+        Value::Files(_) => FILES,
+        Value::List(list) if list.element == Element::VersionSet => VERSION_SET,
+        Value::Map(map) if map.ty() == MapType::Values => VALUES,
+        Value::Struct(value) if value.type_name == KUBE_VERSION => KUBE,
+        Value::Struct(value) if value.type_name == SEMVER => VERSION,
+        Value::Time(_) => TIME,
+        _ => return None,
+    };
+    let (_, signature, call) = table.iter().find(|(known, ..)| *known == name)?;
+    Some(Method { signature: Signature(signature), call: *call })
+}
+
+fn wrong_receiver() -> Fault {
+    "the method does not belong to this value".into()
+}
+
+fn files(value: &Value) -> Result<&super::super::files::Files, Fault> {
+    match value {
+        Value::Files(files) => Ok(files),
+        _ => Err(wrong_receiver()),
+    }
+}
+
+fn time(value: &Value) -> Result<super::date::Time, Fault> {
+    match value {
+        Value::Time(time) => Ok(*time),
+        _ => Err(wrong_receiver()),
+    }
+}
+
+fn version(value: &Value) -> Result<Version, Fault> {
+    Version::from_value(value).ok_or_else(wrong_receiver)
+}
+
+fn field(value: &Value, name: &str) -> Value {
+    match value {
+        Value::Struct(value) => value.field(name).cloned().unwrap_or(Value::Nil),
+        _ => Value::Nil,
+    }
+}

@@ -1,0 +1,288 @@
+//! One render: the values that templates see, the order in which Helm executes them, and the result.
+
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write as _;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use serde_json::{Map as JsonMap, Value as Json};
+
+use super::capabilities::KubeVersion;
+use super::dependencies::{Node, resolve};
+use super::error::ChartError;
+use super::functions::{self, Context, author_message};
+use super::json::replace_invalid;
+use super::limits::{Budget, Fault};
+use super::manifest::{self, Document};
+use super::template::{Env, Namespace, ParseError, Tree, execute, parse, without_no_value};
+use super::value::{Map, MapType, Value, map_from_json};
+use super::values::{Nulls, coalesce};
+use super::{Chart, TemplateFile, schema};
+
+/// What a chart is rendered for.
+#[derive(Debug, Clone)]
+pub struct Release<'a> {
+    /// `.Release.Name`.
+    pub name: &'a str,
+    /// `.Release.Namespace`.
+    pub namespace: &'a str,
+    /// `.Release.Revision`, 1 for the first installation.
+    pub revision: u32,
+    /// `.Release.IsInstall`; the opposite is `.Release.IsUpgrade`.
+    pub is_install: bool,
+    /// `.Capabilities.KubeVersion`.
+    pub kube_version: &'a KubeVersion,
+    /// `.Capabilities.APIVersions`: groups with versions (`apps/v1`), and with kinds (`apps/v1/Deployment`).
+    pub api_versions: &'a [String],
+    /// The user's values, an object; null deletes a default.
+    pub values: &'a Json,
+}
+
+/// A rendered chart.
+#[derive(Debug, Clone, Default)]
+pub struct Rendered {
+    /// Kubernetes objects in Helm's order of installation, without hooks.
+    pub documents: Vec<Document>,
+    /// Objects with a `helm.sh/hook` annotation.
+    pub hooks: Vec<Document>,
+    /// Files of the `crds` directories, which Helm installs before everything else and never renders.
+    pub crds: Vec<Crd>,
+}
+
+/// A file of a `crds` directory.
+#[derive(Debug, Clone)]
+pub struct Crd {
+    /// Path with the chart's name first.
+    pub path: String,
+    /// Its text; may hold several documents.
+    pub text: String,
+}
+
+impl Rendered {
+    /// What `helm template` prints: documents, then hooks, without CRDs.
+    pub fn to_text(&self) -> String {
+        let mut out = String::new();
+        for Document { template, text, .. } in &self.documents {
+            // Writing to a String cannot fail.
+            let _ = write!(out, "---\n# Source: {template}\n{text}\n");
+        }
+        let mut out = format!("{}\n", out.trim());
+        for Document { template, text, .. } in &self.hooks {
+            let _ = write!(out, "---\n# Source: {template}\n{text}\n");
+        }
+        out
+    }
+}
+
+/// The stack of a render. Pages that are not used are never touched.
+const STACK: usize = 256 << 20;
+
+/// Renders on a thread of its own: templates recurse as deep as Helm lets them, which a caller's stack may not hold.
+pub(super) fn render(chart: &Chart, release: &Release<'_>) -> Result<Rendered, ChartError> {
+    let failed = |reason: &str| ChartError::Render { reason: reason.to_owned() };
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().name("chart-render".to_owned()).stack_size(STACK);
+        let thread = thread.spawn_scoped(scope, || run(chart, release));
+        thread.map_err(|error| failed(&error.to_string()))?.join().map_err(|_| failed("rendering panicked"))?
+    })
+}
+
+fn run(chart: &Chart, release: &Release<'_>) -> Result<Rendered, ChartError> {
+    let values_error = |reason: String| ChartError::Values { reason };
+    let given = match release.values {
+        Json::Null => JsonMap::new(),
+        Json::Object(values) => values.clone(),
+        _ => return Err(values_error("the values are not a map".to_owned())),
+    };
+    let node = resolve(chart, &given).map_err(values_error)?;
+    let mut values = given;
+    coalesce(&node, &mut values, Nulls::Delete).map_err(values_error)?;
+    schema::validate(&node, &values).map_err(values_error)?;
+    chart.check_kube_version(release.kube_version)?;
+
+    let context = Context { budget: Budget::default(), now: functions::now(), maps: RefCell::new(Vec::new()) };
+    let env = Env { context, included: RefCell::new(HashMap::new()) };
+    let mut files = Vec::new();
+    let root =
+        Scope { release: release_map(release), capabilities: release.kube_version.to_value(release.api_versions) };
+    root.chart(&env, &node, "", Value::Map(map_from_json(&values).seen_as(MapType::Values)), &mut files);
+    let rendered = execute_all(&env, files)?;
+    assemble(&node, rendered)
+}
+
+/// A template with what it sees.
+struct Prepared<'c> {
+    path: String,
+    base_path: String,
+    file: &'c TemplateFile,
+    /// The chart's path differs from the one the template was parsed under.
+    renamed: bool,
+    scope: Map,
+}
+
+/// What all templates of a render see alike.
+struct Scope {
+    release: Value,
+    capabilities: Value,
+}
+
+impl Scope {
+    /// Prepares a chart's templates and those of its subcharts; returns what its parent sees in `.Subcharts`.
+    fn chart<'c>(
+        &self,
+        env: &Env,
+        node: &Node<'c>,
+        parent: &str,
+        values: Value,
+        prepared: &mut Vec<Prepared<'c>>,
+    ) -> Value {
+        let path = if parent.is_empty() { node.name.clone() } else { format!("{parent}/charts/{}", node.name) };
+        let subcharts = Map::new(BTreeMap::new());
+        let mut metadata = Cow::Borrowed(&node.chart.metadata);
+        if metadata.dependencies.len() != node.requirements.len() {
+            metadata.to_mut().dependencies.clone_from(&node.requirements);
+        }
+        let entries: [(&str, Value); 6] = [
+            ("Chart", metadata.to_value(&node.name, parent.is_empty())),
+            ("Files", Value::Files(Rc::new(node.chart.files.clone()))),
+            ("Release", self.release.clone()),
+            ("Capabilities", self.capabilities.clone()),
+            ("Values", values.clone()),
+            ("Subcharts", Value::Map(subcharts.clone())),
+        ];
+        let scope = Map::new(entries.into_iter().map(|(key, value)| (key.into(), value)).collect());
+        // Scopes and values are freed with the maps that functions make, whatever refers to whatever.
+        env.context.map(scope.clone());
+        for child in &node.children {
+            let own = match &values {
+                Value::Map(values) => values.get(&child.name),
+                _ => None,
+            };
+            let own = match own {
+                Some(Value::Map(own)) => own.seen_as(MapType::Values),
+                _ => Map::typed(MapType::Values, BTreeMap::new()),
+            };
+            let seen = self.chart(env, child, &path, Value::Map(own), prepared);
+            subcharts.set(child.name.as_str(), seen);
+        }
+        let is_library = node.chart.metadata.kind.eq_ignore_ascii_case("library");
+        for file in &node.chart.templates {
+            if is_library && !file.is_partial() {
+                continue;
+            }
+            let own_path = format!("{path}/{}", file.name);
+            prepared.push(Prepared {
+                renamed: own_path != file.path,
+                path: own_path,
+                base_path: format!("{path}/templates"),
+                file,
+                scope: scope.clone(),
+            });
+        }
+        Value::Map(scope)
+    }
+}
+
+fn release_map(release: &Release<'_>) -> Value {
+    let entries: [(&str, Value); 6] = [
+        ("Name", release.name.into()),
+        ("Namespace", release.namespace.into()),
+        ("IsInstall", release.is_install.into()),
+        ("IsUpgrade", (!release.is_install).into()),
+        ("Revision", Value::Int(release.revision.into())),
+        ("Service", "Helm".into()),
+    ];
+    Value::Map(Map::new(entries.into_iter().map(|(key, value)| (key.into(), value)).collect()))
+}
+
+/// Executes every file that is no partial. Helm goes from the longest path to the shortest, in reverse order.
+fn execute_all(env: &Env, mut files: Vec<Prepared<'_>>) -> Result<Vec<(String, String)>, ChartError> {
+    let order = |path: &str| (path.matches('/').count(), path.to_owned());
+    files.sort_by_cached_key(|file| std::cmp::Reverse(order(&file.path)));
+    let trees = files.iter().map(parsed).collect::<Result<Vec<_>, _>>()?;
+    let mut namespace = Namespace::new(None);
+    for tree in trees.iter().flat_map(|trees| trees.iter()) {
+        namespace.add(tree);
+    }
+    let mut rendered = Vec::new();
+    for file in files.iter().filter(|file| !file.file.is_partial()) {
+        let about = [("Name", file.path.as_str()), ("BasePath", file.base_path.as_str())];
+        let about = about.into_iter().map(|(key, value)| (key.into(), value.into())).collect();
+        file.scope.set("Template", Value::Map(Map::typed(MapType::Values, about)));
+        let mut out = Vec::new();
+        if let Some(tree) = namespace.find(&file.path) {
+            let data = Value::Map(file.scope.seen_as(MapType::Values));
+            execute(env, &namespace, tree, data, &mut out).map_err(|fault| execution_error(&file.path, fault))?;
+        }
+        rendered.push((file.path.clone(), replace_invalid(&without_no_value(out))));
+    }
+    Ok(rendered)
+}
+
+fn parsed(file: &Prepared<'_>) -> Result<Arc<[Tree]>, ChartError> {
+    let error = |error: &ParseError| {
+        // Helm shows only what follows the last colon.
+        let reason = error.message.rsplit(": ").next().unwrap_or_default().to_owned();
+        ChartError::Parse { template: file.path.clone(), line: error.line, reason }
+    };
+    if file.renamed {
+        return file.file.parse_as(&file.path).map_err(|failed| error(&failed));
+    }
+    file.file.trees.clone().map_err(|failed| error(&failed))
+}
+
+/// Helm's cleaned message: of an author's own words, only these and the place.
+fn execution_error(path: &str, fault: Fault) -> ChartError {
+    let location = fault.0.strip_prefix("template: ").and_then(|rest| rest.split(": ").next()).unwrap_or(path);
+    let mut parts = location.rsplitn(3, ':');
+    let (_, line) = (parts.next(), parts.next());
+    let line = line.and_then(|line| line.parse().ok());
+    let reason = match author_message(&fault.0) {
+        Some(message) => format!("execution error at ({location}): {message}"),
+        None => fault.0.clone(),
+    };
+    ChartError::Execute { template: path.to_owned(), line, reason }
+}
+
+/// Cuts the rendered files into documents, in order of their paths, then of their kinds.
+fn assemble(node: &Node<'_>, mut files: Vec<(String, String)>) -> Result<Rendered, ChartError> {
+    files.retain(|(path, text)| !path.ends_with("NOTES.txt") && !text.trim().is_empty());
+    files.sort();
+    let mut rendered = Rendered::default();
+    for (path, text) in files {
+        for document in manifest::split(&path, &text)? {
+            match document.hook {
+                None => rendered.documents.push(document),
+                Some(_) => rendered.hooks.push(document),
+            }
+        }
+    }
+    rendered.documents.sort_by(|a, b| a.rank().cmp(&b.rank()));
+    rendered.hooks.sort_by(|a, b| a.rank().cmp(&b.rank()));
+    collect_crds(node, "", &mut rendered.crds);
+    Ok(rendered)
+}
+
+fn collect_crds(node: &Node<'_>, parent: &str, crds: &mut Vec<Crd>) {
+    let path = if parent.is_empty() { node.name.clone() } else { format!("{parent}/charts/{}", node.name) };
+    let is_manifest = |name: &str| [".yaml", ".yml", ".json"].iter().any(|end| name.ends_with(end));
+    for (name, data) in node.chart.files.iter().filter(|(name, _)| name.starts_with("crds/") && is_manifest(name)) {
+        crds.push(Crd { path: format!("{path}/{name}"), text: replace_invalid(data) });
+    }
+    for child in &node.children {
+        collect_crds(child, &path, crds);
+    }
+}
+
+impl TemplateFile {
+    /// Partials define templates and print nothing themselves.
+    fn is_partial(&self) -> bool {
+        self.name.rsplit('/').next().is_some_and(|name| name.starts_with('_'))
+    }
+
+    pub(super) fn parse_as(&self, path: &str) -> Result<Arc<[Tree]>, ParseError> {
+        parse(path, self.text.to_string(), &|name| functions::find(name).is_some()).map(Arc::from)
+    }
+}

@@ -1,0 +1,87 @@
+//! `values.schema.json`: compiled once per chart with boon, whose author also wrote the validator that Helm uses,
+//! so that its messages are Helm's. Loads nothing from the network or the disk.
+
+use std::fmt::Write as _;
+
+use boon::{Compiler, SchemaIndex, Schemas, UrlLoader};
+use serde_json::{Map, Value};
+
+use super::dependencies::Node;
+
+/// A chart's schema.
+pub(super) struct Schema {
+    schemas: Schemas,
+    index: SchemaIndex,
+}
+
+impl std::fmt::Debug for Schema {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("Schema")
+    }
+}
+
+const LOCATION: &str = "file:///values.schema.json";
+
+struct NoLoader;
+
+impl UrlLoader for NoLoader {
+    fn load(&self, url: &str) -> Result<Value, Box<dyn std::error::Error>> {
+        Err(format!("the schema refers to {url}; other files are not loaded").into())
+    }
+}
+
+impl Schema {
+    pub(super) fn parse(json: &[u8]) -> Result<Self, String> {
+        let json: Value = serde_json::from_slice(json).map_err(|error| error.to_string())?;
+        let mut compiler = Compiler::new();
+        compiler.use_loader(Box::new(NoLoader));
+        compiler.add_resource(LOCATION, json).map_err(|error| error.to_string())?;
+        let mut schemas = Schemas::new();
+        let index = compiler.compile(LOCATION, &mut schemas).map_err(|error| error.to_string())?;
+        Ok(Self { schemas, index })
+    }
+
+    fn validate(&self, values: &Map<String, Value>) -> Result<(), String> {
+        let values = Value::Object(values.clone());
+        self.schemas.validate(&values, self.index).map_err(|error| {
+            let text = error.to_string();
+            // The first line only repeats where the schema is.
+            text.split_once('\n').map_or(text.clone(), |(_, places)| places.to_owned())
+        })
+    }
+}
+
+/// Checks values against the schemas of a chart and its subcharts; the message lists every chart and place.
+pub(super) fn validate(node: &Node<'_>, values: &Map<String, Value>) -> Result<(), String> {
+    let problems = problems(node, values);
+    match problems.is_empty() {
+        true => Ok(()),
+        false => {
+            Err(format!("values don't meet the specifications of the schema(s) in the following chart(s):\n{problems}"))
+        }
+    }
+}
+
+fn problems(node: &Node<'_>, values: &Map<String, Value>) -> String {
+    let mut out = String::new();
+    if let Some(schema) = &node.chart.schema {
+        let result = match schema {
+            Ok(schema) => schema.validate(values),
+            Err(reason) => Err(reason.clone()),
+        };
+        if let Err(reason) = result {
+            // Writing to a String cannot fail.
+            let _ = write!(out, "{}:\n{reason}\n", node.name);
+        }
+    }
+    for child in &node.children {
+        match values.get(&child.name) {
+            None | Some(Value::Null) => {}
+            Some(Value::Object(values)) => out.push_str(&problems(child, values)),
+            Some(_) => {
+                let _ = writeln!(out, "{}:\ninvalid type for values: expected object (map)", child.name);
+            }
+        }
+    }
+    out
+}

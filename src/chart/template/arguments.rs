@@ -1,0 +1,241 @@
+//! Calls of functions: Go's checks of argument counts and types, and the functions that execute templates themselves.
+
+use super::exec::{At, Namespace, State, execute};
+use super::parser::parse;
+use super::quote;
+use super::tree::Expr;
+use crate::chart::functions::{self, Param, Signature};
+use crate::chart::limits::Fault;
+use crate::chart::value::{MapType, Value};
+
+/// Helm's limit for including one template within itself.
+const MAX_INCLUDES: usize = 1000;
+
+impl<'a> State<'a> {
+    /// Calls a function. `args` has the function's own name first; `last` is what is piped into it.
+    pub(super) fn function(
+        &mut self,
+        dot: &Value,
+        name: &str,
+        at: At<'a>,
+        args: &'a [Expr],
+        last: Option<Value>,
+    ) -> Result<Value, Fault> {
+        let Some(function) = functions::find(name) else {
+            return Err(self.fault(format!("{} is not a defined function", quote::quote(name))));
+        };
+        if name == "and" || name == "or" {
+            return self.and_or(dot, name, args, last);
+        }
+        let values = self.arguments(dot, name, function.signature, args, last)?;
+        let result = match name {
+            "include" => self.include(&values),
+            "tpl" => self.tpl(&values),
+            _ => (function.call)(&self.env.context, &values),
+        };
+        result.map_err(|fault| {
+            self.at = at;
+            self.fault(format!("error calling {name}: {}", fault.0))
+        })
+    }
+
+    /// The arguments of a call, checked against its signature.
+    pub(super) fn arguments(
+        &mut self,
+        dot: &Value,
+        name: &str,
+        signature: Signature,
+        args: &'a [Expr],
+        last: Option<Value>,
+    ) -> Result<Vec<Value>, Fault> {
+        let args = args.get(1..).unwrap_or_default();
+        let count = args.len() + usize::from(last.is_some());
+        let fixed = signature.fixed();
+        if signature.is_variadic() {
+            if count < fixed {
+                let got = args.len();
+                return Err(self.fault(format!("wrong number of args for {name}: want at least {fixed} got {got}")));
+            }
+        } else if count != fixed {
+            return Err(self.fault(format!("wrong number of args for {name}: want {fixed} got {count}")));
+        }
+        let mut values = Vec::with_capacity(count);
+        for (index, arg) in args.iter().enumerate() {
+            let value = self.argument(dot, signature.param(index), arg)?;
+            values.push(value);
+        }
+        if let Some(last) = last {
+            let value = self.check_type(last, signature.param(args.len()))?;
+            values.push(value);
+        }
+        Ok(values)
+    }
+
+    /// `and` and `or` stop at the first argument that decides.
+    fn and_or(&mut self, dot: &Value, name: &str, args: &'a [Expr], last: Option<Value>) -> Result<Value, Fault> {
+        if args.len() < 2 && last.is_none() {
+            return Err(self.fault(format!("wrong number of args for {name}: want at least 1 got 0")));
+        }
+        let mut value = Value::Nil;
+        for arg in args.get(1..).unwrap_or_default() {
+            value = self.argument(dot, Param::Reflect, arg)?;
+            if value.is_true() == (name == "or") {
+                return Ok(value);
+            }
+        }
+        Ok(last.unwrap_or(value))
+    }
+
+    /// An argument whose type nobody asks for: what fields are taken of.
+    pub(super) fn untyped_argument(&mut self, dot: &Value, expr: &'a Expr) -> Result<Value, Fault> {
+        self.at = At::Expr(expr);
+        self.evaluated(dot, expr).unwrap_or_else(|| self.constant(dot, expr))
+    }
+
+    /// The value of an expression that is not a constant.
+    fn evaluated(&mut self, dot: &Value, expr: &'a Expr) -> Option<Result<Value, Fault>> {
+        let value = match expr {
+            Expr::Dot(_) => Ok(dot.clone()),
+            Expr::Field(_, fields) => self.field_chain(dot, dot.clone(), fields, At::Expr(expr), &[], None),
+            Expr::Variable(..) => self.variable_node(dot, expr, &[], None),
+            Expr::Pipe(pipe) => self.pipeline(dot, pipe),
+            Expr::Identifier(_, name) => self.function(dot, name, At::Expr(expr), &[], None),
+            Expr::Chain(..) => self.chain(dot, expr, &[], None),
+            Expr::Nil(_) | Expr::Bool(..) | Expr::Number(..) | Expr::String(..) => return None,
+        };
+        Some(value)
+    }
+
+    fn argument(&mut self, dot: &Value, param: Param, expr: &'a Expr) -> Result<Value, Fault> {
+        self.at = At::Expr(expr);
+        if let Some(value) = self.evaluated(dot, expr) {
+            return self.check_type(value?, param);
+        }
+        let expected = |what: &str| Err(format!("expected {what}; found {expr}"));
+        let constant = match (param, expr) {
+            (param, Expr::Nil(_)) => match param.can_be_nil() {
+                true => Ok(Value::Nil),
+                false => Err(format!("cannot assign nil to {}", param.type_name())),
+            },
+            (Param::Any | Param::Reflect, constant) => return self.constant(dot, constant),
+            (Param::Bool, Expr::Bool(_, value)) => Ok(Value::Bool(*value)),
+            (Param::Bool, _) => expected("bool"),
+            (Param::String, Expr::String(_, value, _)) => Ok(Value::Str(value.clone())),
+            (Param::String, _) => expected("string"),
+            (Param::Int, Expr::Number(_, number)) => match number.int {
+                Some(value) => Ok(Value::Int(value)),
+                None => expected("integer"),
+            },
+            (Param::Int, _) => expected("integer"),
+            (Param::Float, Expr::Number(_, number)) => match number.float {
+                Some(value) => Ok(Value::Float(value)),
+                None => expected("float"),
+            },
+            (Param::Float, _) => expected("float"),
+            (Param::Map | Param::Time, expr) => {
+                Err(format!("can't handle {expr} for arg of type {}", param.type_name()))
+            }
+        };
+        constant.map_err(|message| self.fault(message))
+    }
+
+    /// Go's `validateType`: the value as the parameter's type, or an error.
+    fn check_type(&self, value: Value, param: Param) -> Result<Value, Fault> {
+        let fits = match (param, &value) {
+            (Param::Any | Param::Reflect, _) => return Ok(value.flatten()),
+            (Param::Map, Value::Nil) => return Ok(Value::Nil),
+            (_, Value::Nil) => {
+                return Err(self.fault(format!("invalid value; expected {}", param.type_name())));
+            }
+            (Param::String, Value::Str(_) | Value::Raw(_)) => true,
+            (Param::Int, Value::Int(_)) => true,
+            (Param::Float, Value::Float(_)) => true,
+            (Param::Bool, Value::Bool(_)) => true,
+            (Param::Map, Value::Map(map)) => map.ty() != MapType::Str,
+            (Param::Time, Value::Time(_)) => true,
+            _ => false,
+        };
+        match fits {
+            true => Ok(value),
+            false => {
+                let (expected, got) = (param.type_name(), value.type_name());
+                Err(self.fault(format!("wrong type for value; expected {expected}; got {got}")))
+            }
+        }
+    }
+
+    fn include(&mut self, values: &[Value]) -> Result<Value, Fault> {
+        let [name, data] = values else { return Err("include takes a name and a value".into()) };
+        let name = functions::text(name)?;
+        let count = {
+            let mut included = self.env.included.borrow_mut();
+            let count = included.entry(name.to_owned()).or_insert(0);
+            *count += 1;
+            *count
+        };
+        if count > MAX_INCLUDES + 1 {
+            return Err(
+                format!("rendering template has a nested reference name: {name}: unable to execute template").into()
+            );
+        }
+        let Some(tree) = self.namespace.find(name) else {
+            return Err(no_template(name, "gotpl"));
+        };
+        let mut out = Vec::new();
+        execute(self.env, self.namespace, tree, data.clone(), &mut out)?;
+        if let Some(count) = self.env.included.borrow_mut().get_mut(name) {
+            *count -= 1;
+        }
+        Ok(Value::from_bytes(out))
+    }
+
+    fn tpl(&mut self, values: &[Value]) -> Result<Value, Fault> {
+        let [text, data] = values else { return Err("tpl takes a text and a value".into()) };
+        let text = functions::text(text)?;
+        self.env.context.budget.steps(text.len() / 16)?;
+        self.env.context.budget.enter()?;
+        let quoted = || quote::quote(text);
+        // Helm gives every `tpl` text the name of its root template.
+        let trees = parse(ROOT, text.to_owned(), &|name| functions::find(name).is_some()).map_err(|error| {
+            let (line, message) = (error.line, error.message);
+            Fault(format!("cannot parse template {}: template: {ROOT}:{line}: {message}", quoted()))
+        })?;
+        let mut namespace = Namespace::new(Some(self.namespace));
+        for tree in &trees {
+            namespace.add(tree);
+        }
+        let mut out = Vec::new();
+        let data = data.clone();
+        let run = |fault: Fault| Fault(format!("error during tpl function execution for {}: {}", quoted(), fault.0));
+        if let Some(tree) = trees.first() {
+            execute(self.env, &namespace, tree, data, &mut out).map_err(run)?;
+        }
+        self.env.context.budget.leave();
+        Ok(Value::from_bytes(without_no_value(out)))
+    }
+}
+
+const ROOT: &str = "gotpl";
+
+fn no_template(name: &str, root: &str) -> Fault {
+    let (name, root) = (quote::quote(name), quote::quote(root));
+    Fault(format!("template: no template {name} associated with template {root}"))
+}
+
+/// Helm erases what Go prints for nothing.
+pub(in crate::chart) fn without_no_value(out: Vec<u8>) -> Vec<u8> {
+    const NO_VALUE: &[u8] = b"<no value>";
+    let Some(first) = out.windows(NO_VALUE.len()).position(|window| window == NO_VALUE) else { return out };
+    let mut kept = out[..first].to_vec();
+    let mut rest = &out[first..];
+    while !rest.is_empty() {
+        match rest.strip_prefix(NO_VALUE) {
+            Some(tail) => rest = tail,
+            None => {
+                kept.push(rest[0]);
+                rest = &rest[1..];
+            }
+        }
+    }
+    kept
+}

@@ -1,0 +1,308 @@
+//! Reads one YAML document into JSON, as `sigs.k8s.io/yaml` does: aliases and merge keys are expanded, keys become
+//! strings, the last of equal keys wins. A second document is ignored, as Helm ignores it.
+
+use std::collections::HashMap;
+
+use libyaml_safer::{ErrorKind, EventData, Parser};
+use serde_json::{Map, Number, Value};
+
+use super::resolve::{Scalar, resolve};
+use crate::chart::number;
+
+/// Nested collections in a document. go-yaml's limit is 10,000; ours holds the stack.
+const MAX_DEPTH: usize = 500;
+/// Values that aliases may unfold into.
+const MAX_DECODED: usize = 4_000_000;
+
+/// Helm's message, with the line where go-yaml gives one.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub(in crate::chart) struct YamlError(String);
+
+/// Parses the first document of `text`; no document is null. Numbers keep their integer form where they have one.
+pub(in crate::chart) fn parse(text: &str) -> Result<Value, YamlError> {
+    let failed = |reason: String| YamlError(format!("error converting YAML to JSON: {reason}"));
+    let (nodes, root) = Composer::compose(text).map_err(|reason| failed(format!("yaml: {reason}")))?;
+    let Some(root) = root else { return Ok(Value::Null) };
+    let mut decoder = Decoder { nodes: &nodes, open_aliases: Vec::new(), decoded: 0, from_aliases: 0 };
+    decoder.decode(root).map_err(failed)
+}
+
+enum Node {
+    Scalar { text: String, plain: bool, tag: Option<String> },
+    Sequence(Vec<usize>),
+    Mapping(Vec<(usize, usize)>),
+    Alias(String, usize),
+}
+
+struct Composer<'a> {
+    parser: Parser<&'a mut &'a [u8]>,
+    nodes: Vec<Node>,
+    anchors: HashMap<String, usize>,
+}
+
+impl<'a> Composer<'a> {
+    fn compose(text: &str) -> Result<(Vec<Node>, Option<usize>), String> {
+        let mut bytes = text.as_bytes();
+        let mut parser = Parser::new();
+        parser.set_input_string(&mut bytes);
+        let mut composer = Composer { parser, nodes: Vec::new(), anchors: HashMap::new() };
+        composer.next()?;
+        let root = match composer.next()? {
+            EventData::DocumentStart { .. } => {
+                let first = composer.next()?;
+                let root = composer.node(first, 0)?;
+                composer.next()?;
+                Some(root)
+            }
+            _ => None,
+        };
+        Ok((composer.nodes, root))
+    }
+
+    fn next(&mut self) -> Result<EventData, String> {
+        self.parser.parse().map(|event| event.data).map_err(|error| {
+            // As go-yaml counts: scanner errors are one line further on than parser errors.
+            let mark = error.problem_mark().map_or(0, |mark| mark.line);
+            let context = error.context_mark().map_or(0, |mark| mark.line);
+            let line = match (mark, context) {
+                (0, line) => line,
+                (line, _) if error.kind() == ErrorKind::Scanner => line + 1,
+                (line, _) => line,
+            };
+            match line {
+                0 => error.problem().to_owned(),
+                line => format!("line {line}: {}", error.problem()),
+            }
+        })
+    }
+
+    fn add(&mut self, node: Node, anchor: Option<String>) -> usize {
+        let index = self.nodes.len();
+        self.nodes.push(node);
+        if let Some(anchor) = anchor {
+            self.anchors.insert(anchor, index);
+        }
+        index
+    }
+
+    fn node(&mut self, event: EventData, depth: usize) -> Result<usize, String> {
+        if depth > MAX_DEPTH {
+            return Err(format!("exceeded max depth of {MAX_DEPTH}"));
+        }
+        match event {
+            EventData::Alias { anchor } => match self.anchors.get(&anchor) {
+                Some(&target) => Ok(self.add(Node::Alias(anchor, target), None)),
+                None => Err(format!("unknown anchor '{anchor}' referenced")),
+            },
+            EventData::Scalar { anchor, tag, value, plain_implicit, .. } => {
+                Ok(self.add(Node::Scalar { text: value, plain: plain_implicit, tag }, anchor))
+            }
+            EventData::SequenceStart { anchor, .. } => {
+                let index = self.add(Node::Sequence(Vec::new()), anchor);
+                let mut items = Vec::new();
+                loop {
+                    match self.next()? {
+                        EventData::SequenceEnd => break,
+                        item => items.push(self.node(item, depth + 1)?),
+                    }
+                }
+                self.nodes[index] = Node::Sequence(items);
+                Ok(index)
+            }
+            EventData::MappingStart { anchor, .. } => {
+                let index = self.add(Node::Mapping(Vec::new()), anchor);
+                let mut entries = Vec::new();
+                loop {
+                    match self.next()? {
+                        EventData::MappingEnd => break,
+                        key => {
+                            let key = self.node(key, depth + 1)?;
+                            let value = self.next()?;
+                            entries.push((key, self.node(value, depth + 1)?));
+                        }
+                    }
+                }
+                self.nodes[index] = Node::Mapping(entries);
+                Ok(index)
+            }
+            _ => Err("unexpected end of the document".to_owned()),
+        }
+    }
+}
+
+struct Decoder<'a> {
+    nodes: &'a [Node],
+    open_aliases: Vec<usize>,
+    decoded: usize,
+    from_aliases: usize,
+}
+
+impl Decoder<'_> {
+    fn decode(&mut self, index: usize) -> Result<Value, String> {
+        self.count()?;
+        match &self.nodes[index] {
+            Node::Scalar { text, plain, tag } => {
+                json(scalar(text, *plain, tag.as_deref())?, text).ok_or_else(|| unsupported_float(text))
+            }
+            Node::Alias(name, target) => self.through_alias(name, *target, |decoder| decoder.decode(*target)),
+            Node::Sequence(items) => {
+                items.iter().map(|item| self.decode(*item)).collect::<Result<Vec<_>, _>>().map(Value::Array)
+            }
+            Node::Mapping(_) => {
+                let mut entries = Map::new();
+                self.mapping(index, &mut entries)?;
+                Ok(Value::Object(entries))
+            }
+        }
+    }
+
+    /// go-yaml's guard against documents that are mostly aliases of aliases.
+    fn count(&mut self) -> Result<(), String> {
+        self.decoded += 1;
+        self.from_aliases += usize::from(!self.open_aliases.is_empty());
+        let allowed = match self.decoded {
+            0..=400_000 => 0.99,
+            decoded if decoded >= MAX_DECODED => 0.1,
+            decoded => 0.99 - 0.89 * ((decoded - 400_000) as f64 / (MAX_DECODED - 400_000) as f64),
+        };
+        let ratio = self.from_aliases as f64 / self.decoded as f64;
+        match self.from_aliases > 100 && self.decoded > 1000 && ratio > allowed {
+            true => Err("yaml: document contains excessive aliasing".to_owned()),
+            false => Ok(()),
+        }
+    }
+
+    fn through_alias<T>(
+        &mut self,
+        name: &str,
+        target: usize,
+        decode: impl FnOnce(&mut Self) -> Result<T, String>,
+    ) -> Result<T, String> {
+        if self.open_aliases.contains(&target) {
+            return Err(format!("yaml: anchor '{name}' value contains itself"));
+        }
+        if self.open_aliases.len() > MAX_DEPTH {
+            return Err(format!("yaml: exceeded max depth of {MAX_DEPTH}"));
+        }
+        self.open_aliases.push(target);
+        let result = decode(self);
+        self.open_aliases.pop();
+        result
+    }
+
+    fn mapping(&mut self, index: usize, entries: &mut Map<String, Value>) -> Result<(), String> {
+        let Node::Mapping(pairs) = &self.nodes[index] else { return Err(want_map()) };
+        for (key, value) in pairs {
+            match self.key(*key)? {
+                Key::Merge => self.merge(*value, entries)?,
+                Key::Name(name) => {
+                    let value = self.decode(*value)?;
+                    entries.insert(name, value);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn merge(&mut self, index: usize, entries: &mut Map<String, Value>) -> Result<(), String> {
+        self.count()?;
+        match &self.nodes[index] {
+            Node::Mapping(_) => self.mapping(index, entries),
+            Node::Alias(name, target) => self.through_alias(name, *target, |decoder| decoder.mapping(*target, entries)),
+            Node::Sequence(items) => items.iter().rev().try_for_each(|item| match &self.nodes[*item] {
+                Node::Mapping(_) | Node::Alias(..) => self.merge(*item, entries),
+                _ => Err(want_map()),
+            }),
+            Node::Scalar { .. } => Err(want_map()),
+        }
+    }
+
+    fn key(&mut self, index: usize) -> Result<Key, String> {
+        let (text, plain, tag) = match &self.nodes[index] {
+            Node::Scalar { text, plain, tag } => (text, *plain, tag.as_deref()),
+            Node::Alias(_, target) => return self.key(*target),
+            Node::Sequence(_) | Node::Mapping(_) => return Err("yaml: invalid map key: not a scalar".to_owned()),
+        };
+        let name = match scalar(text, plain, tag)? {
+            Scalar::Merge => return Ok(Key::Merge),
+            Scalar::Text | Scalar::Timestamp => text.clone(),
+            Scalar::Bool(value) => value.to_string(),
+            Scalar::Int(value) => value.to_string(),
+            Scalar::Uint(value) => value.to_string(),
+            Scalar::Float(value) => match value {
+                f64::INFINITY => ".inf".to_owned(),
+                f64::NEG_INFINITY => "-.inf".to_owned(),
+                value if value.is_nan() => ".nan".to_owned(),
+                value => number::format_g_f32(value as f32),
+            },
+            Scalar::Null => return Err("unsupported map key of type: %!s(<nil>)".to_owned()),
+        };
+        Ok(Key::Name(name))
+    }
+}
+
+enum Key {
+    Name(String),
+    Merge,
+}
+
+fn want_map() -> String {
+    "yaml: map merge requires map or sequence of maps as the value".to_owned()
+}
+
+fn unsupported_float(text: &str) -> String {
+    format!("json: unsupported value: {text}")
+}
+
+const TAG_PREFIX: &str = "tag:yaml.org,2002:";
+
+fn scalar(text: &str, plain: bool, tag: Option<&str>) -> Result<Scalar, String> {
+    let Some(tag) = tag else {
+        return Ok(if plain { resolve(text) } else { Scalar::Text });
+    };
+    let resolved = match tag.strip_prefix(TAG_PREFIX) {
+        Some("str") => Scalar::Text,
+        Some("binary") => return Err("yaml: !!binary is not supported".to_owned()),
+        Some("merge") if text == "<<" => Scalar::Merge,
+        Some(kind @ ("bool" | "int" | "float" | "null" | "timestamp")) => {
+            let resolved = resolve(text);
+            match (kind, resolved) {
+                ("float", Scalar::Int(value)) => Scalar::Float(value as f64),
+                ("bool", value @ Scalar::Bool(_))
+                | ("int", value @ (Scalar::Int(_) | Scalar::Uint(_)))
+                | ("float", value @ Scalar::Float(_))
+                | ("null", value @ Scalar::Null)
+                | ("timestamp", value @ Scalar::Timestamp) => value,
+                (kind, other) => {
+                    let found = match other {
+                        Scalar::Null => "null",
+                        Scalar::Bool(_) => "bool",
+                        Scalar::Int(_) | Scalar::Uint(_) => "int",
+                        Scalar::Float(_) => "float",
+                        Scalar::Timestamp => "timestamp",
+                        Scalar::Merge => "merge",
+                        Scalar::Text => "str",
+                    };
+                    return Err(format!("yaml: cannot decode !!{found} `{text}` as a !!{kind}"));
+                }
+            }
+        }
+        _ => Scalar::Text,
+    };
+    Ok(resolved)
+}
+
+fn json(scalar: Scalar, text: &str) -> Option<Value> {
+    let value = match scalar {
+        Scalar::Null => Value::Null,
+        Scalar::Bool(value) => Value::Bool(value),
+        Scalar::Int(value) => Value::Number(value.into()),
+        Scalar::Uint(value) => Value::Number(value.into()),
+        // JSON has one kind of number: a whole one stays whole.
+        Scalar::Float(value) if value.fract() == 0.0 && value.abs() < 9.0e15 => Value::Number((value as i64).into()),
+        Scalar::Float(value) => Value::Number(Number::from_f64(value)?),
+        Scalar::Text | Scalar::Timestamp | Scalar::Merge => Value::String(text.to_owned()),
+    };
+    Some(value)
+}

@@ -1,0 +1,49 @@
+//! The pods of a virtual cluster: those of its control plane, and those that it synced to its namespace.
+
+use futures::{StreamExt, TryStreamExt, stream};
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{Api, DeleteParams, ListParams, Preconditions};
+
+use super::apply::CONCURRENCY;
+use super::{Error, Host};
+
+/// The label that vCluster puts on the pods that it syncs, with its own name. Tenants cannot set it.
+const SYNCED_BY: &str = "vcluster.loft.sh/managed-by";
+
+/// The pods of the control plane `name`, a separately deployed etcd's included. Their labels can be copied by tenants,
+/// but not who controls them: synced pods belong to no workload of the host.
+pub(super) async fn control_plane(host: &Host, namespace: &str, name: &str) -> Result<Vec<Pod>, Error> {
+    let labelled = ListParams::default().labels(&format!("release={name},app in (vcluster,vcluster-etcd)"));
+    let pods = Api::<Pod>::namespaced(host.client(), namespace).list(&labelled).await;
+    let pods = pods.map_err(host.failed("list", format!("Pods of {namespace}")))?;
+    Ok(pods.items.into_iter().filter(has_workload).collect())
+}
+
+fn has_workload(pod: &Pod) -> bool {
+    let owners = pod.metadata.owner_references.iter().flatten();
+    owners.into_iter().any(|owner| matches!(owner.kind.as_str(), "StatefulSet" | "ReplicaSet"))
+}
+
+/// Deletes the pods that the virtual cluster synced to its namespace. Says which are still there.
+pub(super) async fn remove_synced(host: &Host, namespace: &str, name: &str) -> Result<Vec<String>, Error> {
+    let api = Api::<Pod>::namespaced(host.client(), namespace);
+    let synced = ListParams::default().labels(&format!("{SYNCED_BY}={name}"));
+    let pods = api.list_metadata(&synced).await.map_err(host.failed("list", format!("Pods of {namespace}")))?;
+    let going = stream::iter(pods.items).map(|pod| remove(host, &api, pod.metadata));
+    going.buffered(CONCURRENCY).try_collect().await
+}
+
+async fn remove(host: &Host, api: &Api<Pod>, pod: kube::api::ObjectMeta) -> Result<String, Error> {
+    let name = pod.name.unwrap_or_default();
+    if pod.deletion_timestamp.is_none() {
+        let this = Preconditions { uid: pod.uid, resource_version: None };
+        match api.delete(&name, &DeleteParams::default().preconditions(this)).await {
+            Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => {}
+            deleted => {
+                let pod = format!("Pod {}/{name}", pod.namespace.unwrap_or_default());
+                deleted.map(drop).map_err(host.failed("delete", pod))?;
+            }
+        }
+    }
+    Ok(format!("pod {name} is going"))
+}

@@ -1,0 +1,123 @@
+//! The official vCluster charts, compared with `helm template`: their defaults, and every case of their own test suites.
+//! Runs wherever `NESTED_CHARTS` names a directory with one chart per subdirectory, and Helm is at hand.
+
+#[path = "chart_reference/helm.rs"]
+mod helm;
+
+use std::path::Path;
+
+use helm::Case;
+use serde_json::{Map, Value};
+use terraform_provider_nested::chart::{Archive, Chart, parse_values};
+
+#[test]
+fn official_charts_render_as_helm_renders_them() {
+    let Some(charts) = std::env::var_os("NESTED_CHARTS") else {
+        return println!("skipped: NESTED_CHARTS names no directory with official charts");
+    };
+    let Some(helm) = helm::find() else {
+        return println!("skipped: there is no helm on the path, and HELM names none");
+    };
+    let mut paths: Vec<_> =
+        std::fs::read_dir(charts).expect("NESTED_CHARTS").map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    let mut failures = Vec::new();
+    for path in paths.iter().filter(|path| path.join("Chart.yaml").is_file()) {
+        compare(&helm, path, &mut failures);
+    }
+    assert!(failures.is_empty(), "{} differ:\n{}", failures.len(), failures.join("\n"));
+}
+
+fn compare(helm: &Path, path: &Path, failures: &mut Vec<String>) {
+    let chart = Chart::parse(&Archive::open(path).expect("the chart opens")).expect("the chart parses");
+    let (mut rendered, mut refused, mut total) = (0, 0, 0);
+    for case in cases(path) {
+        total += 1;
+        match (case.helm(helm, path), case.ours(&chart)) {
+            (Ok(helm), Ok(ours)) if helm == ours => rendered += 1,
+            (Err(helm), Err(ours)) if helm == ours => refused += 1,
+            (helm, ours) => failures.push(difference(path, &case, helm, ours)),
+        }
+    }
+    println!("{}: {total} cases, {rendered} rendered alike, {refused} refused alike", path.display());
+}
+
+fn difference(path: &Path, case: &Case, helm: Result<String, String>, ours: Result<String, String>) -> String {
+    let place = format!("{}: {}", path.display(), case.name);
+    match (helm, ours) {
+        (Ok(helm), Ok(ours)) => {
+            let line = helm.lines().zip(ours.lines()).position(|(helm, ours)| helm != ours).unwrap_or(0);
+            let at = |text: &str| text.lines().nth(line).unwrap_or("(the end)").chars().take(300).collect::<String>();
+            format!("{place}: line {line}:\n  helm: {}\n  ours: {}", at(&helm), at(&ours))
+        }
+        (helm, ours) => {
+            let brief = |result: Result<String, String>| match result {
+                Ok(text) => format!("{} bytes", text.len()),
+                Err(error) => format!("error: {error}"),
+            };
+            format!("{place}:\n  helm: {}\n  ours: {}", brief(helm), brief(ours))
+        }
+    }
+}
+
+/// The defaults, some Kubernetes versions, and the `set` and `values` of the chart's helm-unittest suites.
+fn cases(path: &Path) -> Vec<Case> {
+    let mut cases = vec![Case::new("defaults", "")];
+    for kube_version in ["v1.20.0", "v1.28.3", "v1.34.1"] {
+        cases.push(Case { kube_version: kube_version.to_owned(), ..Case::new(kube_version, "") });
+    }
+    let Ok(suites) = std::fs::read_dir(path.join("tests")) else { return cases };
+    let mut suites: Vec<_> = suites.map(|entry| entry.unwrap().path()).collect();
+    suites.sort();
+    for suite in suites.iter().filter(|suite| suite.extension().is_some_and(|end| end == "yaml")) {
+        let text = std::fs::read_to_string(suite).expect("the suite is readable");
+        let parsed = Value::Object(parse_values(&text).expect("the suite is YAML"));
+        for (index, test) in parsed["tests"].as_array().into_iter().flatten().enumerate() {
+            let file = suite.file_name().unwrap().to_string_lossy();
+            let name = format!("{file} {index} {}", test["it"].as_str().unwrap_or_default());
+            cases.push(case(path, name, &parsed, test));
+        }
+    }
+    cases
+}
+
+fn case(path: &Path, name: String, suite: &Value, test: &Value) -> Case {
+    let mut values = Map::new();
+    for level in [suite, test] {
+        for file in level["values"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+            let text = std::fs::read_to_string(path.join("tests").join(file)).expect("the values file is readable");
+            overlay(&mut values, parse_values(&text).expect("the values file is YAML"));
+        }
+        for (key, value) in level["set"].as_object().into_iter().flatten() {
+            let nested = key
+                .rsplit('.')
+                .fold(value.clone(), |inner, name| Value::Object(Map::from_iter([(name.to_owned(), inner)])));
+            if let Value::Object(nested) = nested {
+                overlay(&mut values, nested);
+            }
+        }
+    }
+    // JSON is YAML.
+    let mut case = Case::new(name, serde_json::to_string(&values).expect("values are JSON"));
+    let text = |section: &str, key: &str| {
+        let value = [test, suite].into_iter().find_map(|level| level[section].get(key).cloned());
+        value.map(|value| value.as_str().map_or(value.to_string(), str::to_owned))
+    };
+    case.release = text("release", "name").unwrap_or(case.release);
+    case.namespace = text("release", "namespace").unwrap_or(case.namespace);
+    if let (Some(major), Some(minor)) = (text("capabilities", "majorVersion"), text("capabilities", "minorVersion")) {
+        case.kube_version = format!("v{major}.{minor}.0");
+    }
+    let api_versions = [suite, test].into_iter().filter_map(|level| level["capabilities"]["apiVersions"].as_array());
+    case.api_versions = api_versions.flatten().filter_map(|version| version.as_str().map(str::to_owned)).collect();
+    case
+}
+
+fn overlay(values: &mut Map<String, Value>, over: Map<String, Value>) {
+    for (key, value) in over {
+        match (values.get_mut(&key), value) {
+            (Some(Value::Object(values)), Value::Object(over)) => overlay(values, over),
+            (_, value) => drop(values.insert(key, value)),
+        }
+    }
+}

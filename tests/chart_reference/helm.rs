@@ -1,0 +1,79 @@
+//! Real Helm, for comparison: finds the binary, runs `helm template`, renders the same here.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+use terraform_provider_nested::chart::{Chart, HELM_API_VERSIONS, KubeVersion, Release};
+
+/// What both sides render for.
+pub struct Case {
+    pub name: String,
+    pub release: String,
+    pub namespace: String,
+    pub kube_version: String,
+    pub api_versions: Vec<String>,
+    /// The user's values as YAML text.
+    pub values: String,
+}
+
+impl Case {
+    pub fn new(name: impl Into<String>, values: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            release: "my-vcluster".to_owned(),
+            namespace: "my-namespace".to_owned(),
+            kube_version: "v1.35.4".to_owned(),
+            api_versions: Vec::new(),
+            values: values.into(),
+        }
+    }
+
+    /// What we print, or our error.
+    pub fn ours(&self, chart: &Chart) -> Result<String, String> {
+        let values = terraform_provider_nested::chart::parse_values(&self.values).map_err(|error| error.to_string())?;
+        let kube_version = KubeVersion::parse(&self.kube_version).ok_or("a bad Kubernetes version")?;
+        let known = HELM_API_VERSIONS.iter().map(|version| (*version).to_owned());
+        let api_versions: Vec<String> = known.chain(self.api_versions.clone()).collect();
+        let release = Release {
+            name: &self.release,
+            namespace: &self.namespace,
+            revision: 1,
+            is_install: true,
+            kube_version: &kube_version,
+            api_versions: &api_versions,
+            values: &Value::Object(values),
+        };
+        chart.render(&release).map(|rendered| rendered.to_text()).map_err(|error| error.to_string())
+    }
+
+    /// What Helm prints, or its error.
+    pub fn helm(&self, helm: &Path, chart: &Path) -> Result<String, String> {
+        let values = tempfile::NamedTempFile::new().expect("a temporary file");
+        std::fs::write(values.path(), &self.values).expect("the values are written");
+        let mut command = Command::new(helm);
+        command.args(["template", &self.release]).arg(chart).args(["--namespace", &self.namespace]);
+        command.args(["--kube-version", &self.kube_version]).arg("--values").arg(values.path());
+        for version in &self.api_versions {
+            command.args(["--api-versions", version]);
+        }
+        let output = command.output().expect("helm runs");
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        if output.status.success() {
+            return Ok(text(output.stdout));
+        }
+        let error = text(output.stderr);
+        let error = error.lines().skip_while(|line| !line.starts_with("Error: ")).collect::<Vec<_>>().join("\n");
+        let error = error.trim_start_matches("Error: ").trim_end_matches("Use --debug flag to render out invalid YAML");
+        Err(error.trim().to_owned())
+    }
+}
+
+/// The Helm to compare with: `$HELM`, or the one on the path.
+pub fn find() -> Option<PathBuf> {
+    if let Some(helm) = std::env::var_os("HELM") {
+        return Some(helm.into());
+    }
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|directory| directory.join("helm")).find(|helm| helm.is_file())
+}

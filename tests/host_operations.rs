@@ -1,0 +1,18 @@
+//! What `host` does, against a real API server with its controller manager. One file per operation.
+//!
+//! The objects are the smallest that show the behaviour; the chart's own are applied by the tests of the resources.
+
+// Clippy lets tests unwrap, and this is one, but not what tests share.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod host_operations {
+    mod apply;
+    mod chart_archives;
+    mod delete;
+    mod fixture;
+    mod namespace;
+    mod observe;
+    mod pause;
+    mod records;
+    mod wait;
+}

@@ -1,0 +1,153 @@
+//! A host cluster for all tests of this binary, and virtual clusters of made-up objects on it.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use k8s_openapi::serde::de::DeserializeOwned;
+use kube::api::{Api, Patch, PatchParams, PostParams};
+use kube::core::NamespaceResourceScope;
+use rig::Rig;
+use serde_json::{Value, json};
+use terraform_provider_nested::host::connection::Connection;
+use terraform_provider_nested::host::record::{Item, Record};
+use terraform_provider_nested::host::records::claim::Claim;
+use terraform_provider_nested::host::records::{Records, Reservation};
+use terraform_provider_nested::host::{Host, apply, namespace};
+use tokio_util::sync::CancellationToken;
+
+/// Long enough for a busy machine.
+pub const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The label that the tests' objects carry, as it is listed by.
+pub const LABEL: &str = "nested-clusters.io/virtual-cluster";
+
+pub fn host() -> Host {
+    static RIG: LazyLock<Rig> = LazyLock::new(|| Rig::builder().hosts(1).without_nested().start().unwrap());
+    let kubeconfig = RIG.host(1).kubeconfig().to_str().unwrap().to_owned();
+    let connection = Connection { config_paths: vec![kubeconfig], ..Connection::default() };
+    Host::connect("host-1", &connection).unwrap()
+}
+
+/// A virtual cluster that is being worked on, in the namespace `vcluster-<name>`.
+pub struct Tenant {
+    pub host: Host,
+    pub name: String,
+    pub namespace: String,
+    pub claim: Claim,
+}
+
+impl Tenant {
+    /// With a namespace of its own, made for it.
+    pub async fn new(name: &str) -> Self {
+        let tenant = Self::reserved(name).await;
+        tenant.ensure_namespace().await;
+        tenant
+    }
+
+    /// In a namespace that somebody else made before.
+    pub async fn in_found_namespace(name: &str) -> Self {
+        let tenant = Self::reserved(name).await;
+        tenant.make("v1", "Namespace", json!({"metadata": {"name": tenant.namespace}})).await;
+        tenant.ensure_namespace().await;
+        tenant
+    }
+
+    /// With a record and nothing else.
+    pub async fn reserved(name: &str) -> Self {
+        let host = host();
+        let namespace = format!("vcluster-{name}");
+        let uid = &host.identity().await.unwrap().uid;
+        let record = Record::new(name, &namespace, uid, json!({"for": "a test"}));
+        let Reservation::Made(claim) = Records::of(&host).reserve(record).await.unwrap() else {
+            panic!("{name} exists already")
+        };
+        Self { host, name: name.to_owned(), namespace, claim }
+    }
+
+    pub async fn ensure_namespace(&self) {
+        let cancel = CancellationToken::new();
+        namespace::ensure(&self.host, &self.claim, &self.labels(), TIMEOUT, &cancel).await.unwrap();
+    }
+
+    pub fn labels(&self) -> BTreeMap<String, String> {
+        BTreeMap::from([(LABEL.to_owned(), self.name.clone())])
+    }
+
+    pub async fn apply(&self, objects: &[Value]) -> Result<Vec<Item>, apply::ApplyError> {
+        apply::apply(&self.host, &self.claim, objects, &self.labels(), &CancellationToken::new()).await
+    }
+
+    /// A ConfigMap as a chart would render it.
+    pub fn config_map(&self, name: &str, value: &str) -> Value {
+        json!({
+            "apiVersion": "v1", "kind": "ConfigMap",
+            "metadata": {"name": name, "namespace": self.namespace}, "data": {"key": value},
+        })
+    }
+
+    /// A control plane named as vCluster's, whose pods do nothing.
+    pub fn stateful_set(&self, name: &str) -> Value {
+        let labels = json!({"app": "vcluster", "release": self.name});
+        json!({
+            "apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": name, "labels": labels},
+            "spec": {
+                "replicas": 1, "serviceName": name, "selector": {"matchLabels": labels},
+                "template": {
+                    "metadata": {"labels": labels},
+                    "spec": {"terminationGracePeriodSeconds": 0, "containers": [{"name": "syncer", "image": "none"}]},
+                },
+                "volumeClaimTemplates": [{
+                    "metadata": {"name": "data"},
+                    "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
+                }],
+            },
+        })
+    }
+
+    /// Makes an object as somebody else.
+    pub async fn make(&self, api_version: &str, kind: &str, mut object: Value) {
+        object["apiVersion"] = json!(api_version);
+        object["kind"] = json!(kind);
+        let uri = match (api_version, kind) {
+            (_, "Namespace") => "/api/v1/namespaces".to_owned(),
+            _ => format!("/api/{api_version}/namespaces/{}/{}s", self.namespace, kind.to_lowercase()),
+        };
+        let request = http::Request::post(uri).header("content-type", "application/json");
+        self.host.client().request::<Value>(request.body(object.to_string().into_bytes()).unwrap()).await.unwrap();
+    }
+
+    pub fn api<K>(&self) -> Api<K>
+    where
+        K: kube::Resource<Scope = NamespaceResourceScope, DynamicType = ()>,
+    {
+        Api::namespaced(self.host.client(), &self.namespace)
+    }
+
+    /// Changes an object as `manager`.
+    pub async fn patch<K>(&self, manager: &str, name: &str, patch: Value)
+    where
+        K: kube::Resource<Scope = NamespaceResourceScope, DynamicType = ()>
+            + Clone
+            + DeserializeOwned
+            + std::fmt::Debug,
+    {
+        let params = PatchParams { field_manager: Some(manager.to_owned()), ..PatchParams::default() };
+        self.api::<K>().patch(name, &params, &Patch::Merge(patch)).await.unwrap();
+    }
+}
+
+/// How another tool writes.
+pub fn by_kubectl() -> PostParams {
+    PostParams { field_manager: Some("kubectl-create".into()), ..PostParams::default() }
+}
+
+/// Waits for what a controller of the host does on its own.
+pub async fn eventually(what: &str, mut look: impl AsyncFnMut() -> bool) {
+    let waiting = async {
+        while !look().await {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    };
+    tokio::time::timeout(TIMEOUT, waiting).await.unwrap_or_else(|_| panic!("never happened: {what}"));
+}

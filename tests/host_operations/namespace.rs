@@ -1,0 +1,55 @@
+use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::core::v1::Namespace;
+use kube::api::Api;
+use serde_json::json;
+
+use terraform_provider_nested::host::namespace::{NamespaceError, ensure};
+use tokio_util::sync::CancellationToken;
+
+use super::fixture::{LABEL, TIMEOUT, Tenant, by_kubectl};
+
+#[tokio::test]
+async fn a_missing_namespace_is_made_and_recorded_as_ours() {
+    let tenant = Tenant::new("ns-made").await;
+    let live = Api::<Namespace>::all(tenant.host.client()).get(&tenant.namespace).await.unwrap();
+    assert_eq!(live.metadata.labels.unwrap().get(LABEL), Some(&tenant.name));
+    let record = tenant.claim.record();
+    assert_eq!((record.namespace_uid, record.namespace_created), (live.metadata.uid, true));
+}
+
+#[tokio::test]
+async fn a_found_namespace_is_neither_ours_nor_labelled() {
+    let tenant = Tenant::in_found_namespace("ns-found").await;
+    let live = Api::<Namespace>::all(tenant.host.client()).get(&tenant.namespace).await.unwrap();
+    assert_eq!(live.metadata.labels.unwrap().get(LABEL), None);
+    let record = tenant.claim.record();
+    assert_eq!((record.namespace_uid, record.namespace_created), (live.metadata.uid, false));
+}
+
+#[tokio::test]
+async fn a_namespace_made_just_before_a_kill_is_still_ours() {
+    let tenant = Tenant::new("ns-killed").await;
+    tenant
+        .claim
+        .update(|record| {
+            record.namespace_uid = None;
+            record.namespace_created = false;
+        })
+        .await
+        .unwrap();
+    tenant.ensure_namespace().await;
+    assert!(tenant.claim.record().namespace_created);
+}
+
+#[tokio::test]
+async fn a_namespace_in_which_another_virtual_cluster_lives_is_refused() {
+    let tenant = Tenant::reserved("occupied").await;
+    tenant.make("v1", "Namespace", json!({"metadata": {"name": tenant.namespace}})).await;
+    let mut other = tenant.stateful_set("other");
+    for labels in ["/metadata/labels", "/spec/selector/matchLabels", "/spec/template/metadata/labels"] {
+        other.pointer_mut(labels).unwrap()["release"] = json!("other");
+    }
+    tenant.api::<StatefulSet>().create(&by_kubectl(), &serde_json::from_value(other).unwrap()).await.unwrap();
+    let refused = ensure(&tenant.host, &tenant.claim, &tenant.labels(), TIMEOUT, &CancellationToken::new()).await;
+    assert!(matches!(&refused, Err(NamespaceError::Occupied { other, .. }) if other == "other"), "{refused:?}");
+}

@@ -1,0 +1,73 @@
+use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
+use kube::api::{Api, DeleteParams};
+use serde_json::json;
+use terraform_provider_nested::domain::status::Status;
+use terraform_provider_nested::host::access::Exposure;
+use terraform_provider_nested::host::observe::{NamespaceState, Observed, observe};
+
+use super::fixture::{LABEL, Tenant, by_kubectl, eventually};
+
+async fn look(tenant: &Tenant) -> Observed {
+    let label = format!("{LABEL}={}", tenant.name);
+    observe(&tenant.host, &tenant.claim.record(), &Exposure::ClusterIp, &label).await.unwrap()
+}
+
+fn names(objects: &[terraform_provider_nested::host::object::ObjectRef]) -> Vec<String> {
+    objects.iter().map(ToString::to_string).collect()
+}
+
+#[tokio::test]
+async fn missing_and_replaced_objects_are_seen_and_lost_labels_are_forgiven() {
+    let tenant = Tenant::new("observed").await;
+    let maps = ["gone", "replaced", "unlabelled", "whole"].map(|name| tenant.config_map(name, "1"));
+    let quota = json!({
+        "apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "vc-observed"},
+        "spec": {"hard": {"requests.cpu": "4"}},
+    });
+    let service = json!({
+        "apiVersion": "v1", "kind": "Service", "metadata": {"name": "observed"},
+        "spec": {"ports": [{"name": "https", "port": 443}]},
+    });
+    tenant.apply(&[&maps[..], &[quota, service, tenant.stateful_set("observed")]].concat()).await.unwrap();
+    let whole = look(&tenant).await;
+    assert_eq!((names(&whole.missing), names(&whole.lost)), (vec![], vec![]));
+    assert_eq!(whole.namespace, NamespaceState::Ours);
+    assert_eq!(whole.quota.as_ref().unwrap()["requests.cpu"], "4");
+    assert_eq!(whole.endpoint.as_deref(), Some("https://observed.vcluster-observed.svc"));
+    assert_eq!(whole.status(), Status::Pending);
+
+    let api = tenant.api::<ConfigMap>();
+    for name in ["gone", "replaced"] {
+        api.delete(name, &DeleteParams::default()).await.unwrap();
+    }
+    api.create(&by_kubectl(), &serde_json::from_value(tenant.config_map("replaced", "1")).unwrap()).await.unwrap();
+    tenant.patch::<ConfigMap>("kubectl-label", "unlabelled", json!({"metadata": {"labels": {LABEL: null}}})).await;
+    let damaged = look(&tenant).await;
+    assert_eq!(names(&damaged.missing), ["ConfigMap vcluster-observed/gone"]);
+    assert_eq!(names(&damaged.lost), ["ConfigMap vcluster-observed/replaced"]);
+    assert_eq!(damaged.status(), Status::Degraded);
+}
+
+#[tokio::test]
+async fn a_pause_by_the_cli_is_seen_and_is_no_damage() {
+    let tenant = Tenant::new("seen-paused").await;
+    tenant.apply(&[tenant.stateful_set("seen-paused")]).await.unwrap();
+    let by_cli = json!({"metadata": {"annotations": {"loft.sh/paused": "true"}}, "spec": {"replicas": 0}});
+    tenant.patch::<StatefulSet>("vcluster-cli", "seen-paused", by_cli).await;
+    let observed = look(&tenant).await;
+    assert!(observed.is_paused());
+    assert_eq!(observed.status(), Status::Paused);
+}
+
+#[tokio::test]
+async fn a_vanished_namespace_is_seen() {
+    let tenant = Tenant::new("vanished").await;
+    tenant.apply(&[tenant.config_map("a", "1")]).await.unwrap();
+    let namespaces = Api::<Namespace>::all(tenant.host.client());
+    namespaces.delete(&tenant.namespace, &DeleteParams::default()).await.unwrap();
+    eventually("the namespace is gone", async || namespaces.get_opt(&tenant.namespace).await.unwrap().is_none()).await;
+    let observed = look(&tenant).await;
+    assert_eq!(observed.namespace, NamespaceState::Missing);
+    assert_eq!(names(&observed.missing), ["ConfigMap vcluster-vanished/a"]);
+}

@@ -1,0 +1,85 @@
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::Secret;
+use kube::api::{Api, Patch, PatchParams};
+use serde_json::json;
+use terraform_provider_nested::host::record::{Phase, Record};
+use terraform_provider_nested::host::records::{Life, NAMESPACE, RecordError, Records, Reservation, Stored};
+use tokio_util::sync::CancellationToken;
+
+use super::fixture::{Tenant, host};
+
+async fn stored(tenant: &Tenant) -> Stored {
+    Records::of(&tenant.host).get(&tenant.namespace).await.unwrap().unwrap()
+}
+
+#[tokio::test]
+async fn a_namespace_holds_one_virtual_cluster() {
+    let tenant = Tenant::reserved("one").await;
+    let other = Record::new("other", &tenant.namespace, "uid", json!({}));
+    let Reservation::Taken(found) = Records::of(&tenant.host).reserve(other).await.unwrap() else {
+        panic!("two virtual clusters in {}", tenant.namespace)
+    };
+    assert_eq!(found.record, tenant.claim.record());
+}
+
+#[tokio::test]
+async fn an_update_is_read_back_and_a_removed_record_is_gone() {
+    let tenant = Tenant::reserved("updated").await;
+    tenant.claim.update(|record| record.phase = Phase::HandedOver).await.unwrap();
+    assert_eq!(stored(&tenant).await.record.phase, Phase::HandedOver);
+    let listed = Records::of(&tenant.host).list().await.unwrap();
+    assert!(listed.iter().any(|stored| stored.record == tenant.claim.record()));
+    tenant.claim.remove().await.unwrap();
+    assert!(Records::of(&tenant.host).get(&tenant.namespace).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_process_that_was_thought_dead_can_write_nothing_more() {
+    let tenant = Tenant::reserved("fenced").await;
+    let successor = Records::of(&tenant.host).claim(stored(&tenant).await).await.unwrap();
+    let lost = |result: Result<(), RecordError>| assert!(matches!(result, Err(RecordError::Lost { .. })), "{result:?}");
+    lost(tenant.claim.confirm().await);
+    lost(tenant.claim.update(|record| record.phase = Phase::Deleting).await);
+    assert!(tenant.claim.lost().is_cancelled());
+    lost(tenant.claim.remove().await);
+    successor.confirm().await.unwrap();
+    assert_eq!(successor.record().phase, Phase::Reserved);
+}
+
+#[tokio::test]
+async fn a_record_that_moved_since_it_was_read_is_not_taken_over() {
+    let tenant = Tenant::reserved("moved").await;
+    let seen = stored(&tenant).await;
+    tenant.claim.confirm().await.unwrap();
+    let taken = Records::of(&tenant.host).claim(seen).await;
+    assert!(matches!(taken, Err(RecordError::Changed { .. })), "{taken:?}");
+}
+
+#[tokio::test]
+async fn somebody_who_labels_a_record_does_not_stop_its_owner() {
+    let tenant = Tenant::reserved("labelled").await;
+    let secrets = Api::<Secret>::namespaced(tenant.host.client(), NAMESPACE);
+    let label = Patch::Merge(json!({"metadata": {"labels": {"seen": "yes"}}}));
+    secrets.patch("virtual-cluster.vcluster-labelled", &PatchParams::default(), &label).await.unwrap();
+    tenant.claim.update(|record| record.phase = Phase::Creating).await.unwrap();
+}
+
+#[tokio::test]
+async fn life_is_judged_by_the_heartbeat() {
+    let (records, cancel) = (Records::of(&host()), CancellationToken::new());
+    let tenant = Tenant::reserved("alive").await;
+    let seen = stored(&tenant).await;
+    let life = records.watch_for_life(&seen, Duration::from_secs(20), &cancel).await.unwrap();
+    assert!(matches!(life, Life::Alive(_)), "{life:?}");
+
+    drop(tenant.claim);
+    let seen = records.get(&tenant.namespace).await.unwrap().unwrap();
+    let life = records.watch_for_life(&seen, Duration::from_secs(6), &cancel).await.unwrap();
+    let Life::Stopped(still) = life else { panic!("{life:?}") };
+    let claim = records.claim(*still).await.unwrap();
+    claim.remove().await.unwrap();
+
+    let life = records.watch_for_life(&seen, Duration::from_secs(6), &cancel).await.unwrap();
+    assert!(matches!(life, Life::Gone), "{life:?}");
+}
