@@ -147,6 +147,26 @@ fn of_two_applies_of_one_name_one_wins() {
 }
 
 #[test]
+fn an_apply_that_wakes_up_after_another_took_over_touches_nothing() {
+    let [sleeper, successor] = [(); 2].map(|()| Workspace::on(host()));
+    for workspace in [&sleeper, &successor] {
+        workspace.virtual_cluster("name = \"inherited\"");
+    }
+    let hold = Hold::on(host(), "CREATE", "pods", "vcluster-inherited");
+    let sleeping = sleeper.start(&["apply", "-auto-approve"]);
+    hold.wait();
+    sleeping.freeze(true);
+    drop(hold);
+    successor.apply().assert_success();
+    sleeping.freeze(false);
+    let refused = sleeping.wait().assert_failure();
+    assert!(refused.contains("has taken over"), "{refused}");
+    assert!(sleeper.state(THIS).is_none());
+    successor.plan().assert_quiet();
+    assert_eq!(successor.this()["status"], "Running");
+}
+
+#[test]
 fn an_interrupted_create_stops_and_keeps_its_state() {
     let workspace = Workspace::on(host());
     workspace.virtual_cluster("name = \"interrupted\"");

@@ -37,6 +37,13 @@ impl Running {
         self.wait()
     }
 
+    /// Stops every plugin as a laptop that sleeps does, or lets it go on.
+    pub fn freeze(&self, frozen: bool) {
+        for plugin in plugins_of(self.child.id()) {
+            signal(if frozen { "STOP" } else { "CONT" }, plugin);
+        }
+    }
+
     /// What Ctrl-C does, as far as Terraform is concerned.
     pub fn interrupt(&self) {
         signal("INT", self.child.id());
