@@ -125,14 +125,18 @@ pub async fn pause(
     })
 }
 
-/// Scales every paused workload of the claimed record back to what it had, etcd first. Does not wait for it.
+/// Scales every paused workload of the claimed record back to what it had, etcd first. Does not wait for it. What is not
+/// there is left to be applied.
 ///
 /// # Errors
 /// See [`PauseError`].
 pub async fn resume(host: &Host, claim: &Claim) -> Result<(), PauseError> {
     let kinds = Kinds::of(host);
     claim.confirm().await?;
-    for state in live_workloads(host, &kinds, &claim.record()).await?.into_iter().rev() {
+    for (state, ours) in read_workloads(host, &kinds, &claim.record()).await?.into_iter().rev() {
+        if !ours {
+            return Err(not_ours(host, state.object.to_string(), "not this provider's"));
+        }
         if state.marked_paused {
             let replicas = if state.replicas > 0 { state.replicas } else { state.paused_replicas.unwrap_or(1) };
             let unmarked = json!({PAUSED: null, PAUSED_REPLICAS: null, PAUSED_DATE: null});
@@ -152,7 +156,7 @@ fn marks(replicas: i64) -> Value {
 
 /// The control plane's workloads, all of them there and ours, vCluster's own first.
 async fn live_workloads(host: &Host, kinds: &Kinds, record: &Record) -> Result<Vec<WorkloadState>, PauseError> {
-    let refused = |object: String, problem| PauseError::NotOurs { host: host.name().to_owned(), object, problem };
+    let refused = |object, problem| not_ours(host, object, problem);
     let workloads = record.workloads();
     let found = read_workloads(host, kinds, record).await?;
     if workloads.is_empty() {
@@ -166,6 +170,10 @@ async fn live_workloads(host: &Host, kinds: &Kinds, record: &Record) -> Result<V
         }
     }
     Ok(found.into_iter().map(|(state, _)| state).collect())
+}
+
+fn not_ours(host: &Host, object: String, problem: &'static str) -> PauseError {
+    PauseError::NotOurs { host: host.name().to_owned(), object, problem }
 }
 
 /// The workloads that are there, each with whether it is ours.

@@ -4,6 +4,7 @@
 //! without I/O, `render` makes objects, `read` and `apply` sequence what `host` does.
 
 mod apply;
+mod drift;
 mod explain;
 mod model;
 mod plan;

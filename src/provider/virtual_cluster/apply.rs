@@ -65,6 +65,10 @@ impl<'a> Apply<'a> {
         let unfinished = Unfinished::look(&host, &place).await;
         let claim = self.reserve(&host, &place, &private, &prepared.spec, config).await.ok()?;
         let made = self.make(&host, &claim, &prepared, &planned).await;
+        if claim.lost().is_cancelled() {
+            // Another apply has taken over and owns what is there, as an error says.
+            return None;
+        }
         let record = claim.record();
         if made.is_err() && record.namespace_uid.is_none() {
             // Nothing but the record was made.

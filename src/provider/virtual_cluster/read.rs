@@ -6,10 +6,11 @@
 use crate::host::Host;
 use crate::host::access::Access;
 use crate::host::observe::{self, Observed};
-use crate::host::record::{Phase, Record};
+use crate::host::record::Record;
 use crate::host::records::Records;
 use crate::provider::Configured;
 use crate::provider::configuration::HostCluster;
+use crate::provider::virtual_cluster::drift;
 use crate::provider::virtual_cluster::explain::Explain;
 use crate::provider::virtual_cluster::model::{KubeconfigModel, VirtualClusterModel, VirtualClusterPrivate};
 use crate::provider::virtual_cluster::render::{exposure, selector};
@@ -126,7 +127,7 @@ impl<'a> Read<'a> {
         if observed.is_gone() {
             return None;
         }
-        let drift = self.drift(record, &spec, &observed);
+        let drift = drift::lines(record, &spec, &place, &observed);
         if !drift.is_empty() {
             self.diags.warn(
                 AttributePath::new("revision"),
@@ -147,17 +148,6 @@ impl<'a> Read<'a> {
         set_access(&mut state, &place.name, &observed);
         private.mapping = spec.mapping;
         Some((state, private))
-    }
-
-    /// What differs from what was applied, a line each.
-    fn drift(&self, record: &Record, spec: &Spec, observed: &Observed) -> Vec<String> {
-        let mut lines = Vec::new();
-        if spec.applied.is_none() || record.phase != Phase::HandedOver {
-            lines.push("  - the last apply did not finish".to_owned());
-        }
-        lines.extend(observed.missing.iter().map(|object| format!("  - {object} is missing")));
-        lines.extend(observed.lost.iter().map(|object| format!("  - {object} was changed")));
-        lines
     }
 
     /// The record was lost. As long as the namespace is the one that this state knows, the virtual cluster is there.

@@ -63,10 +63,7 @@ impl Apply<'_> {
                 record.namespace_uid = Some(private.namespace_uid.clone());
                 record.namespace_created = private.namespace_created;
                 match self.explain(records.reserve(record).await)? {
-                    Reservation::Made(claim) => {
-                        self.explain(claim.update(|record| record.phase = Phase::HandedOver).await)?;
-                        return Ok(claim);
-                    }
+                    Reservation::Made(claim) => return self.hand_over(claim).await,
                     Reservation::Taken(stored) => *stored,
                 }
             }
@@ -74,7 +71,15 @@ impl Apply<'_> {
         if stored.record.name != place.name {
             return Err(self.occupied(place, &stored.record));
         }
-        self.explain(records.claim(stored).await)
+        let claim = self.explain(records.claim(stored).await)?;
+        self.hand_over(claim).await
+    }
+
+    /// What is updated is in a state, whatever was cut off before: a destroy that nobody wants any more, a creation that
+    /// was then imported. Otherwise it would count as unfinished, and be reclaimed.
+    async fn hand_over(&mut self, claim: Claim) -> Result<Claim, Failed> {
+        self.explain(claim.update(|record| record.phase = Phase::HandedOver).await)?;
+        Ok(claim)
     }
 
     /// What to do with a record that is there already: a claim on a dead one, none when it has just gone away.
@@ -85,10 +90,10 @@ impl Apply<'_> {
         place: &Place,
         stored: Stored,
     ) -> Result<Option<Claim>, Failed> {
-        if stored.record.name != place.name {
-            return Err(self.occupied(place, &stored.record));
-        }
         if stored.record.phase == Phase::HandedOver {
+            if stored.record.name != place.name {
+                return Err(self.occupied(place, &stored.record));
+            }
             let uid = self.explain(namespace::uid(host, &place.namespace).await)?;
             if uid.is_some() && uid == stored.record.namespace_uid {
                 return Err(self.exists(place));
@@ -103,6 +108,7 @@ impl Apply<'_> {
         match self.explain(records.watch_for_life(&stored, SILENCE, &self.stop.clone()).await)? {
             Life::Gone => Ok(None),
             Life::Stopped(stored) => self.explain(records.claim(*stored).await).map(Some),
+            Life::Alive(stored) if stored.record.name != place.name => Err(self.occupied(place, &stored.record)),
             Life::Alive(stored) if stored.record.phase == Phase::HandedOver => Err(self.exists(place)),
             Life::Alive(_) => {
                 self.diags.fail(

@@ -1,0 +1,14 @@
+//! Acceptance tests of `nested_virtual_cluster`: the real `terraform` (and OpenTofu for a smaller set) runs the real
+//! provider against the rig's real API servers. What is asserted is read back from Terraform's JSON and from the hosts.
+
+mod support;
+
+mod drift;
+mod hosts;
+mod interruption;
+mod lifecycle;
+mod locks;
+mod ownership;
+mod pause;
+mod quiet_plans;
+mod secrets;
