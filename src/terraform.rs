@@ -2,13 +2,14 @@
 //!
 //! Owns: what a resource is written in. Never does: the wire. No generated protobuf, no MessagePack, no I/O.
 //!
-//! A resource is a type that implements [`Resource`] and [`StateUpgrade`]; `main` registers it by name with the plugin
-//! server. While a call runs, [`stop_token`] says whether Terraform wants it to end, and [`defer`] puts off what cannot
+//! A resource is a type that implements [`Resource`], [`StateUpgrade`] and [`WriteOnly`]; `main` registers it by name with
+//! the plugin server. While a call runs, [`stop_token`] says whether Terraform wants it to end, and [`defer`] puts off what cannot
 //! be planned yet.
 
 mod diagnostics;
 mod request;
 mod upgrade;
+mod write_only;
 
 pub use async_trait::async_trait;
 pub use tf_provider::{
@@ -16,6 +17,7 @@ pub use tf_provider::{
 };
 
 pub use diagnostics::{Report, diagnostic};
-pub use request::{DeferReason, defer, deferral_allowed, stop_token};
-pub(crate) use request::{Request, deferred};
+pub(crate) use request::{Client, Request, deferred};
+pub use request::{DeferReason, defer, deferral_allowed, stop_token, write_only_allowed};
 pub use upgrade::StateUpgrade;
+pub use write_only::WriteOnly;

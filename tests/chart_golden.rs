@@ -50,7 +50,8 @@ fn snippet_chart(directory: &Path, snippet: &str) {
     std::fs::copy(fixtures().join("snippets/values.yaml"), directory.join("values.yaml")).expect("values.yaml");
     std::fs::write(directory.join("hello.txt"), "Hello\nfile\n").expect("a file");
     let snippet = snippet.strip_suffix('\n').unwrap_or(snippet);
-    std::fs::write(templates.join("_snippet.tpl"), format!("{{{{ define \"snippet\" }}}}{snippet}{{{{ end }}}}")).unwrap();
+    std::fs::write(templates.join("_snippet.tpl"), format!("{{{{ define \"snippet\" }}}}{snippet}{{{{ end }}}}"))
+        .unwrap();
     std::fs::write(templates.join("out.yaml"), "out: {{ include \"snippet\" . | b64enc }}\n").expect("a template");
 }
 

@@ -6,7 +6,7 @@ use super::data_source::ServedDataSource;
 use super::function::ServedFunction;
 use super::provider::ServedProvider;
 use super::resource::ServedResource;
-use crate::terraform::{DataSource, Function, Provider, Resource, StateUpgrade};
+use crate::terraform::{DataSource, Function, Provider, Resource, StateUpgrade, WriteOnly};
 
 /// A provider with everything that belongs to it. A name registered twice keeps the later.
 pub struct Registry {
@@ -29,7 +29,11 @@ impl Registry {
 
     /// Adds a managed resource. `name` is its full type name, with the provider's prefix.
     #[must_use]
-    pub fn resource(mut self, name: &'static str, resource: impl Resource + StateUpgrade + 'static) -> Self {
+    pub fn resource(
+        mut self,
+        name: &'static str,
+        resource: impl Resource + StateUpgrade + WriteOnly + 'static,
+    ) -> Self {
         self.resources.insert(name, Box::new(resource));
         self
     }

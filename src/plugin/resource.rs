@@ -15,12 +15,13 @@ use super::wire::tf6::{
     validate_resource_config,
 };
 use crate::terraform::schema::Schema;
-use crate::terraform::{Diagnostics, Resource, StateUpgrade};
+use crate::terraform::{Diagnostics, Resource, StateUpgrade, WriteOnly};
 
 /// A resource, whatever the types of its state.
 #[async_trait]
 pub trait ServedResource: Send + Sync {
     fn schema(&self, diags: &mut Diagnostics) -> Option<Schema>;
+    fn write_only(&self) -> &'static [&'static [&'static str]];
     async fn upgrade(&self, request: upgrade_resource_state::Request) -> upgrade_resource_state::Response;
     async fn validate(&self, request: validate_resource_config::Request) -> validate_resource_config::Response;
     async fn read(&self, request: read_resource::Request) -> read_resource::Response;
@@ -30,9 +31,13 @@ pub trait ServedResource: Send + Sync {
 }
 
 #[async_trait]
-impl<R: Resource + StateUpgrade> ServedResource for R {
+impl<R: Resource + StateUpgrade + WriteOnly> ServedResource for R {
     fn schema(&self, diags: &mut Diagnostics) -> Option<Schema> {
         Resource::schema(self, diags)
+    }
+
+    fn write_only(&self) -> &'static [&'static [&'static str]] {
+        WriteOnly::write_only(self)
     }
 
     async fn upgrade(&self, request: upgrade_resource_state::Request) -> upgrade_resource_state::Response {

@@ -16,6 +16,20 @@ pub fn schema(schema: &Schema) -> tf6::Schema {
     tf6::Schema { version: schema.version, block: Some(block(&schema.block)) }
 }
 
+/// Marks the attribute at `path` as write-only. A path that leads nowhere marks nothing.
+pub fn mark_write_only(schema: &mut tf6::Schema, path: &[&str]) {
+    let Some((last, parents)) = path.split_last() else { return };
+    let Some(mut attributes) = schema.block.as_mut().map(|block| &mut block.attributes) else { return };
+    for parent in parents {
+        let parent = attributes.iter_mut().find(|attribute| attribute.name == *parent);
+        let Some(nested) = parent.and_then(|parent| parent.nested_type.as_mut()) else { return };
+        attributes = &mut nested.attributes;
+    }
+    for attribute in attributes.iter_mut().filter(|attribute| attribute.name == *last) {
+        attribute.write_only = true;
+    }
+}
+
 pub fn is_empty(schema: &Schema) -> bool {
     schema.block.attributes.is_empty() && schema.block.blocks.is_empty()
 }

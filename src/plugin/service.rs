@@ -22,7 +22,7 @@ use super::wire::tf6::{
     plan_resource_change, read_data_source, read_resource, stop_provider, upgrade_resource_identity,
     upgrade_resource_state, validate_data_resource_config, validate_provider_config, validate_resource_config,
 };
-use crate::terraform::{AttributePath, Request as Context, diagnostic};
+use crate::terraform::{AttributePath, Client, Request as Context, diagnostic};
 
 /// Serves a registry. Clones share it.
 #[derive(Clone)]
@@ -93,7 +93,11 @@ impl Service {
         call: impl Future<Output = A>,
     ) -> Answered<A> {
         let span = tracing::info_span!("request", tf_rpc = rpc, tf_type = object);
-        let context = Context::new(self.stop.token(), client.is_some_and(|client| client.deferral_allowed));
+        let client = client.map_or_else(Client::default, |client| Client {
+            deferral_allowed: client.deferral_allowed,
+            write_only_allowed: client.write_only_attributes_allowed,
+        });
+        let context = Context::new(self.stop.token(), client);
         let logged = async {
             tracing::debug!("request received");
             let answer = answer(context, fallback, call).await;

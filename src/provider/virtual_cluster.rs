@@ -23,7 +23,7 @@ use crate::provider::Configured;
 use crate::provider::configuration::HostCluster;
 use crate::terraform::schema::Schema;
 use crate::terraform::{
-    AttributePath, DeferReason, Diagnostics, Report, Resource, StateUpgrade, defer, deferral_allowed,
+    AttributePath, DeferReason, Diagnostics, Report, Resource, StateUpgrade, WriteOnly, defer, deferral_allowed,
 };
 
 use apply::Apply;
@@ -190,3 +190,9 @@ impl Resource for VirtualCluster {
 }
 
 impl StateUpgrade for VirtualCluster {}
+
+impl WriteOnly for VirtualCluster {
+    fn write_only(&self) -> &'static [&'static [&'static str]] {
+        &[&["chart", "password"]]
+    }
+}

@@ -25,13 +25,22 @@ pub enum DeferReason {
 /// One request's context. The plugin server makes it; a provider reads it through the functions of this module.
 pub(crate) struct Request {
     stop: CancellationToken,
-    deferral_allowed: bool,
+    client: Client,
     deferred: Cell<Option<DeferReason>>,
 }
 
+/// What the Terraform that asks can do. An old one can do nothing of this.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Client {
+    /// It can defer what cannot be planned yet.
+    pub deferral_allowed: bool,
+    /// It keeps write-only attributes out of plan and state.
+    pub write_only_allowed: bool,
+}
+
 impl Request {
-    pub(crate) fn new(stop: CancellationToken, deferral_allowed: bool) -> Self {
-        Self { stop, deferral_allowed, deferred: Cell::new(None) }
+    pub(crate) fn new(stop: CancellationToken, client: Client) -> Self {
+        Self { stop, client, deferred: Cell::new(None) }
     }
 
     /// Runs `call` in this context.
@@ -55,14 +64,20 @@ pub fn stop_token() -> CancellationToken {
 
 /// Whether Terraform lets this request be deferred (`-allow-deferral`, and stacks).
 pub fn deferral_allowed() -> bool {
-    REQUEST.try_with(|request| request.deferral_allowed).unwrap_or_default()
+    REQUEST.try_with(|request| request.client.deferral_allowed).unwrap_or_default()
+}
+
+/// Whether Terraform keeps write-only attributes out of plan and state (1.11 and later). It says so with the calls that
+/// validate a configuration.
+pub fn write_only_allowed() -> bool {
+    REQUEST.try_with(|request| request.client.write_only_allowed).unwrap_or_default()
 }
 
 /// Answers this request with "not yet": the caller then returns the best state it has, or `None` without a diagnostic.
 /// Only where [`deferral_allowed`]; elsewhere it does nothing, and unknown values have to be planned as unknown.
 pub fn defer(reason: DeferReason) {
     let _ = REQUEST.try_with(|request| {
-        if request.deferral_allowed {
+        if request.client.deferral_allowed {
             request.deferred.set(Some(reason));
         }
     });
@@ -73,7 +88,7 @@ mod tests {
     use super::*;
 
     async fn check(allowed: bool, expected: Option<DeferReason>) {
-        let request = Request::new(CancellationToken::new(), allowed);
+        let request = Request::new(CancellationToken::new(), Client { deferral_allowed: allowed, ..Client::default() });
         let call = async {
             defer(DeferReason::ProviderConfigUnknown);
             deferred()
@@ -90,7 +105,7 @@ mod tests {
     #[tokio::test]
     async fn stop_token_is_the_requests_own() {
         let stop = CancellationToken::new();
-        let request = Request::new(stop.clone(), false);
+        let request = Request::new(stop.clone(), Client::default());
         let token = request.scope(async { stop_token() }).await;
         stop.cancel();
         assert!(token.is_cancelled());

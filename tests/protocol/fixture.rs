@@ -16,7 +16,7 @@ use terraform_provider_nested::terraform::schema::{
 use terraform_provider_nested::terraform::value::{Value, ValueList, ValueMap, ValueNumber, ValueString};
 use terraform_provider_nested::terraform::{
     AttributePath, DataSource, DeferReason, Diagnostic, Diagnostics, Function, Provider, Report, Resource,
-    StateUpgrade, async_trait, defer, deferral_allowed, diagnostic, stop_token,
+    StateUpgrade, WriteOnly, async_trait, defer, deferral_allowed, diagnostic, stop_token,
 };
 
 /// What no diagnostic and no log may ever show.
@@ -273,6 +273,8 @@ impl Resource for Thing {
         Some((state, Private::default()))
     }
 }
+
+impl WriteOnly for Thing {}
 
 impl StateUpgrade for Thing {
     /// Version 1 called the name `title`. Version 0 is not known any more.

@@ -37,14 +37,34 @@ fn drift_is_named_and_repaired() {
     let core = "/api/v1/namespaces/vcluster-drifter";
     let quota = format!("{core}/resourcequotas/vc-drifter");
     let set = "/apis/apps/v1/namespaces/vcluster-drifter/statefulsets/drifter";
-    check(&workspace, &format!("{core}/limitranges/vc-drifter"), None, "LimitRange vcluster-drifter/vc-drifter is missing");
+    check(
+        &workspace,
+        &format!("{core}/limitranges/vc-drifter"),
+        None,
+        "LimitRange vcluster-drifter/vc-drifter is missing",
+    );
     let role = "/apis/rbac.authorization.k8s.io/v1/namespaces/vcluster-drifter/roles/vc-drifter";
     check(&workspace, role, None, "Role vcluster-drifter/vc-drifter is missing");
     let raised = json!({"spec": {"hard": {"limits.cpu": "100"}}});
-    check(&workspace, &quota, Some(raised), "ResourceQuota vcluster-drifter/vc-drifter: limits.cpu should be 4 and is 100");
+    check(
+        &workspace,
+        &quota,
+        Some(raised),
+        "ResourceQuota vcluster-drifter/vc-drifter: limits.cpu should be 4 and is 100",
+    );
     let opened = json!({"spec": {"hard": {"limits.cpu": null}}});
-    check(&workspace, &quota, Some(opened), "ResourceQuota vcluster-drifter/vc-drifter: limits.cpu should be 4 and is unlimited");
-    check(&workspace, set, Some(json!({"spec": {"replicas": 0}})), "StatefulSet vcluster-drifter/drifter was scaled to 0");
+    check(
+        &workspace,
+        &quota,
+        Some(opened),
+        "ResourceQuota vcluster-drifter/vc-drifter: limits.cpu should be 4 and is unlimited",
+    );
+    check(
+        &workspace,
+        set,
+        Some(json!({"spec": {"replicas": 0}})),
+        "StatefulSet vcluster-drifter/drifter was scaled to 0",
+    );
 }
 
 #[test]

@@ -129,7 +129,10 @@ fn a_missing_permission_is_named_with_verb_resource_and_namespace() {
         all(json!(["rbac.authorization.k8s.io"]), json!(["roles", "rolebindings"])),
     ]);
     let refused = refusal("no-clusterroles", rules);
-    assert!(refused.contains("may not patch clusterroles.rbac.authorization.k8s.io in the cluster as a whole"), "{refused}");
+    assert!(
+        refused.contains("may not patch clusterroles.rbac.authorization.k8s.io in the cluster as a whole"),
+        "{refused}"
+    );
 }
 
 #[test]

@@ -10,7 +10,8 @@ use crate::support::workspace::{THIS, Workspace};
 /// The rig's chart under a digest of its own, so that nobody else's virtual cluster keeps the archive on the host.
 fn own_chart(workspace: &Workspace) -> String {
     let copy = workspace.path("chart");
-    let copied = std::process::Command::new("cp").args(["-r".as_ref(), tools::chart().as_os_str(), copy.as_os_str()]).status();
+    let copied =
+        std::process::Command::new("cp").args(["-r".as_ref(), tools::chart().as_os_str(), copy.as_os_str()]).status();
     assert!(copied.unwrap().success());
     std::fs::write(copy.join("templates/NOTES.txt"), format!("{}\n", copy.display())).unwrap();
     copy.display().to_string()
@@ -39,7 +40,9 @@ fn check_life(workspace: &Workspace, name: &str) {
     inside.create_namespace("made-inside");
     workspace.plan().assert_quiet();
 
-    write("resources = { cpu = \"5\", memory = \"6Gi\", storage = \"3Gi\" }\nlabels = { team = \"a\" }\nannotations = { note = \"b\" }");
+    write(
+        "resources = { cpu = \"5\", memory = \"6Gi\", storage = \"3Gi\" }\nlabels = { team = \"a\" }\nannotations = { note = \"b\" }",
+    );
     let plan = workspace.plan();
     assert_eq!(plan.actions(), "update");
     assert_eq!(plan.changed(THIS), ["annotations", "labels", "resources", "revision", "status"]);
@@ -49,14 +52,20 @@ fn check_life(workspace: &Workspace, name: &str) {
         assert_eq!(quota["spec"]["hard"][resource], expected, "{resource}");
     }
     let service = in_namespace(&format!("/api/v1/{{}}/services/{name}"));
-    assert_eq!((&service["metadata"]["labels"]["team"], &service["metadata"]["annotations"]["note"]), (&json!("a"), &json!("b")));
+    assert_eq!(
+        (&service["metadata"]["labels"]["team"], &service["metadata"]["annotations"]["note"]),
+        (&json!("a"), &json!("b"))
+    );
     assert!(inside.names("/api/v1/namespaces").contains(&"made-inside".to_owned()));
     workspace.plan().assert_quiet();
 
     write("");
     workspace.apply().assert_success();
     let service = in_namespace(&format!("/api/v1/{{}}/services/{name}"));
-    assert_eq!((&service["metadata"]["labels"]["team"], &service["metadata"]["annotations"]["note"]), (&Value::Null, &Value::Null));
+    assert_eq!(
+        (&service["metadata"]["labels"]["team"], &service["metadata"]["annotations"]["note"]),
+        (&Value::Null, &Value::Null)
+    );
     let quota = in_namespace(&format!("/api/v1/{{}}/resourcequotas/vc-{name}"));
     assert_eq!(quota["spec"]["hard"]["requests.cpu"], "5", "sizes stay until another one is written");
 

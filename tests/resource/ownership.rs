@@ -25,9 +25,12 @@ fn a_namespace_that_exists_is_refused_unless_it_is_named() {
     assert_eq!(host().get(path).unwrap()["metadata"]["labels"], before["metadata"]["labels"]);
     workspace.destroy().assert_success();
     assert_eq!(host().remains("vcluster-squatter")[..1], ["namespaces/vcluster-squatter"]);
-    for kind in ["configmaps", "serviceaccounts", "secrets", "services", "persistentvolumeclaims", "resourcequotas", "pods"] {
+    for kind in
+        ["configmaps", "serviceaccounts", "secrets", "services", "persistentvolumeclaims", "resourcequotas", "pods"]
+    {
         let ours = host().names(&format!("{path}/{kind}"));
-        let left: Vec<_> = ours.iter().filter(|name| !["keepsake", "kube-root-ca.crt", "default"].contains(&name.as_str())).collect();
+        let left: Vec<_> =
+            ours.iter().filter(|name| !["keepsake", "kube-root-ca.crt", "default"].contains(&name.as_str())).collect();
         assert_eq!(left, [""; 0], "{kind}");
     }
     assert!(host().get(&format!("{path}/configmaps/keepsake")).is_some());
@@ -88,7 +91,11 @@ fn one_namespace_holds_one_virtual_cluster() {
     assert!(refused.contains("Namespace \"one\" already holds virtual cluster \"only\"."), "{refused}");
     assert_eq!(host().record("one").unwrap()["name"], "only");
     let import = |id: &str| {
-        second.write(&format!("import {{\n  to = {}\n  id = {id:?}\n}}\n{}", crate::support::workspace::THIS, second.resource("this", "")));
+        second.write(&format!(
+            "import {{\n  to = {}\n  id = {id:?}\n}}\n{}",
+            crate::support::workspace::THIS,
+            second.resource("this", "")
+        ));
         second.try_plan().0.assert_failure()
     };
     assert!(import("eu-1/one/other").contains("There is no such virtual cluster to import."));

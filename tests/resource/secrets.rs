@@ -17,7 +17,10 @@ fn secrets_are_in_no_log_and_in_no_text() {
     let write = |more: &str| {
         let variables = "variable \"token\" {\n  sensitive = true\n}\nvariable \"password\" {\n  ephemeral = true\n}\n";
         let chart = format!("{{ source = {:?}, username = \"reader\", password = var.password }}", rig::tools::chart());
-        workspace.write(&format!("{variables}{}", workspace.resource("this", &format!("name = \"secretive\"\nchart = {chart}\n{more}"))));
+        workspace.write(&format!(
+            "{variables}{}",
+            workspace.resource("this", &format!("name = \"secretive\"\nchart = {chart}\n{more}"))
+        ));
     };
     write("");
     let created = workspace.apply();
@@ -41,7 +44,9 @@ fn secrets_are_in_no_log_and_in_no_text() {
         assert!(run.log.contains("TRACE"), "nothing was logged");
     }
     assert!(!plan.0.to_string().contains("chart-password-4711"));
-    assert!(!std::fs::read_to_string(workspace.path("terraform.tfstate.backup")).unwrap().contains("chart-password-4711"));
+    assert!(
+        !std::fs::read_to_string(workspace.path("terraform.tfstate.backup")).unwrap().contains("chart-password-4711")
+    );
 }
 
 fn around<'a>(text: &'a str, secret: &str) -> &'a str {

@@ -3,7 +3,7 @@
 use super::super::answer::Answer;
 use super::super::diagnostics::{diagnostics, expect_result};
 use super::super::registry::Registry;
-use super::super::schema::{function, is_empty, schema};
+use super::super::schema::{function, is_empty, mark_write_only, schema};
 use super::super::wire::tf6::{self, ServerCapabilities, get_functions, get_metadata, get_provider_schema};
 use crate::terraform::Diagnostics;
 use crate::terraform::schema::Schema;
@@ -30,7 +30,11 @@ pub fn schemas(registry: &Registry) -> get_provider_schema::Response {
     let mut diags = Diagnostics::default();
     let provider = required(&mut diags, |diags| registry.provider.schema(diags));
     let provider_meta = registry.provider.meta_schema(&mut diags).filter(|meta| !is_empty(meta));
-    let resource_schemas = all(&registry.resources, |resource| required(&mut diags, |diags| resource.schema(diags)));
+    let resource_schemas = all(&registry.resources, |resource| {
+        let mut schema = required(&mut diags, |diags| resource.schema(diags))?;
+        resource.write_only().iter().for_each(|path| mark_write_only(&mut schema, path));
+        Some(schema)
+    });
     let data_source_schemas =
         all(&registry.data_sources, |data_source| required(&mut diags, |diags| data_source.schema(diags)));
     let functions = functions(registry);

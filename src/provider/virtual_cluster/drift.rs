@@ -67,9 +67,6 @@ mod tests {
         check(&[("limits.cpu", "4000m"), ("limits.memory", "4096Mi")], &[]);
         check(&[("limits.cpu", "100"), ("limits.memory", "4Gi")], &["limits.cpu should be 4 and is 100"]);
         check(&[("limits.memory", "4Gi")], &["limits.cpu should be 4 and is unlimited"]);
-        check(
-            &[("limits.cpu", "4"), ("limits.memory", "4Gi"), ("pods", "3")],
-            &["pods should be unlimited and is 3"],
-        );
+        check(&[("limits.cpu", "4"), ("limits.memory", "4Gi"), ("pods", "3")], &["pods should be unlimited and is 3"]);
     }
 }

@@ -14,7 +14,7 @@ use crate::domain::size::Size;
 use crate::provider::duration;
 use crate::provider::virtual_cluster::model::{ChartModel, ResourcesModel, StringMap, VirtualClusterModel};
 use crate::terraform::value::Value;
-use crate::terraform::{AttributePath, Diagnostics, Report};
+use crate::terraform::{AttributePath, Diagnostics, Report, write_only_allowed};
 
 /// The oldest vCluster whose chart has the configuration format that this provider writes.
 const OLDEST: Version = Version::new(0, 24, 0);
@@ -152,6 +152,13 @@ impl Check<'_> {
                     format!("\"{digest}\" is not \"sha256:\" and 64 hexadecimal digits in lower case."),
                 );
             }
+        }
+        if chart.password != Value::Null && !write_only_allowed() {
+            self.fail(
+                at("password"),
+                "This Terraform cannot keep the chart's password out of its state.",
+                "`chart.password` is a write-only attribute, which needs Terraform 1.11 or later, or OpenTofu 1.11 or later.",
+            );
         }
         if chart.password.as_ref_option().is_some() && matches!(chart.username, Value::Null) {
             self.fail(at("username"), "The chart's password has no user name.", "Set `username` beside `password`.");

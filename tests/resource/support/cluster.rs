@@ -63,7 +63,8 @@ impl Cluster {
 
     #[track_caller]
     pub fn create(&self, path: &str, object: Value) -> Value {
-        self.send(Method::POST, path, "application/json", &object).unwrap_or_else(|error| panic!("POST {path}: {error}"))
+        self.send(Method::POST, path, "application/json", &object)
+            .unwrap_or_else(|error| panic!("POST {path}: {error}"))
     }
 
     #[track_caller]

@@ -79,7 +79,8 @@ fn plugins_of(terraform: u32) -> Vec<u32> {
     let is_plugin = |process: &u32| {
         let directory = Path::new("/proc").join(process.to_string());
         let parent = std::fs::read_to_string(directory.join("status")).unwrap_or_default();
-        let is_child = parent.lines().any(|line| line.strip_prefix("PPid:").map(str::trim) == Some(&terraform.to_string()));
+        let is_child =
+            parent.lines().any(|line| line.strip_prefix("PPid:").map(str::trim) == Some(&terraform.to_string()));
         let program = std::fs::read_link(directory.join("exe")).unwrap_or_default();
         is_child && program == Path::new(env!("CARGO_BIN_EXE_terraform-provider-nested"))
     };

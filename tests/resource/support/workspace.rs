@@ -12,7 +12,8 @@ use super::running::Running;
 /// The address of the resource that most configurations have.
 pub const THIS: &str = "nested_virtual_cluster.this";
 
-const REQUIREMENTS: &str = "terraform {\n  required_providers {\n    nested = { source = \"nested-clusters/nested\" }\n  }\n}\n";
+const REQUIREMENTS: &str =
+    "terraform {\n  required_providers {\n    nested = { source = \"nested-clusters/nested\" }\n  }\n}\n";
 
 pub struct Workspace {
     directory: TempDir,
@@ -71,7 +72,8 @@ impl Workspace {
             ("vcluster_version", "\"0.34.7\"".to_owned()),
             ("chart", format!("{{ source = {chart:?} }}")),
         ];
-        let is_set = |name: &str| attributes.lines().any(|line| line.trim_start().split([' ', '=']).next() == Some(name));
+        let is_set =
+            |name: &str| attributes.lines().any(|line| line.trim_start().split([' ', '=']).next() == Some(name));
         let defaults = defaults.iter().filter(|(name, _)| !is_set(name));
         let defaults: String = defaults.map(|(name, value)| format!("  {name} = {value}\n")).collect();
         format!("resource \"nested_virtual_cluster\" \"{label}\" {{\n{defaults}{attributes}\n}}\n")
@@ -222,7 +224,8 @@ impl Plan {
     pub fn changed(&self, address: &str) -> Vec<String> {
         let change = self.change(address);
         let after = change["after"].as_object().expect("it is planned to be gone");
-        let known = after.iter().filter(|(name, value)| change["before"][name] != **value).map(|(name, _)| name.clone());
+        let known =
+            after.iter().filter(|(name, value)| change["before"][name] != **value).map(|(name, _)| name.clone());
         let unknown = change["after_unknown"].as_object().into_iter().flatten();
         let unknown = unknown.filter(|(_, unknown)| **unknown == true).map(|(name, _)| name.clone());
         let mut changed: Vec<_> = known.chain(unknown).collect();

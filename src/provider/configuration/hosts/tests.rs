@@ -1,3 +1,5 @@
+//! Tests of the file one level up.
+
 use std::path::Path;
 
 use super::*;
