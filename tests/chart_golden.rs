@@ -50,7 +50,8 @@ fn snippet_chart(directory: &Path, snippet: &str) {
     std::fs::copy(fixtures().join("snippets/values.yaml"), directory.join("values.yaml")).expect("values.yaml");
     std::fs::write(directory.join("hello.txt"), "Hello\nfile\n").expect("a file");
     let snippet = snippet.strip_suffix('\n').unwrap_or(snippet);
-    std::fs::write(templates.join("_snippet.tpl"), format!("{{{{ define \"snippet\" }}}}{snippet}{{{{ end }}}}")).unwrap();
+    std::fs::write(templates.join("_snippet.tpl"), format!("{{{{ define \"snippet\" }}}}{snippet}{{{{ end }}}}"))
+        .unwrap();
     std::fs::write(templates.join("out.yaml"), "out: {{ include \"snippet\" . | b64enc }}\n").expect("a template");
 }
 
@@ -119,7 +120,14 @@ fn charts_render_as_their_golden_files() {
         let ours = shown(ours.and_then(|chart| case.ours(&chart)));
         let expected = read(golden);
         if ours.trim_end() != expected.trim_end() {
-            failures.push(format!("{}\n--- helm\n{expected}\n--- ours\n{ours}", case.name));
+            let line = expected.lines().zip(ours.lines()).position(|(expected, ours)| expected != ours).unwrap_or(0);
+            let rest = |text: &str| text.lines().skip(line).take(5).collect::<Vec<_>>().join("\n");
+            failures.push(format!(
+                "{}, line {line}\n--- helm\n{}\n--- ours\n{}",
+                case.name,
+                rest(&expected),
+                rest(&ours)
+            ));
         }
     });
     assert!(failures.is_empty(), "{} differ:\n{}", failures.len(), failures.join("\n"));

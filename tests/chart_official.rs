@@ -18,7 +18,8 @@ fn official_charts_render_as_helm_renders_them() {
     let Some(helm) = helm::find() else {
         return println!("skipped: there is no helm on the path, and HELM names none");
     };
-    let mut paths: Vec<_> = std::fs::read_dir(charts).expect("NESTED_CHARTS").map(|entry| entry.unwrap().path()).collect();
+    let mut paths: Vec<_> =
+        std::fs::read_dir(charts).expect("NESTED_CHARTS").map(|entry| entry.unwrap().path()).collect();
     paths.sort();
     let mut failures = Vec::new();
     for path in paths.iter().filter(|path| path.join("Chart.yaml").is_file()) {
@@ -88,9 +89,9 @@ fn case(path: &Path, name: String, suite: &Value, test: &Value) -> Case {
             overlay(&mut values, parse_values(&text).expect("the values file is YAML"));
         }
         for (key, value) in level["set"].as_object().into_iter().flatten() {
-            let nested = key.rsplit('.').fold(value.clone(), |inner, name| {
-                Value::Object(Map::from_iter([(name.to_owned(), inner)]))
-            });
+            let nested = key
+                .rsplit('.')
+                .fold(value.clone(), |inner, name| Value::Object(Map::from_iter([(name.to_owned(), inner)])));
             if let Value::Object(nested) = nested {
                 overlay(&mut values, nested);
             }

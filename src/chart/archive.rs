@@ -232,7 +232,9 @@ fn pack(files: &BTreeMap<String, Arc<[u8]>>) -> Result<Vec<u8>, ChartError> {
         header.set_size(data.len() as u64);
         header.set_mode(0o644);
         header.set_mtime(0);
-        builder.append_data(&mut header, format!("chart/{name}"), &**data).map_err(|error| archive(error.to_string()))?;
+        builder
+            .append_data(&mut header, format!("chart/{name}"), &**data)
+            .map_err(|error| archive(error.to_string()))?;
     }
     builder.into_inner().map_err(|error| archive(error.to_string()))
 }

@@ -102,8 +102,7 @@ impl KubeVersion {
     pub(super) fn to_value(&self, api_versions: &[String]) -> Value {
         let text = |name, text: &str| Field { name, json: name, omit_empty: false, value: text.into() };
         let build = |name, json, value: &str| Field { name, json, omit_empty: true, value: value.into() };
-        let kube_version =
-            vec![text("Version", &self.version), text("Major", &self.major), text("Minor", &self.minor)];
+        let kube_version = vec![text("Version", &self.version), text("Major", &self.major), text("Minor", &self.minor)];
         let helm_version = vec![
             build("Version", "version", HELM_VERSION),
             build("GitCommit", "git_commit", ""),

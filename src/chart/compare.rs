@@ -128,9 +128,6 @@ pub(super) fn deep_equal(a: &Value, b: &Value, budget: &Budget) -> Result<bool, 
     Ok(equal)
 }
 
-fn all_equal<'a>(
-    mut pairs: impl Iterator<Item = (&'a Value, &'a Value)>,
-    budget: &Budget,
-) -> Result<bool, Fault> {
+fn all_equal<'a>(mut pairs: impl Iterator<Item = (&'a Value, &'a Value)>, budget: &Budget) -> Result<bool, Fault> {
     pairs.try_fold(true, |equal, (a, b)| Ok(equal && deep_equal(a, b, budget)?))
 }

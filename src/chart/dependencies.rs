@@ -57,9 +57,8 @@ fn enable(node: &mut Node<'_>, given: &Map<String, Value>, path: &str) -> Result
     // Subcharts that Chart.yaml does not mention always take part.
     node.children = found.iter().filter(|child| !required(child)).map(|child| Node::new(child.chart)).collect();
     for requirement in &mut node.requirements {
-        let provider = |child: &&Node<'_>| {
-            child.name == requirement.name && fits(requirement, &child.chart.metadata.version)
-        };
+        let provider =
+            |child: &&Node<'_>| child.name == requirement.name && fits(requirement, &child.chart.metadata.version);
         if let Some(child) = found.iter().find(provider) {
             let mut child = Node::new(child.chart);
             if !requirement.alias.is_empty() {
@@ -115,9 +114,9 @@ fn import(node: &mut Node<'_>) -> Result<(), String> {
     let mut own = Map::new();
     coalesce(node, &mut own, Nulls::Keep)?;
     let mut imported = Map::new();
-    for requirement in &node.requirements {
-        for import in &requirement.import_values {
-            let (child, parent) = match import {
+    for requirement in &mut node.requirements {
+        for import in &mut requirement.import_values {
+            let (child, parent) = match &*import {
                 Value::Object(entry) => (go_text(entry.get("child")), go_text(entry.get("parent"))),
                 Value::String(name) => (format!("exports.{name}"), ".".to_owned()),
                 _ => continue,
@@ -125,6 +124,8 @@ fn import(node: &mut Node<'_>) -> Result<(), String> {
             if let Some(found) = table(&own, &format!("{}.{child}", requirement.name)) {
                 coalesce_tables(&mut imported, at_path(&parent, found.clone()), Nulls::Keep);
             }
+            // Templates see how Helm understood it.
+            *import = serde_json::json!({"child": child, "parent": parent});
         }
     }
     coalesce_tables(&mut own, imported, Nulls::Keep);

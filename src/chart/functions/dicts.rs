@@ -23,7 +23,9 @@ pub(super) const TABLE: &[Row] = &[
     }),
     ("pluck", "sm*", pluck),
     ("keys", "m*", keys),
-    ("values", "m", |_, args| Ok(map(&args[0]).map(|map| map.entries().values().cloned().collect()).unwrap_or(Vec::new()).into())),
+    ("values", "m", |_, args| {
+        Ok(map(&args[0]).map(|map| map.entries().values().cloned().collect()).unwrap_or(Vec::new()).into())
+    }),
     ("pick", "ms*", |context, args| select(context, args, true)),
     ("omit", "ms*", |context, args| select(context, args, false)),
     ("merge", "mm*", |context, args| merge_all(context, args, false)),

@@ -59,7 +59,14 @@ impl Version {
             return Err("version segment starts with 0".into());
         }
         let [major, minor, patch] = numbers;
-        Ok(Version { major, minor, patch, pre: pre.to_owned(), metadata: metadata.to_owned(), original: text.to_owned() })
+        Ok(Version {
+            major,
+            minor,
+            patch,
+            pre: pre.to_owned(),
+            metadata: metadata.to_owned(),
+            original: text.to_owned(),
+        })
     }
 
     pub(in crate::chart) fn compare(&self, other: &Version) -> Ordering {

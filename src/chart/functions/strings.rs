@@ -103,10 +103,12 @@ fn substr(_: &Context, args: &[Value]) -> Result<Value, Fault> {
         _ if index(end) > len => index(start)..len,
         _ => index(start)..index(end),
     };
-    let out_of_range = || Fault(match range.end > len {
-        true => format!("runtime error: slice bounds out of range [:{end}] with length {len}"),
-        false => format!("runtime error: slice bounds out of range [{}:{}]", range.start, range.end),
-    });
+    let out_of_range = || {
+        Fault(match range.end > len {
+            true => format!("runtime error: slice bounds out of range [:{end}] with length {len}"),
+            false => format!("runtime error: slice bounds out of range [{}:{}]", range.start, range.end),
+        })
+    };
     Ok(Value::from_bytes(content.get(range.clone()).ok_or_else(out_of_range)?.to_vec()))
 }
 
@@ -141,7 +143,11 @@ fn abbreviated(content: &[u8], offset: usize, width: usize) -> Vec<u8> {
 }
 
 fn quote_all(_: &Context, args: &[Value]) -> Result<Value, Fault> {
-    let texts = args.iter().filter(|arg| !arg.is_nil()).map(|arg| Ok(quote::quote(&cast::to_text(arg)?)));
+    let quoted = |arg| {
+        let text = cast::to_string_value(arg)?;
+        Ok(quote::quote_bytes(text.bytes().unwrap_or_default()))
+    };
+    let texts = args.iter().filter(|arg| !arg.is_nil()).map(quoted);
     Ok(texts.collect::<Result<Vec<_>, Fault>>()?.join(" ").into())
 }
 

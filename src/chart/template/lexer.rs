@@ -149,8 +149,7 @@ impl<'a> Lexer<'a> {
     }
 
     fn fail(&mut self, message: impl Into<String>) -> Item<'a> {
-        let item =
-            Item { kind: Kind::Error, pos: self.start, text: Cow::Owned(message.into()), line: self.start_line };
+        let item = Item { kind: Kind::Error, pos: self.start, text: Cow::Owned(message.into()), line: self.start_line };
         self.input = "";
         self.pos = 0;
         self.start = 0;

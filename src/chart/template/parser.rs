@@ -518,8 +518,7 @@ impl<'a> Parser<'a> {
             Kind::Bool => Expr::Bool(pos, item.text == "true"),
             Kind::CharConstant | Kind::Complex | Kind::Number => Expr::Number(pos, self.number(&item)?),
             Kind::LeftParen => {
-                let pipe =
-                    self.nested(|parser| parser.pipeline("parenthesized pipeline", Kind::RightParen))?;
+                let pipe = self.nested(|parser| parser.pipeline("parenthesized pipeline", Kind::RightParen))?;
                 Expr::Pipe(Box::new(pipe))
             }
             Kind::String | Kind::RawString => {

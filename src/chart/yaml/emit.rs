@@ -56,7 +56,7 @@ impl Builder {
         self.size += std::mem::size_of::<Node>();
         check_nesting(depth, self.size)?;
         let node = match value {
-            Value::Nil | Value::NilInterface => plain("null"),
+            Value::Nil => plain("null"),
             Value::Bool(value) => plain(value),
             Value::Int(value) | Value::Int64(value) => plain(value),
             Value::Uint8(value) => plain(value),
@@ -157,8 +157,7 @@ fn natural_order(a: &str, b: &str) -> std::cmp::Ordering {
         (false, false) => {}
     }
     // A zero within a number is not a leading zero.
-    let within_number = (x == '0' || y == '0')
-        && a[..i].iter().rev().take_while(|c| c.is_numeric()).any(|c| *c != '0');
+    let within_number = (x == '0' || y == '0') && a[..i].iter().rev().take_while(|c| c.is_numeric()).any(|c| *c != '0');
     let run = |text: &[char]| {
         let digits = text[i..].iter().take_while(|c| c.is_numeric());
         digits.fold((i64::from(within_number), i), |(value, end), c| {
@@ -239,7 +238,13 @@ fn analyze(text: &str) -> Analysis {
     let broken = space_break || special;
     Analysis {
         multiline: line_breaks,
-        plain_allowed: !(leading || trailing_space || trailing_break || break_space || broken || line_breaks || indicators),
+        plain_allowed: !(leading
+            || trailing_space
+            || trailing_break
+            || break_space
+            || broken
+            || line_breaks
+            || indicators),
         single_quoted_allowed: !(break_space || broken),
         literal_allowed: !(trailing_space || broken),
     }
@@ -393,7 +398,11 @@ impl Emitter {
             if c == ' ' {
                 let inside = !quoted || (index > 0 && index + 1 < text.len());
                 let folds = may_fold && !spaces && self.column > BEST_WIDTH && next != Some(' ') && inside;
-                if folds { self.write_indent() } else { self.put(' ') }
+                if folds {
+                    self.write_indent()
+                } else {
+                    self.put(' ')
+                }
                 spaces = true;
             } else if is_break(c) {
                 if !breaks && c == '\n' {
