@@ -80,7 +80,13 @@ pub fn parse_values(text: &str) -> Result<Map<String, Value>, ChartError> {
     match yaml::parse(text).map_err(|error| wrong(error.to_string()))? {
         Value::Null => Ok(Map::new()),
         Value::Object(values) => Ok(values),
-        _ => Err(wrong("json: cannot unmarshal into Go value of type map[string]interface {}".to_owned())),
+        other => {
+            let kind = json::kind(&other);
+            let target = "Go value of type map[string]interface {}";
+            Err(wrong(format!(
+                "error unmarshaling JSON: while decoding JSON: json: cannot unmarshal {kind} into {target}"
+            )))
+        }
     }
 }
 
@@ -91,7 +97,9 @@ impl Chart {
     ///
     /// Whatever Helm refuses to load. Syntax errors in templates are reported by [`render`](Self::render).
     pub fn parse(archive: &Archive) -> Result<Self, ChartError> {
-        Self::from_files(archive.files(), "", 0)
+        let chart = Self::from_files(archive.files(), "", 0)?;
+        chart.check_dependencies()?;
+        Ok(chart)
     }
 
     /// The chart's `Chart.yaml`.
@@ -117,29 +125,30 @@ impl Chart {
 
     fn from_files(files: &ChartFiles, parent: &str, depth: usize) -> Result<Self, ChartError> {
         let load = |file: &str, reason: String| ChartError::Load { file: file.to_owned(), reason };
+        let wrong = |file: &str, reason: String| load(file, format!("cannot load {file}: {reason}"));
         if depth > MAX_NESTING {
-            return Err(load("charts", format!("charts nest more than {MAX_NESTING} levels deep")));
+            return Err(wrong("charts", format!("charts nest more than {MAX_NESTING} levels deep")));
         }
-        let yaml_text = |name: &str| {
+        let text = |name: &str| {
             let text = files.get(name).map(|data| std::str::from_utf8(data));
-            text.transpose().map_err(|_| load(name, "it is not UTF-8".to_owned()))
+            text.transpose().map_err(|_| wrong(name, "it is not UTF-8".to_owned()))
         };
         let yaml = |name: &str| {
-            let json = yaml_text(name)?.map(yaml::parse);
-            json.transpose().map_err(|error| load(name, error.to_string()))
+            let json = text(name)?.map(yaml::parse);
+            json.transpose().map_err(|error| wrong(name, error.to_string()))
         };
         let mut metadata = Metadata::default();
         let Some(description) = yaml("Chart.yaml")? else {
-            return Err(load("Chart.yaml", "the file is missing".to_owned()));
+            return Err(load("Chart.yaml", "Chart.yaml file is missing".to_owned()));
         };
-        metadata.read(&description).map_err(|reason| load("Chart.yaml", reason))?;
+        metadata.read(&description).map_err(|reason| wrong("Chart.yaml", reason))?;
         // Charts of Helm 2 keep their dependencies apart.
         if let Some(requirements) = yaml("requirements.yaml")? {
-            metadata.read(&requirements).map_err(|reason| load("requirements.yaml", reason))?;
+            metadata.read(&requirements).map_err(|reason| wrong("requirements.yaml", reason))?;
         }
         metadata.validate().map_err(|reason| load("Chart.yaml", reason))?;
-        let values = yaml_text("values.yaml")?.map_or(Ok(Map::new()), parse_values);
-        let values = values.map_err(|error| load("values.yaml", error.to_string()))?;
+        let values = text("values.yaml")?.map_or(Ok(Map::new()), parse_values);
+        let values = values.map_err(|error| wrong("values.yaml", error.to_string()))?;
         let path = if parent.is_empty() { metadata.name.clone() } else { format!("{parent}/charts/{}", metadata.name) };
         let templates = files.iter().filter(|(name, _)| name.starts_with("templates/"));
         let templates = templates.map(|(name, data)| TemplateFile::new(&path, name, data)).collect::<Result<_, _>>()?;
@@ -148,9 +157,23 @@ impl Chart {
             schema: files.get("values.schema.json").map(|json| Schema::parse(json)),
             templates,
             files: other_files(files, metadata.api_version == "v1"),
-            dependencies: subcharts(files, &path, depth)?,
+            dependencies: subcharts(files, &metadata.name, &path, depth)?,
             metadata,
         })
+    }
+
+    /// Helm looks only at the outermost chart.
+    fn check_dependencies(&self) -> Result<(), ChartError> {
+        let present = |name: &str| self.dependencies.iter().any(|chart| chart.metadata.name == name);
+        let required = self.metadata.dependencies.iter().map(|dependency| dependency.name.as_str());
+        let missing: Vec<&str> = required.filter(|name| !present(name)).collect();
+        match missing.is_empty() {
+            true => Ok(()),
+            false => Err(ChartError::Load {
+                file: "Chart.yaml".to_owned(),
+                reason: format!("found in Chart.yaml, but missing in charts/ directory: {}", missing.join(", ")),
+            }),
+        }
     }
 
     fn check_kube_version(&self, kube_version: &KubeVersion) -> Result<(), ChartError> {
@@ -193,27 +216,26 @@ fn other_files(files: &ChartFiles, is_v1: bool) -> Files {
 }
 
 /// The charts in `charts/`: directories and archives.
-fn subcharts(files: &ChartFiles, path: &str, depth: usize) -> Result<Vec<Chart>, ChartError> {
-    let mut directories: BTreeMap<&str, ChartFiles> = BTreeMap::new();
-    let mut charts = Vec::new();
-    for (name, data) in files {
-        let Some(name) = name.strip_prefix("charts/") else { continue };
-        if name.starts_with(['_', '.']) || name.ends_with(".prov") {
+fn subcharts(files: &ChartFiles, parent: &str, path: &str, depth: usize) -> Result<Vec<Chart>, ChartError> {
+    let mut found: BTreeMap<&str, ChartFiles> = BTreeMap::new();
+    for (file, data) in files {
+        let Some(file) = file.strip_prefix("charts/") else { continue };
+        if file.starts_with(['_', '.']) || file.ends_with(".prov") {
             continue;
         }
-        match name.split_once('/') {
-            Some((chart, file)) => {
-                directories.entry(chart).or_default().insert(file.to_owned(), data.clone());
-            }
-            None if name.ends_with(".tgz") => {
-                charts.push(Chart::from_files(Archive::from_tgz(data)?.files(), path, depth + 1)?);
-            }
-            // A file that is no chart.
-            None => {}
+        let (name, rest) = file.split_once('/').unwrap_or((file, ""));
+        let files = found.entry(name).or_default();
+        if rest.is_empty() && name.ends_with(".tgz") {
+            files.clone_from(Archive::from_tgz(data)?.files());
+        } else if !rest.is_empty() {
+            files.insert(rest.to_owned(), data.clone());
         }
     }
-    for files in directories.values() {
-        charts.push(Chart::from_files(files, path, depth + 1)?);
-    }
-    Ok(charts)
+    let load = |(name, files): (&str, ChartFiles)| {
+        Chart::from_files(&files, path, depth + 1).map_err(|error| ChartError::Load {
+            file: format!("charts/{name}"),
+            reason: format!("error unpacking subchart {name} in {parent}: {error}"),
+        })
+    };
+    found.into_iter().map(load).collect()
 }

@@ -120,7 +120,14 @@ fn charts_render_as_their_golden_files() {
         let ours = shown(ours.and_then(|chart| case.ours(&chart)));
         let expected = read(golden);
         if ours.trim_end() != expected.trim_end() {
-            failures.push(format!("{}\n--- helm\n{expected}\n--- ours\n{ours}", case.name));
+            let line = expected.lines().zip(ours.lines()).position(|(expected, ours)| expected != ours).unwrap_or(0);
+            let rest = |text: &str| text.lines().skip(line).take(5).collect::<Vec<_>>().join("\n");
+            failures.push(format!(
+                "{}, line {line}\n--- helm\n{}\n--- ours\n{}",
+                case.name,
+                rest(&expected),
+                rest(&ours)
+            ));
         }
     });
     assert!(failures.is_empty(), "{} differ:\n{}", failures.len(), failures.join("\n"));

@@ -114,9 +114,9 @@ fn import(node: &mut Node<'_>) -> Result<(), String> {
     let mut own = Map::new();
     coalesce(node, &mut own, Nulls::Keep)?;
     let mut imported = Map::new();
-    for requirement in &node.requirements {
-        for import in &requirement.import_values {
-            let (child, parent) = match import {
+    for requirement in &mut node.requirements {
+        for import in &mut requirement.import_values {
+            let (child, parent) = match &*import {
                 Value::Object(entry) => (go_text(entry.get("child")), go_text(entry.get("parent"))),
                 Value::String(name) => (format!("exports.{name}"), ".".to_owned()),
                 _ => continue,
@@ -124,6 +124,8 @@ fn import(node: &mut Node<'_>) -> Result<(), String> {
             if let Some(found) = table(&own, &format!("{}.{child}", requirement.name)) {
                 coalesce_tables(&mut imported, at_path(&parent, found.clone()), Nulls::Keep);
             }
+            // Templates see how Helm understood it.
+            *import = serde_json::json!({"child": child, "parent": parent});
         }
     }
     coalesce_tables(&mut own, imported, Nulls::Keep);

@@ -20,11 +20,11 @@ pub enum ChartError {
         reason: String,
     },
     /// A file of the chart that is not a template is missing or wrong.
-    #[error("cannot load {file} of the chart: {reason}")]
+    #[error("{reason}")]
     Load {
         /// Path within the chart.
         file: String,
-        /// Helm's reason.
+        /// Helm's reason, which names the file.
         reason: String,
     },
     /// The chart asks for another Kubernetes version.

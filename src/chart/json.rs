@@ -44,7 +44,7 @@ impl Encoder {
     fn value(&mut self, value: &Value, depth: usize) -> Result<(), Unencodable> {
         check_nesting(depth, self.out.len())?;
         match value {
-            Value::Nil | Value::NilInterface => self.out.push_str("null"),
+            Value::Nil => self.out.push_str("null"),
             Value::Bool(value) => self.out.push_str(if *value { "true" } else { "false" }),
             Value::Int(value) | Value::Int64(value) => self.out.push_str(&value.to_string()),
             Value::Uint8(value) => self.out.push_str(&value.to_string()),
@@ -54,8 +54,8 @@ impl Encoder {
                 let value = number::format_g(*value);
                 return Err(Unencodable::Value(format!("json: unsupported value: {value}")));
             }
-            Value::Str(text) => self.string(text),
-            Value::Raw(bytes) => self.string(&replace_invalid(bytes)),
+            Value::Str(text) => self.string(text.as_bytes()),
+            Value::Raw(bytes) => self.string(bytes),
             Value::List(list) if list.is_nil => self.out.push_str("null"),
             Value::List(list) if list.element == Element::Byte => {
                 let bytes: Vec<u8> = list.items.iter().filter_map(as_byte).collect();
@@ -86,7 +86,7 @@ impl Encoder {
                     Ok(())
                 })?;
             }
-            Value::Time(time) => self.string(&time.rfc3339()),
+            Value::Time(time) => self.string(time.rfc3339().as_bytes()),
         }
         Ok(())
     }
@@ -123,33 +123,38 @@ impl Encoder {
     }
 
     fn key(&mut self, key: &str) {
-        self.string(key);
+        self.string(key.as_bytes());
         self.out.push_str(if self.style.indent { ": " } else { ":" });
     }
 
     fn bytes(&mut self, bytes: &[u8]) {
         use base64::Engine as _;
-        self.string(&base64::engine::general_purpose::STANDARD.encode(bytes));
+        self.string(base64::engine::general_purpose::STANDARD.encode(bytes).as_bytes());
     }
 
-    fn string(&mut self, text: &str) {
+    fn string(&mut self, text: &[u8]) {
         self.out.push('"');
-        for c in text.chars() {
-            match c {
-                '"' => self.out.push_str("\\\""),
-                '\\' => self.out.push_str("\\\\"),
-                '\n' => self.out.push_str("\\n"),
-                '\r' => self.out.push_str("\\r"),
-                '\t' => self.out.push_str("\\t"),
-                '\u{08}' => self.out.push_str("\\b"),
-                '\u{0c}' => self.out.push_str("\\f"),
-                '<' | '>' | '&' if self.style.escape_html => self.unicode(c),
-                '\u{2028}' | '\u{2029}' => self.unicode(c),
-                c if c < ' ' => self.unicode(c),
-                c => self.out.push(c),
-            }
+        for chunk in text.utf8_chunks() {
+            chunk.valid().chars().for_each(|c| self.char(c));
+            chunk.invalid().iter().for_each(|_| self.unicode('\u{fffd}'));
         }
         self.out.push('"');
+    }
+
+    fn char(&mut self, c: char) {
+        match c {
+            '"' => self.out.push_str("\\\""),
+            '\\' => self.out.push_str("\\\\"),
+            '\n' => self.out.push_str("\\n"),
+            '\r' => self.out.push_str("\\r"),
+            '\t' => self.out.push_str("\\t"),
+            '\u{08}' => self.out.push_str("\\b"),
+            '\u{0c}' => self.out.push_str("\\f"),
+            '<' | '>' | '&' if self.style.escape_html => self.unicode(c),
+            '\u{2028}' | '\u{2029}' => self.unicode(c),
+            c if c < ' ' => self.unicode(c),
+            c => self.out.push(c),
+        }
     }
 
     fn unicode(&mut self, c: char) {
@@ -161,6 +166,18 @@ fn as_byte(value: &Value) -> Option<u8> {
     match value {
         Value::Uint8(byte) => Some(*byte),
         _ => None,
+    }
+}
+
+/// What Go's `encoding/json` calls a value that it cannot use.
+pub(super) fn kind(json: &serde_json::Value) -> &'static str {
+    match json {
+        serde_json::Value::Null => "null",
+        serde_json::Value::Bool(_) => "bool",
+        serde_json::Value::Number(_) => "number",
+        serde_json::Value::String(_) => "string",
+        serde_json::Value::Array(_) => "array",
+        serde_json::Value::Object(_) => "object",
     }
 }
 

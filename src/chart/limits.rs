@@ -16,7 +16,7 @@ impl<T: Into<String>> From<T> for Fault {
 /// Bytes of text that one render may produce, all intermediate strings included.
 const MAX_BYTES: usize = 256 << 20;
 /// Evaluated nodes, loop turns and visited values in one render.
-const MAX_STEPS: u64 = 20_000_000;
+const MAX_STEPS: u64 = 3_000_000;
 /// Nested evaluations: templates, blocks, pipelines. Helm's own limit of 1,000 nested includes stays below it.
 const MAX_DEPTH: u32 = 20_000;
 /// Longest single text.

@@ -6,6 +6,7 @@ use regex::Regex;
 use serde_json::Value;
 
 use super::error::ChartError;
+use super::json::kind;
 use super::yaml;
 
 /// One rendered Kubernetes object.
@@ -148,14 +149,6 @@ fn document(template: &str, text: &str) -> Result<Option<Document>, ChartError> 
 /// Helm reads the head of every document into a struct, and refuses what does not fit.
 fn check_head(object: &Value) -> Result<(), String> {
     const HEAD: &str = "releaseutil.SimpleHead";
-    let kind = |value: &Value| match value {
-        Value::Null => "null",
-        Value::Bool(_) => "bool",
-        Value::Number(_) => "number",
-        Value::String(_) => "string",
-        Value::Array(_) => "array",
-        Value::Object(_) => "object",
-    };
     let is_container = |value: &&Value| value.is_array() || value.is_object();
     let head = match object {
         Value::Null => return Ok(()),
@@ -164,8 +157,8 @@ fn check_head(object: &Value) -> Result<(), String> {
     };
     let text = |name: &str, value: Option<&Value>| match value.filter(is_container) {
         Some(value) => {
-            let of = "into Go struct field SimpleHead";
-            Err(format!("{} {of}.{name} of type string", kind(value)))
+            let (kind, owner) = (kind(value), if name.starts_with('.') { "" } else { "SimpleHead." });
+            Err(format!("{kind} into Go struct field {owner}{name} of type string"))
         }
         None => Ok(()),
     };
@@ -174,14 +167,14 @@ fn check_head(object: &Value) -> Result<(), String> {
     match head.get("metadata") {
         None | Some(Value::Null) => Ok(()),
         Some(Value::Object(metadata)) => {
-            text("metadata.name", metadata.get("name"))?;
+            text(".metadata.name", metadata.get("name"))?;
             match metadata.get("annotations") {
                 None | Some(Value::Null) => Ok(()),
                 Some(Value::Object(annotations)) => {
-                    annotations.values().try_for_each(|value| text("metadata.annotations", Some(value)))
+                    annotations.values().try_for_each(|value| text(".metadata.annotations", Some(value)))
                 }
                 Some(other) => {
-                    let of = "into Go struct field SimpleHead.metadata.annotations of type map[string]string";
+                    let of = "into Go struct field .metadata.annotations of type map[string]string";
                     Err(format!("{} {of}", kind(other)))
                 }
             }

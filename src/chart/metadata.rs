@@ -6,6 +6,7 @@ use std::rc::Rc;
 use serde_json::{Map as JsonMap, Value as Json};
 
 use super::functions::semver::Version;
+use super::json::kind;
 use super::number;
 use super::template::quote::{is_printable, quote};
 use super::value::{Element, Field, List, Map, MapType, Struct, Value};
@@ -54,7 +55,10 @@ impl Metadata {
         let entries = match json {
             Json::Null => return Ok(()),
             Json::Object(entries) => entries,
-            _ => return Err("json: cannot unmarshal into Go value of type chart.Metadata".to_owned()),
+            other => {
+                let decoding = "error unmarshaling JSON: while decoding JSON: json: cannot unmarshal";
+                return Err(format!("{decoding} {} into Go value of type chart.Metadata", kind(other)));
+            }
         };
         let fields = Fields(entries);
         for (field, target) in [
@@ -130,8 +134,8 @@ impl Metadata {
         Ok(())
     }
 
-    /// `.Chart` under the name that the chart has within its parent.
-    pub(super) fn to_value(&self, name: &str, is_root: bool) -> Value {
+    /// `.Chart` under the name that the chart has within its parent, with the dependencies that take part.
+    pub(super) fn to_value(&self, name: &str, is_root: bool, dependencies: &[Dependency]) -> Value {
         let text = |field: &'static str| self.texts.get(field).map(String::as_str).unwrap_or_default();
         let list = |field: &'static str| match self.lists.get(field) {
             Some(items) => Value::strings(items.iter().map(String::as_str)),
@@ -163,7 +167,7 @@ impl Metadata {
             shown(
                 "Dependencies",
                 "dependencies",
-                pointers("chart.Dependency", self.dependencies.iter().map(Dependency::to_value).collect()),
+                pointers("chart.Dependency", dependencies.iter().map(Dependency::to_value).collect()),
             ),
             shown("Type", "type", self.kind.as_str()),
             Field { name: "IsRoot", json: "IsRoot", omit_empty: false, value: is_root.into() },
@@ -263,7 +267,7 @@ impl Fields<'_> {
         match self.get(name) {
             None | Some(Json::Null) => Ok(None),
             Some(Json::Array(items)) => items.iter().map(|item| text(name, item)).collect::<Result<_, _>>().map(Some),
-            Some(_) => Err(format!("json: cannot unmarshal into Go struct field Metadata.{name} of type []string")),
+            Some(other) => Err(unusable(other, name, "[]string")),
         }
     }
 }
@@ -278,11 +282,13 @@ fn text(field: &str, json: &Json) -> Result<String, String> {
             (true, Some(value)) => Ok(number::format_g_f32(value as f32)),
             _ => Ok(number.to_string()),
         },
-        Json::Array(_) | Json::Object(_) => {
-            let kind = if json.is_array() { "array" } else { "object" };
-            Err(format!("json: cannot unmarshal {kind} into Go struct field Metadata.{field} of type string"))
-        }
+        Json::Array(_) | Json::Object(_) => Err(unusable(json, field, "string")),
     }
+}
+
+fn unusable(json: &Json, field: &str, ty: &str) -> String {
+    let decoding = "error unmarshaling JSON: while decoding JSON: json: cannot unmarshal";
+    format!("{decoding} {} into Go struct field Metadata.{field} of type {ty}", kind(json))
 }
 
 /// Helm's cleaning of text: every white space is a space, nothing unprintable remains.

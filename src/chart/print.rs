@@ -7,7 +7,7 @@ use super::value::{Struct, Value};
 /// What a template action prints: as `%v`, but nothing at all is `<no value>`.
 pub(super) fn print(value: &Value, out: &mut Vec<u8>) -> Result<(), Fault> {
     match value {
-        Value::Nil | Value::NilInterface => out.extend_from_slice(b"<no value>"),
+        Value::Nil => out.extend_from_slice(b"<no value>"),
         // Its String method has a pointer receiver, which `fmt` cannot call but a template can.
         Value::Struct(value) if value.type_name == KUBE_VERSION => match value.field("Version") {
             Some(version) => append(version, out, 0)?,
@@ -38,7 +38,7 @@ pub(super) fn format_value(value: &Value) -> Result<String, Fault> {
 fn append(value: &Value, out: &mut Vec<u8>, depth: usize) -> Result<(), Fault> {
     check_nesting(depth, out.len())?;
     match value {
-        Value::Nil | Value::NilInterface => out.extend_from_slice(b"<nil>"),
+        Value::Nil => out.extend_from_slice(b"<nil>"),
         Value::Bool(value) => out.extend_from_slice(if *value { b"true" } else { b"false" }),
         Value::Int(value) | Value::Int64(value) => out.extend_from_slice(value.to_string().as_bytes()),
         Value::Uint8(value) => out.extend_from_slice(value.to_string().as_bytes()),

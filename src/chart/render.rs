@@ -1,6 +1,5 @@
 //! One render: the values that templates see, the order in which Helm executes them, and the result.
 
-use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
@@ -140,12 +139,8 @@ impl Scope {
     ) -> Value {
         let path = if parent.is_empty() { node.name.clone() } else { format!("{parent}/charts/{}", node.name) };
         let subcharts = Map::new(BTreeMap::new());
-        let mut metadata = Cow::Borrowed(&node.chart.metadata);
-        if metadata.dependencies.len() != node.requirements.len() {
-            metadata.to_mut().dependencies.clone_from(&node.requirements);
-        }
         let entries: [(&str, Value); 6] = [
-            ("Chart", metadata.to_value(&node.name, parent.is_empty())),
+            ("Chart", node.chart.metadata.to_value(&node.name, parent.is_empty(), &node.requirements)),
             ("Files", Value::Files(Rc::new(node.chart.files.clone()))),
             ("Release", self.release.clone()),
             ("Capabilities", self.capabilities.clone()),

@@ -11,11 +11,7 @@ use super::files::Files;
 /// A Go value. Cloning is cheap; a cloned map is the same map, as in Go.
 #[derive(Debug, Clone)]
 pub(super) enum Value {
-    /// No value at all: Go's invalid `reflect.Value`.
     Nil,
-    /// A nil seen through an `interface {}`: an entry of a map or list, or a missing one. A field of it is an error,
-    /// a field of [`Value::Nil`] is not. Functions never see it.
-    NilInterface,
     Bool(bool),
     /// Go's `int`: constants, lengths and indexes.
     Int(i64),
@@ -142,10 +138,10 @@ impl Map {
         Rc::ptr_eq(&self.entries, &other.entries)
     }
 
-    /// What a lookup of an absent key gives: the zero value of the element type.
+    /// The zero value of the element type, which templates get for a key that is not there.
     pub(super) fn zero(&self) -> Value {
-        match self.ty() {
-            MapType::Any | MapType::Values => Value::NilInterface,
+        match self.ty {
+            MapType::Any | MapType::Values => Value::Nil,
             MapType::Str => Value::from(""),
         }
     }
@@ -226,7 +222,7 @@ impl Kind {
 impl Value {
     pub(super) fn kind(&self) -> Kind {
         match self {
-            Value::Nil | Value::NilInterface => Kind::Invalid,
+            Value::Nil => Kind::Invalid,
             Value::Bool(_) => Kind::Bool,
             Value::Int(_) => Kind::Int,
             Value::Int64(_) => Kind::Int64,
@@ -245,7 +241,6 @@ impl Value {
     pub(super) fn type_name(&self) -> String {
         let name = match self {
             Value::Nil => "<nil>",
-            Value::NilInterface => "interface {}",
             Value::List(list) => match list.element {
                 Element::Any => "[]interface {}",
                 Element::Str => "[]string",
@@ -270,29 +265,13 @@ impl Value {
     }
 
     pub(super) fn is_nil(&self) -> bool {
-        matches!(self, Value::Nil | Value::NilInterface)
-    }
-
-    /// What functions see: a nil interface is just nil.
-    pub(super) fn flatten(self) -> Value {
-        match self {
-            Value::NilInterface => Value::Nil,
-            other => other,
-        }
-    }
-
-    /// What an entry of a map or list looks like from a template.
-    pub(super) fn as_entry(self) -> Value {
-        match self {
-            Value::Nil => Value::NilInterface,
-            other => other,
-        }
+        matches!(self, Value::Nil)
     }
 
     /// The truth of `if`; also the opposite of sprig's `empty`, but for structs and nil pointers.
     pub(super) fn is_true(&self) -> bool {
         match self {
-            Value::Nil | Value::NilInterface => false,
+            Value::Nil => false,
             Value::Bool(value) => *value,
             Value::Int(value) | Value::Int64(value) => *value != 0,
             Value::Uint8(value) => *value != 0,

@@ -44,7 +44,7 @@ impl Case {
             api_versions: &api_versions,
             values: &Value::Object(values),
         };
-        chart.render(&release).map(|rendered| rendered.to_text()).map_err(|error| error.to_string())
+        chart.render(&release).map(|rendered| rendered.to_text()).map_err(|error| error.to_string().trim().to_owned())
     }
 
     /// What Helm prints, or its error.
@@ -65,7 +65,13 @@ impl Case {
         let error = text(output.stderr);
         let error = error.lines().skip_while(|line| !line.starts_with("Error: ")).collect::<Vec<_>>().join("\n");
         let error = error.trim_start_matches("Error: ").trim_end_matches("Use --debug flag to render out invalid YAML");
-        Err(error.trim().to_owned())
+        // Helm names the values file, which is ours alone.
+        let error = error
+            .strip_prefix("failed to parse ")
+            .and_then(|rest| rest.split_once(": "))
+            .map_or(error, |(_, rest)| rest);
+        let advice = "An error occurred while checking for chart dependencies. You may need to run `helm dependency build` to fetch missing dependencies: ";
+        Err(error.trim_start_matches(advice).trim().to_owned())
     }
 }
 

@@ -39,7 +39,7 @@ fn len(_: &Context, args: &[Value]) -> Result<Value, Fault> {
         Value::List(list) => list.items.len(),
         Value::Map(map) => map.len(),
         Value::Files(files) => files.len(),
-        Value::Nil | Value::NilInterface => return Err("len of nil pointer".into()),
+        Value::Nil => return Err("len of nil pointer".into()),
         other => return Err(format!("len of type {}", other.type_name()).into()),
     };
     Ok(Value::Int(len as i64))
@@ -49,7 +49,7 @@ fn index(_: &Context, args: &[Value]) -> Result<Value, Fault> {
     if args[0].is_nil() {
         return Err("index of untyped nil".into());
     }
-    args[1..].iter().try_fold(args[0].clone(), |item, key| at(&item, key)).map(Value::as_entry)
+    args[1..].iter().try_fold(args[0].clone(), |item, key| at(&item, key))
 }
 
 fn at(item: &Value, key: &Value) -> Result<Value, Fault> {
@@ -58,7 +58,7 @@ fn at(item: &Value, key: &Value) -> Result<Value, Fault> {
             Value::Int(index) | Value::Int64(index) => *index,
             Value::Uint8(index) => i64::from(*index),
             Value::Uint64(index) => i64::try_from(*index).unwrap_or(i64::MAX),
-            Value::Nil | Value::NilInterface => return Err("cannot index slice/array with nil".into()),
+            Value::Nil => return Err("cannot index slice/array with nil".into()),
             other => return Err(format!("cannot index slice/array with type {}", other.type_name()).into()),
         };
         match usize::try_from(position) {
@@ -70,11 +70,11 @@ fn at(item: &Value, key: &Value) -> Result<Value, Fault> {
     };
     let name = || match key {
         Value::Str(name) => Ok(name.clone()),
-        Value::Nil | Value::NilInterface => Err(Fault::from("value is nil; should be of type string")),
+        Value::Nil => Err(Fault::from("value is nil; should be of type string")),
         other => Err(format!("value has type {}; should be string", other.type_name()).into()),
     };
     match item {
-        Value::Nil | Value::NilInterface => Err("index of nil pointer".into()),
+        Value::Nil => Err("index of nil pointer".into()),
         Value::List(list) => Ok(list.items[position(list.items.len())?].clone()),
         Value::Str(text) => Ok(Value::Uint8(text.as_bytes()[position(text.len())?])),
         Value::Raw(bytes) => Ok(Value::Uint8(bytes[position(bytes.len())?])),
@@ -123,9 +123,10 @@ fn sprintln(_: &Context, args: &[Value]) -> Result<Value, Fault> {
     Ok(Value::from_bytes(out))
 }
 
-/// `template.evalArgs`, then an escaper.
+/// What a template would print, then an escaper.
 fn escaped(args: &[Value], escape: fn(&str) -> String) -> Result<Value, Fault> {
-    let printed = sprint(args)?;
+    let shown = |arg: &Value| if arg.is_nil() { Value::from("<no value>") } else { arg.clone() };
+    let printed = sprint(&args.iter().map(shown).collect::<Vec<_>>())?;
     Ok(escape(&super::super::json::replace_invalid(&printed)).into())
 }
 

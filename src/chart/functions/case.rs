@@ -91,7 +91,11 @@ fn pascal(whole: &str) -> String {
         }
         out.push(c);
     }
-    let Some(mut current) = current else { return out };
+    let Some(mut current) = current else {
+        // As xstrings has it, which writes the last connector twice.
+        out.extend(out.chars().next_back());
+        return out;
+    };
     for c in chars {
         let previous = std::mem::replace(&mut current, c);
         if is_connector(c) && is_connector(previous) {

@@ -6,6 +6,7 @@ use std::fmt;
 use time::{Date, Month, OffsetDateTime, UtcOffset};
 
 use super::super::limits::Fault;
+use super::super::template::quote::quote;
 use super::super::value::Value;
 use super::{Context, Row, text};
 
@@ -250,7 +251,7 @@ fn format_duration(nanos: i128) -> String {
 
 /// Go's `time.ParseDuration`, in nanoseconds.
 fn parse_duration(text: &str) -> Result<i128, Fault> {
-    let quoted = super::super::template::quote::quote(text);
+    let quoted = quote(text);
     let invalid = || Fault(format!("time: invalid duration {quoted}"));
     let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
     if unsigned == "0" {
@@ -272,7 +273,7 @@ fn parse_duration(text: &str) -> Result<i128, Fault> {
             "m" => 60e9,
             "h" => 3600e9,
             unit => {
-                let unit = super::super::template::quote::quote(unit);
+                let unit = quote(unit);
                 return Err(format!("time: unknown unit {unit} in duration {quoted}").into());
             }
         };
@@ -288,70 +289,104 @@ fn parse_duration(text: &str) -> Result<i128, Fault> {
 /// Go's `time.Parse` for layouts of numbers, month names and zones.
 fn parse(args: &[Value]) -> Result<Time, Fault> {
     let (layout, value) = (text(&args[0])?, text(&args[1])?);
-    let (layout_quoted, value_quoted) =
-        (super::super::template::quote::quote(layout), super::super::template::quote::quote(value));
-    let failed = || Fault(format!("parsing time {value_quoted} as {layout_quoted}: cannot parse"));
-    read(layout, value).ok_or_else(failed)
+    read(layout, value).map_err(|reason| Fault(format!("parsing time {}{reason}", quote(value))))
 }
 
-fn read(layout: &str, value: &str) -> Option<Time> {
-    let (mut year, mut month, mut day, mut hour, mut minute, mut second, mut nanos) =
-        (1, 1u8, 1u8, 0u8, 0u8, 0u8, 0u32);
-    let (mut afternoon, mut zone) = (None, UtcOffset::UTC);
-    let (mut layout, mut value) = (layout, value);
-    while let Some((before, element, after)) = next_element(layout) {
-        value = value.strip_prefix(before)?;
-        layout = after;
-        match element {
-            "2006" => year = number(&mut value, 4, 4)?,
-            "06" => {
-                let short: i32 = number(&mut value, 2, 2)?;
-                year = short + if short >= 69 { 1900 } else { 2000 };
-            }
-            "01" => month = number(&mut value, 2, 2)?,
-            "1" => month = number(&mut value, 1, 2)?,
-            "January" | "Jan" => month = month_name(&mut value, element == "Jan")?,
-            "Monday" | "Mon" => {
-                let len = value.find(|c: char| !c.is_alphabetic()).unwrap_or(value.len());
-                value = &value[len..];
-            }
-            "02" => day = number(&mut value, 2, 2)?,
-            "2" | "_2" => {
-                value = value.trim_start_matches(' ');
-                day = number(&mut value, 1, 2)?;
-            }
-            "15" | "03" => hour = number(&mut value, 2, 2)?,
-            "3" => hour = number(&mut value, 1, 2)?,
-            "04" => minute = number(&mut value, 2, 2)?,
-            "4" => minute = number(&mut value, 1, 2)?,
-            "05" => {
-                second = number(&mut value, 2, 2)?;
-                // A fraction may follow even where the layout has none.
-                if !layout.starts_with(['.', ',']) {
-                    nanos = fraction(&mut value).unwrap_or(0);
-                }
-            }
-            "5" => second = number(&mut value, 1, 2)?,
-            "PM" | "pm" => {
-                afternoon = Some(value.get(..2)?.eq_ignore_ascii_case("pm"));
-                value = &value[2..];
-            }
-            "MST" => value = value.strip_prefix("UTC").or_else(|| value.strip_prefix("GMT"))?,
-            element if element.contains("07") => zone = zone_offset(&mut value, element)?,
-            _ => nanos = fraction(&mut value)?,
+/// What a layout reads, before it becomes a time.
+struct Fields {
+    year: i32,
+    month: u8,
+    day: u8,
+    hour: u8,
+    minute: u8,
+    second: u8,
+    nanos: u32,
+    afternoon: Option<bool>,
+    zone: UtcOffset,
+}
+
+fn read(layout: &str, value: &str) -> Result<Time, String> {
+    let mut fields = Fields {
+        year: 1,
+        month: 1,
+        day: 1,
+        hour: 0,
+        minute: 0,
+        second: 0,
+        nanos: 0,
+        afternoon: None,
+        zone: UtcOffset::UTC,
+    };
+    let (mut rest_layout, mut rest) = (layout, value);
+    while let Some((before, element, after)) = next_element(rest_layout) {
+        let failed = |rest: &str, element: &str| {
+            format!(" as {}: cannot parse {} as {}", quote(layout), quote(rest), quote(element))
+        };
+        rest = rest.strip_prefix(before).ok_or_else(|| failed(rest, before))?;
+        rest_layout = after;
+        let start = rest;
+        fields.read(element, &mut rest).ok_or_else(|| failed(start, element))?;
+        if element == "05" && !after.starts_with(['.', ',']) {
+            // A fraction may follow even where the layout has none.
+            fields.nanos = fraction(&mut rest).unwrap_or(0);
         }
     }
-    if value != layout {
-        return None;
+    rest = rest
+        .strip_prefix(rest_layout)
+        .ok_or_else(|| format!(" as {}: cannot parse {} as {}", quote(layout), quote(rest), quote(rest_layout)))?;
+    match rest.is_empty() {
+        true => fields.time().ok_or_else(|| ": day out of range".to_owned()),
+        false => Err(format!(": extra text: {}", quote(rest))),
     }
-    hour = match afternoon {
-        Some(true) if hour < 12 => hour + 12,
-        Some(false) if hour == 12 => 0,
-        _ => hour,
-    };
-    let date = Date::from_calendar_date(year, Month::try_from(month).ok()?, day).ok()?;
-    let time = time::Time::from_hms_nano(hour, minute, second, nanos).ok()?;
-    Some(Time(OffsetDateTime::new_in_offset(date, time, zone)))
+}
+
+impl Fields {
+    fn read(&mut self, element: &str, value: &mut &str) -> Option<()> {
+        match element {
+            "2006" => self.year = number(value, 4, 4)?,
+            "06" => {
+                let short: i32 = number(value, 2, 2)?;
+                self.year = short + if short >= 69 { 1900 } else { 2000 };
+            }
+            "01" => self.month = number(value, 2, 2)?,
+            "1" => self.month = number(value, 1, 2)?,
+            "January" | "Jan" => self.month = month_name(value, element == "Jan")?,
+            "Monday" | "Mon" => {
+                let len = value.find(|c: char| !c.is_alphabetic()).unwrap_or(value.len());
+                *value = &value[len..];
+            }
+            "02" => self.day = number(value, 2, 2)?,
+            "2" | "_2" => {
+                *value = value.trim_start_matches(' ');
+                self.day = number(value, 1, 2)?;
+            }
+            "15" | "03" => self.hour = number(value, 2, 2)?,
+            "3" => self.hour = number(value, 1, 2)?,
+            "04" => self.minute = number(value, 2, 2)?,
+            "4" => self.minute = number(value, 1, 2)?,
+            "05" => self.second = number(value, 2, 2)?,
+            "5" => self.second = number(value, 1, 2)?,
+            "PM" | "pm" => {
+                self.afternoon = Some(value.get(..2)?.eq_ignore_ascii_case("pm"));
+                *value = &value[2..];
+            }
+            "MST" => *value = value.strip_prefix("UTC").or_else(|| value.strip_prefix("GMT"))?,
+            element if element.contains("07") => self.zone = zone_offset(value, element)?,
+            _ => self.nanos = fraction(value)?,
+        }
+        Some(())
+    }
+
+    fn time(&self) -> Option<Time> {
+        let hour = match self.afternoon {
+            Some(true) if self.hour < 12 => self.hour + 12,
+            Some(false) if self.hour == 12 => 0,
+            _ => self.hour,
+        };
+        let date = Date::from_calendar_date(self.year, Month::try_from(self.month).ok()?, self.day).ok()?;
+        let time = time::Time::from_hms_nano(hour, self.minute, self.second, self.nanos).ok()?;
+        Some(Time(OffsetDateTime::new_in_offset(date, time, self.zone)))
+    }
 }
 
 fn number<T: std::str::FromStr>(value: &mut &str, min: usize, max: usize) -> Option<T> {
@@ -417,7 +452,7 @@ mod tests {
         for (layout, expected) in cases {
             assert_eq!(time.format(layout), expected, "{layout}");
         }
-        assert_eq!(read("2006-01-02", "2024-02-30"), None);
+        assert_eq!(read("2006-01-02", "2024-02-30"), Err(": day out of range".to_owned()));
     }
 
     #[test]

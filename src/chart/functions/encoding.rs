@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha2::Digest as _;
 
-use super::super::json::{Style, Unencodable, encode};
+use super::super::json::{Style, Unencodable, encode, kind};
 use super::super::limits::Fault;
 use super::super::value::{List, Map, Value, map_from_json};
 use super::{Context, Row, bytes, text};
@@ -130,15 +130,15 @@ fn adler32(data: &[u8]) -> u32 {
 /// Helm returns a map with the key `Error` instead of failing.
 fn from_json(context: &Context, args: &[Value]) -> Result<Value, Fault> {
     let json = serde_json::from_str(text(&args[0])?).map_err(|error| error.to_string());
-    Ok(object_or_error(context, json))
+    Ok(object_or_error(context, json, ""))
 }
 
-/// The map, or Helm's map with the key `Error`.
-pub(super) fn object_or_error(context: &Context, json: Result<serde_json::Value, String>) -> Value {
+/// The map, or Helm's map with the key `Error`. `source` starts the message about a wrong type.
+pub(super) fn object_or_error(context: &Context, json: Result<serde_json::Value, String>, source: &str) -> Value {
     let map = match json {
         Ok(serde_json::Value::Object(entries)) => map_from_json(&entries),
         Ok(serde_json::Value::Null) => Map::new(Default::default()),
-        Ok(other) => error_map(not_a(&other, "map[string]interface {}")),
+        Ok(other) => error_map(format!("{source}{}", not_a(&other, "map[string]interface {}"))),
         Err(message) => error_map(message),
     };
     context.map(map)
@@ -150,15 +150,15 @@ fn error_map(message: String) -> Map {
 
 fn from_json_array(_: &Context, args: &[Value]) -> Result<Value, Fault> {
     let json = serde_json::from_str(text(&args[0])?).map_err(|error| error.to_string());
-    Ok(array_or_error(json))
+    Ok(array_or_error(json, ""))
 }
 
-/// The list, or Helm's list of the error's text.
-pub(super) fn array_or_error(json: Result<serde_json::Value, String>) -> Value {
+/// The list, or Helm's list of the error's text. `source` starts the message about a wrong type.
+pub(super) fn array_or_error(json: Result<serde_json::Value, String>, source: &str) -> Value {
     let items = match json {
         Ok(serde_json::Value::Array(items)) => items.iter().map(Value::from_json).collect(),
         Ok(serde_json::Value::Null) => Vec::new(),
-        Ok(other) => vec![not_a(&other, "[]interface {}").into()],
+        Ok(other) => vec![format!("{source}{}", not_a(&other, "[]interface {}")).into()],
         Err(message) => vec![message.into()],
     };
     Value::List(List::new(items))
@@ -166,13 +166,6 @@ pub(super) fn array_or_error(json: Result<serde_json::Value, String>) -> Value {
 
 /// `encoding/json`'s refusal.
 fn not_a(json: &serde_json::Value, target: &str) -> String {
-    let kind = match json {
-        serde_json::Value::Null => "null",
-        serde_json::Value::Bool(_) => "bool",
-        serde_json::Value::Number(_) => "number",
-        serde_json::Value::String(_) => "string",
-        serde_json::Value::Array(_) => "array",
-        serde_json::Value::Object(_) => "object",
-    };
+    let kind = kind(json);
     format!("json: cannot unmarshal {kind} into Go value of type {target}")
 }

@@ -1,5 +1,6 @@
 //! `printf`: Go's verbs, flags, widths and its notes about arguments that do not fit (`%!d(string=x)`).
 
+use super::super::json::replace_invalid;
 use super::super::limits::Fault;
 use super::super::number;
 use super::super::print;
@@ -161,8 +162,8 @@ impl Printer<'_> {
         super::super::limits::check_nesting(depth, self.out.len())?;
         match (verb, arg) {
             ('T', _) => self.padded(arg.type_name().as_bytes(), flags),
-            ('v', Value::Nil | Value::NilInterface) => self.padded(b"<nil>", flags),
-            (_, Value::Nil | Value::NilInterface) => {
+            ('v', Value::Nil) => self.padded(b"<nil>", flags),
+            (_, Value::Nil) => {
                 self.out.extend_from_slice(format!("%!{verb}(<nil>)").as_bytes());
                 Ok(())
             }
@@ -198,6 +199,17 @@ impl Printer<'_> {
                     self.argument(item, verb, flags, depth + 1)?;
                 }
                 self.out.push(b']');
+                Ok(())
+            }
+            (_, Value::Struct(value)) => {
+                self.out.extend_from_slice(if value.pointer { b"&{" } else { b"{" });
+                for (index, field) in value.fields.iter().enumerate() {
+                    if index > 0 {
+                        self.out.push(b' ');
+                    }
+                    self.argument(&field.value, verb, flags, depth + 1)?;
+                }
+                self.out.push(b'}');
                 Ok(())
             }
             _ => match arg.kind() {
@@ -236,19 +248,20 @@ impl Printer<'_> {
         let bytes = arg.bytes().unwrap_or_default();
         let shown = match (flags.precision, verb) {
             (Some(precision), 's' | 'v' | 'q') => {
-                let text = String::from_utf8_lossy(bytes);
+                let text = replace_invalid(bytes);
                 text.chars().take(precision).collect::<String>().into_bytes()
             }
             (Some(precision), _) => bytes[..precision.min(bytes.len())].to_vec(),
             _ => bytes.to_vec(),
         };
         match verb {
-            'v' if flags.sharp => self.padded(quote::quote(&String::from_utf8_lossy(&shown)).as_bytes(), flags),
+            'v' if flags.sharp => self.padded(quote::quote_bytes(&shown).as_bytes(), flags),
             's' | 'v' => self.padded(&shown, flags),
             'q' => {
-                let text = String::from_utf8_lossy(&shown);
-                let raw = flags.sharp && !text.contains('`') && text.chars().all(|c| c == '\t' || c >= ' ');
-                let quoted = if raw { format!("`{text}`") } else { quote::quote(&text) };
+                let raw = std::str::from_utf8(&shown)
+                    .ok()
+                    .filter(|text| flags.sharp && !text.contains('`') && text.chars().all(|c| c == '\t' || c >= ' '));
+                let quoted = raw.map_or_else(|| quote::quote_bytes(&shown), |text| format!("`{text}`"));
                 self.padded(quoted.as_bytes(), flags)
             }
             'x' | 'X' => {

@@ -16,10 +16,11 @@ pub(super) const TABLE: &[Row] = &[
     }),
     ("fromYaml", "s", |context, args| {
         let json = yaml::parse(text(&args[0])?).map_err(|error| error.to_string());
-        Ok(object_or_error(context, json))
+        Ok(object_or_error(context, json, FROM_YAML))
     }),
     ("fromYamlArray", "s", |_, args| {
-        Ok(array_or_error(yaml::parse(text(&args[0])?).map_err(|error| error.to_string())))
+        let json = yaml::parse(text(&args[0])?).map_err(|error| error.to_string());
+        Ok(array_or_error(json, FROM_YAML))
     }),
     ("include", "sa", |_, _| unreachable_body("include")),
     ("tpl", "sa", |_, _| unreachable_body("tpl")),
@@ -31,6 +32,9 @@ pub(super) const TABLE: &[Row] = &[
     ("toToml", "a", |_, _| unsupported("toToml")),
     ("fromToml", "s", |_, _| unsupported("fromToml")),
 ];
+
+/// What comes before JSON's own message when YAML is of the wrong type.
+const FROM_YAML: &str = "error unmarshaling JSON: while decoding JSON: ";
 
 fn unreachable_body(name: &str) -> Result<Value, Fault> {
     Err(format!("{name} needs templates to call").into())

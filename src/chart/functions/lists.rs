@@ -151,10 +151,8 @@ fn slice(_: &Context, args: &[Value]) -> Result<Value, Fault> {
 fn concat(context: &Context, args: &[Value]) -> Result<Value, Fault> {
     let mut items = Vec::new();
     for arg in args {
-        let Value::List(list) = arg else {
-            list(arg, "Cannot concat type")?;
-            continue;
-        };
+        let as_list = |fault: Fault| Fault(format!("{} as list", fault.0));
+        let list = list(arg, "Cannot concat type").map_err(as_list)?;
         context.budget.steps(list.items.len())?;
         items.extend(list.items.iter().cloned());
     }

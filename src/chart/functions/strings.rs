@@ -143,7 +143,11 @@ fn abbreviated(content: &[u8], offset: usize, width: usize) -> Vec<u8> {
 }
 
 fn quote_all(_: &Context, args: &[Value]) -> Result<Value, Fault> {
-    let texts = args.iter().filter(|arg| !arg.is_nil()).map(|arg| Ok(quote::quote(&cast::to_text(arg)?)));
+    let quoted = |arg| {
+        let text = cast::to_string_value(arg)?;
+        Ok(quote::quote_bytes(text.bytes().unwrap_or_default()))
+    };
+    let texts = args.iter().filter(|arg| !arg.is_nil()).map(quoted);
     Ok(texts.collect::<Result<Vec<_>, Fault>>()?.join(" ").into())
 }
 

@@ -1,6 +1,6 @@
 //! Calls of functions: Go's checks of argument counts and types, and the functions that execute templates themselves.
 
-use super::exec::{At, Namespace, State, execute};
+use super::exec::{At, Namespace, Seen, State, execute};
 use super::parser::parse;
 use super::quote;
 use super::tree::Expr;
@@ -15,7 +15,7 @@ impl<'a> State<'a> {
     /// Calls a function. `args` has the function's own name first; `last` is what is piped into it.
     pub(super) fn function(
         &mut self,
-        dot: &Value,
+        dot: &Seen,
         name: &str,
         at: At<'a>,
         args: &'a [Expr],
@@ -42,7 +42,7 @@ impl<'a> State<'a> {
     /// The arguments of a call, checked against its signature.
     pub(super) fn arguments(
         &mut self,
-        dot: &Value,
+        dot: &Seen,
         name: &str,
         signature: Signature,
         args: &'a [Expr],
@@ -65,14 +65,14 @@ impl<'a> State<'a> {
             values.push(value);
         }
         if let Some(last) = last {
-            let value = self.check_type(last, signature.param(args.len()))?;
+            let value = self.check_type(last.into(), signature.param(args.len()))?;
             values.push(value);
         }
         Ok(values)
     }
 
     /// `and` and `or` stop at the first argument that decides.
-    fn and_or(&mut self, dot: &Value, name: &str, args: &'a [Expr], last: Option<Value>) -> Result<Value, Fault> {
+    fn and_or(&mut self, dot: &Seen, name: &str, args: &'a [Expr], last: Option<Value>) -> Result<Value, Fault> {
         if args.len() < 2 && last.is_none() {
             return Err(self.fault(format!("wrong number of args for {name}: want at least 1 got 0")));
         }
@@ -87,26 +87,26 @@ impl<'a> State<'a> {
     }
 
     /// An argument whose type nobody asks for: what fields are taken of.
-    pub(super) fn untyped_argument(&mut self, dot: &Value, expr: &'a Expr) -> Result<Value, Fault> {
+    pub(super) fn untyped_argument(&mut self, dot: &Seen, expr: &'a Expr) -> Result<Seen, Fault> {
         self.at = At::Expr(expr);
-        self.evaluated(dot, expr).unwrap_or_else(|| self.constant(dot, expr))
+        self.evaluated(dot, expr).unwrap_or_else(|| self.constant(expr).map(Seen::from))
     }
 
     /// The value of an expression that is not a constant.
-    fn evaluated(&mut self, dot: &Value, expr: &'a Expr) -> Option<Result<Value, Fault>> {
+    fn evaluated(&mut self, dot: &Seen, expr: &'a Expr) -> Option<Result<Seen, Fault>> {
         let value = match expr {
             Expr::Dot(_) => Ok(dot.clone()),
             Expr::Field(_, fields) => self.field_chain(dot, dot.clone(), fields, At::Expr(expr), &[], None),
             Expr::Variable(..) => self.variable_node(dot, expr, &[], None),
-            Expr::Pipe(pipe) => self.pipeline(dot, pipe),
-            Expr::Identifier(_, name) => self.function(dot, name, At::Expr(expr), &[], None),
+            Expr::Pipe(pipe) => self.pipeline(dot, pipe).map(Seen::from),
+            Expr::Identifier(_, name) => self.function(dot, name, At::Expr(expr), &[], None).map(Seen::from),
             Expr::Chain(..) => self.chain(dot, expr, &[], None),
             Expr::Nil(_) | Expr::Bool(..) | Expr::Number(..) | Expr::String(..) => return None,
         };
         Some(value)
     }
 
-    fn argument(&mut self, dot: &Value, param: Param, expr: &'a Expr) -> Result<Value, Fault> {
+    fn argument(&mut self, dot: &Seen, param: Param, expr: &'a Expr) -> Result<Value, Fault> {
         self.at = At::Expr(expr);
         if let Some(value) = self.evaluated(dot, expr) {
             return self.check_type(value?, param);
@@ -117,7 +117,7 @@ impl<'a> State<'a> {
                 true => Ok(Value::Nil),
                 false => Err(format!("cannot assign nil to {}", param.type_name())),
             },
-            (Param::Any | Param::Reflect, constant) => return self.constant(dot, constant),
+            (Param::Any | Param::Reflect, constant) => return self.constant(constant),
             (Param::Bool, Expr::Bool(_, value)) => Ok(Value::Bool(*value)),
             (Param::Bool, _) => expected("bool"),
             (Param::String, Expr::String(_, value, _)) => Ok(Value::Str(value.clone())),
@@ -140,12 +140,13 @@ impl<'a> State<'a> {
     }
 
     /// Go's `validateType`: the value as the parameter's type, or an error.
-    fn check_type(&self, value: Value, param: Param) -> Result<Value, Fault> {
-        let fits = match (param, &value) {
-            (Param::Any | Param::Reflect, _) => return Ok(value.flatten()),
-            (Param::Map, Value::Nil) => return Ok(Value::Nil),
-            (_, Value::Nil) => {
-                return Err(self.fault(format!("invalid value; expected {}", param.type_name())));
+    fn check_type(&self, seen: Seen, param: Param) -> Result<Value, Fault> {
+        let expected = param.type_name();
+        let fits = match (param, &seen.value) {
+            (Param::Any | Param::Reflect, _) => true,
+            (Param::Map, Value::Nil) if !seen.interface => true,
+            (_, Value::Nil) if !seen.interface => {
+                return Err(self.fault(format!("invalid value; expected {expected}")));
             }
             (Param::String, Value::Str(_) | Value::Raw(_)) => true,
             (Param::Int, Value::Int(_)) => true,
@@ -155,13 +156,11 @@ impl<'a> State<'a> {
             (Param::Time, Value::Time(_)) => true,
             _ => false,
         };
-        match fits {
-            true => Ok(value),
-            false => {
-                let (expected, got) = (param.type_name(), value.type_name());
-                Err(self.fault(format!("wrong type for value; expected {expected}; got {got}")))
-            }
+        if fits {
+            return Ok(seen.value);
         }
+        let got = if seen.value.is_nil() { seen.type_name() } else { seen.value.type_name() };
+        Err(self.fault(format!("wrong type for value; expected {expected}; got {got}")))
     }
 
     fn include(&mut self, values: &[Value]) -> Result<Value, Fault> {

@@ -8,7 +8,7 @@ use super::tree::{Branch, Call, Command, Expr, Name, Node, Number, Pipe, Tree, i
 use crate::chart::functions::Context;
 use crate::chart::limits::Fault;
 use crate::chart::print;
-use crate::chart::value::{Kind, Value};
+use crate::chart::value::{Element, MapType, Value};
 
 /// What all templates of one render share.
 pub(in crate::chart) struct Env {
@@ -49,11 +49,38 @@ pub(in crate::chart) fn execute<'a>(
     data: Value,
     out: &mut Vec<u8>,
 ) -> Result<(), Fault> {
-    let mut state = State { env, namespace, tree, variables: vec![("$".into(), data.clone())], at: At::Template };
-    match state.list(&data, &tree.root, out) {
+    let dot = Seen::from(data);
+    let mut state = State { env, namespace, tree, variables: vec![("$".into(), dot.clone())], at: At::Template };
+    match state.list(&dot, &tree.root, out) {
         Err(Stop::Fault(fault)) => Err(fault),
         // The parser lets loop control appear only within a range of the same template.
         Ok(()) | Err(Stop::Break | Stop::Continue) => Ok(()),
+    }
+}
+
+/// A value, and whether Go would hold it in an `interface {}`: what comes from a map or list of anything. It matters
+/// for nil, whose fields are an error then, and for the type that messages name.
+#[derive(Debug, Clone)]
+pub(super) struct Seen {
+    pub(super) value: Value,
+    pub(super) interface: bool,
+}
+
+impl From<Value> for Seen {
+    fn from(value: Value) -> Self {
+        Seen { value, interface: false }
+    }
+}
+
+impl Seen {
+    /// An entry of a map or list.
+    pub(super) fn entry(value: Value, interface: bool) -> Self {
+        Seen { value, interface }
+    }
+
+    /// As messages name it.
+    pub(super) fn type_name(&self) -> String {
+        if self.interface { "interface {}".to_owned() } else { self.value.type_name() }
     }
 }
 
@@ -85,7 +112,7 @@ pub(super) struct State<'a> {
     pub(super) env: &'a Env,
     pub(super) namespace: &'a Namespace<'a>,
     pub(super) tree: &'a Tree,
-    pub(super) variables: Vec<(Name, Value)>,
+    pub(super) variables: Vec<(Name, Seen)>,
     pub(super) at: At<'a>,
 }
 
@@ -104,14 +131,14 @@ impl<'a> State<'a> {
         Fault(format!("template: {location}: executing {name} at <{context}>: {}", message.as_ref()))
     }
 
-    fn list(&mut self, dot: &Value, nodes: &'a [Node], out: &mut Vec<u8>) -> Result<(), Stop> {
+    fn list(&mut self, dot: &Seen, nodes: &'a [Node], out: &mut Vec<u8>) -> Result<(), Stop> {
         self.env.context.budget.enter()?;
         nodes.iter().try_for_each(|node| self.node(dot, node, out))?;
         self.env.context.budget.leave();
         Ok(())
     }
 
-    fn node(&mut self, dot: &Value, node: &'a Node, out: &mut Vec<u8>) -> Result<(), Stop> {
+    fn node(&mut self, dot: &Seen, node: &'a Node, out: &mut Vec<u8>) -> Result<(), Stop> {
         match node {
             Node::Text(text) => self.write(out, |out| {
                 out.extend_from_slice(text.as_bytes());
@@ -140,18 +167,19 @@ impl<'a> State<'a> {
         self.env.context.budget.text(out.len() - before)
     }
 
-    fn if_or_with(&mut self, dot: &Value, branch: &'a Branch, with: bool, out: &mut Vec<u8>) -> Result<(), Stop> {
+    fn if_or_with(&mut self, dot: &Seen, branch: &'a Branch, with: bool, out: &mut Vec<u8>) -> Result<(), Stop> {
         let mark = self.variables.len();
         let value = self.pipeline(dot, &branch.pipe)?;
         match value.is_true() {
-            true => self.list(if with { &value } else { dot }, &branch.body, out)?,
+            true if with => self.list(&value.into(), &branch.body, out)?,
+            true => self.list(dot, &branch.body, out)?,
             false => self.list(dot, &branch.otherwise, out)?,
         }
         self.variables.truncate(mark);
         Ok(())
     }
 
-    fn range(&mut self, dot: &Value, branch: &'a Branch, out: &mut Vec<u8>) -> Result<(), Stop> {
+    fn range(&mut self, dot: &Seen, branch: &'a Branch, out: &mut Vec<u8>) -> Result<(), Stop> {
         let outer = self.variables.len();
         let value = self.pipeline(dot, &branch.pipe)?;
         let ended = match &value {
@@ -161,18 +189,19 @@ impl<'a> State<'a> {
             Value::List(list) => {
                 let items = list.items.clone();
                 let pairs = items.iter().enumerate().map(|(index, item)| (Value::Int(index as i64), item.clone()));
-                self.range_over(pairs, branch, out)?
+                self.range_over(pairs, list.element == Element::Any, branch, out)?
             }
             Value::Map(map) => {
                 let entries = map.entries().clone();
-                self.range_over(entries.into_iter().map(|(key, item)| (Value::Str(key), item)), branch, out)?
+                let pairs = entries.into_iter().map(|(key, item)| (Value::Str(key), item));
+                self.range_over(pairs, map.ty() != MapType::Str, branch, out)?
             }
             Value::Files(files) => {
                 let names: Vec<String> = files.iter().map(|(name, _)| name.to_owned()).collect();
                 let pairs = names.into_iter().map(|name| (Value::from(name.as_str()), files.bytes(&name)));
-                self.range_over(pairs, branch, out)?
+                self.range_over(pairs, false, branch, out)?
             }
-            Value::Nil | Value::NilInterface => false,
+            Value::Nil => false,
             other => {
                 let text = print::format_value(other)?;
                 return Err(self.fault(format!("range can't iterate over {text}")).into());
@@ -197,13 +226,14 @@ impl<'a> State<'a> {
             Value::Int(count) => (*count, Value::Int),
             _ => (0, Value::Int),
         };
-        self.range_over((0..count).map(|index| (Value::Nil, typed(index))), branch, out)
+        self.range_over((0..count).map(|index| (Value::Nil, typed(index))), false, branch, out)
     }
 
     /// Runs the body for each pair; false when there was none.
     fn range_over(
         &mut self,
         pairs: impl Iterator<Item = (Value, Value)>,
+        interface: bool,
         branch: &'a Branch,
         out: &mut Vec<u8>,
     ) -> Result<bool, Stop> {
@@ -211,7 +241,7 @@ impl<'a> State<'a> {
         let mut any = false;
         for (index, item) in pairs {
             any = true;
-            let item = item.as_entry();
+            let (index, item) = (Seen::from(index), Seen::entry(item, interface));
             match branch.pipe.variables.as_slice() {
                 [] => {}
                 [one] if branch.pipe.assigns => self.assign(one, item.clone())?,
@@ -236,7 +266,7 @@ impl<'a> State<'a> {
         Ok(any)
     }
 
-    fn call_template(&mut self, dot: &Value, call: &'a Call, out: &mut Vec<u8>) -> Result<(), Stop> {
+    fn call_template(&mut self, dot: &Seen, call: &'a Call, out: &mut Vec<u8>) -> Result<(), Stop> {
         self.at = At::Call(call);
         let Some(tree) = self.namespace.find(&call.name) else {
             return Err(self.fault(format!("template {} not defined", quote::quote(&call.name))).into());
@@ -250,7 +280,7 @@ impl<'a> State<'a> {
 
     // Variables.
 
-    fn assign(&mut self, name: &str, value: Value) -> Result<(), Fault> {
+    fn assign(&mut self, name: &str, value: Seen) -> Result<(), Fault> {
         match self.variables.iter_mut().rev().find(|(known, _)| **known == *name) {
             Some((_, slot)) => {
                 *slot = value;
@@ -260,13 +290,13 @@ impl<'a> State<'a> {
         }
     }
 
-    fn set_top(&mut self, from_top: usize, value: Value) {
+    fn set_top(&mut self, from_top: usize, value: Seen) {
         if let Some(index) = self.variables.len().checked_sub(from_top) {
             self.variables[index].1 = value;
         }
     }
 
-    fn variable(&self, name: &str) -> Result<Value, Fault> {
+    fn variable(&self, name: &str) -> Result<Seen, Fault> {
         let found = self.variables.iter().rev().find(|(known, _)| **known == *name);
         found.map(|(_, value)| value.clone()).ok_or_else(|| self.fault(format!("undefined variable: {name}")))
     }
@@ -274,31 +304,31 @@ impl<'a> State<'a> {
     // Expressions.
 
     /// The value of a pipeline; its variables are set or pushed.
-    pub(super) fn pipeline(&mut self, dot: &Value, pipe: &'a Pipe) -> Result<Value, Fault> {
+    pub(super) fn pipeline(&mut self, dot: &Seen, pipe: &'a Pipe) -> Result<Value, Fault> {
         self.env.context.budget.enter()?;
         self.at = At::Pipe(pipe);
         let mut value = None;
         for command in &pipe.commands {
-            value = Some(self.command(dot, command, value)?.flatten());
+            value = Some(self.command(dot, command, value)?.value);
         }
         let value = value.unwrap_or(Value::Nil);
         for name in &pipe.variables {
             match pipe.assigns {
-                true => self.assign(name, value.clone())?,
-                false => self.variables.push((name.clone(), value.clone())),
+                true => self.assign(name, value.clone().into())?,
+                false => self.variables.push((name.clone(), value.clone().into())),
             }
         }
         self.env.context.budget.leave();
         Ok(value)
     }
 
-    fn command(&mut self, dot: &Value, command: &'a Command, last: Option<Value>) -> Result<Value, Fault> {
+    fn command(&mut self, dot: &Seen, command: &'a Command, last: Option<Value>) -> Result<Seen, Fault> {
         let args = command.args.as_slice();
         let first = &args[0];
         match first {
             Expr::Identifier(_, name) => {
                 self.at = At::Expr(first);
-                return self.function(dot, name, At::Command(command), args, last);
+                return self.function(dot, name, At::Command(command), args, last).map(Seen::from);
             }
             Expr::Field(_, fields) => {
                 self.at = At::Expr(first);
@@ -308,15 +338,16 @@ impl<'a> State<'a> {
             Expr::Variable(..) => return self.variable_node(dot, first, args, last),
             Expr::Pipe(pipe) => {
                 self.not_a_function(args, &last)?;
-                return self.pipeline(dot, pipe);
+                return self.pipeline(dot, pipe).map(Seen::from);
             }
             Expr::Dot(_) | Expr::Nil(_) | Expr::Bool(..) | Expr::Number(..) | Expr::String(..) => {}
         }
         self.at = At::Expr(first);
         self.not_a_function(args, &last)?;
         match first {
+            Expr::Dot(_) => Ok(dot.clone()),
             Expr::Nil(_) => Err(self.fault("nil is not a command")),
-            constant => self.constant(dot, constant),
+            constant => self.constant(constant).map(Seen::from),
         }
     }
 
@@ -327,9 +358,8 @@ impl<'a> State<'a> {
         }
     }
 
-    pub(super) fn constant(&mut self, dot: &Value, expr: &'a Expr) -> Result<Value, Fault> {
+    pub(super) fn constant(&self, expr: &Expr) -> Result<Value, Fault> {
         match expr {
-            Expr::Dot(_) => Ok(dot.clone()),
             Expr::Bool(_, value) => Ok(Value::Bool(*value)),
             Expr::String(_, value, _) => Ok(Value::Str(value.clone())),
             Expr::Number(_, number) => self.number(number),
@@ -350,11 +380,11 @@ impl<'a> State<'a> {
 
     pub(super) fn variable_node(
         &mut self,
-        dot: &Value,
+        dot: &Seen,
         expr: &'a Expr,
         args: &'a [Expr],
         last: Option<Value>,
-    ) -> Result<Value, Fault> {
+    ) -> Result<Seen, Fault> {
         self.at = At::Expr(expr);
         let Expr::Variable(_, name, fields) = expr else { return Err(self.fault("not a variable")) };
         let value = self.variable(name)?;
@@ -367,11 +397,11 @@ impl<'a> State<'a> {
 
     pub(super) fn chain(
         &mut self,
-        dot: &Value,
+        dot: &Seen,
         expr: &'a Expr,
         args: &'a [Expr],
         last: Option<Value>,
-    ) -> Result<Value, Fault> {
+    ) -> Result<Seen, Fault> {
         self.at = At::Expr(expr);
         let Expr::Chain(_, inner, fields) = expr else { return Err(self.fault("not a chain")) };
         if let Expr::Nil(_) = **inner {
@@ -383,21 +413,16 @@ impl<'a> State<'a> {
 
     pub(super) fn field_chain(
         &mut self,
-        dot: &Value,
-        receiver: Value,
+        dot: &Seen,
+        receiver: Seen,
         fields: &'a [Name],
         at: At<'a>,
         args: &'a [Expr],
         last: Option<Value>,
-    ) -> Result<Value, Fault> {
-        let mut receiver = receiver;
-        let mut through_interface = false;
+    ) -> Result<Seen, Fault> {
         let Some((final_field, leading)) = fields.split_last() else { return Ok(receiver) };
-        for field in leading {
-            let is_map = receiver.kind() == Kind::Map;
-            receiver = self.field(dot, field, at, (&[], None), receiver, through_interface)?;
-            through_interface = is_map;
-        }
-        self.field(dot, final_field, at, (args, last), receiver, through_interface)
+        let step = |receiver, field| self.field(dot, field, at, (&[], None), receiver);
+        let receiver = leading.iter().map(|field| &**field).try_fold(receiver, step)?;
+        self.field(dot, final_field, at, (args, last), receiver)
     }
 }

@@ -4,10 +4,19 @@ use std::fmt::Write as _;
 
 /// `strconv.Quote`, which is also `%q`.
 pub(in crate::chart) fn quote(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 2);
+    quote_bytes(text.as_bytes())
+}
+
+/// As [`quote`], for a Go string of any bytes.
+pub(in crate::chart) fn quote_bytes(bytes: &[u8]) -> String {
+    let mut out = String::with_capacity(bytes.len() + 2);
     out.push('"');
-    for c in text.chars() {
-        push_escaped(&mut out, c);
+    for chunk in bytes.utf8_chunks() {
+        chunk.valid().chars().for_each(|c| push_escaped(&mut out, c));
+        for byte in chunk.invalid() {
+            // Writing to a String cannot fail.
+            let _ = write!(out, "\\x{byte:02x}");
+        }
     }
     out.push('"');
     out
@@ -25,10 +34,9 @@ fn push_escaped(out: &mut String, c: char) {
         '\t' => out.push_str("\\t"),
         '\u{0b}' => out.push_str("\\v"),
         c if is_printable(c) => out.push(c),
-        // Writing to a String cannot fail.
-        c if (c as u32) < 0x80 => drop(write!(out, "\\x{:02x}", c as u32)),
-        c if (c as u32) < 0x10000 => drop(write!(out, "\\u{:04x}", c as u32)),
-        c => drop(write!(out, "\\U{:08x}", c as u32)),
+        c if (c as u32) < 0x80 => out.push_str(&format!("\\x{:02x}", c as u32)),
+        c if (c as u32) < 0x10000 => out.push_str(&format!("\\u{:04x}", c as u32)),
+        c => out.push_str(&format!("\\U{:08x}", c as u32)),
     }
 }
 

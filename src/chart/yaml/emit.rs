@@ -56,7 +56,7 @@ impl Builder {
         self.size += std::mem::size_of::<Node>();
         check_nesting(depth, self.size)?;
         let node = match value {
-            Value::Nil | Value::NilInterface => plain("null"),
+            Value::Nil => plain("null"),
             Value::Bool(value) => plain(value),
             Value::Int(value) | Value::Int64(value) => plain(value),
             Value::Uint8(value) => plain(value),

@@ -246,8 +246,10 @@ impl Decoder<'_> {
             Node::Alias(_, target) => return self.key(*target),
             Node::Sequence(_) | Node::Mapping(_) => return Err("yaml: invalid map key: not a scalar".to_owned()),
         };
+        if text == "<<" && (plain || tag.is_some_and(|tag| tag.ends_with(":merge"))) {
+            return Ok(Key::Merge);
+        }
         let name = match scalar(text, plain, tag)? {
-            Scalar::Merge => return Ok(Key::Merge),
             Scalar::Text | Scalar::Timestamp => text.clone(),
             Scalar::Bool(value) => value.to_string(),
             Scalar::Int(value) => value.to_string(),
@@ -286,7 +288,6 @@ fn scalar(text: &str, plain: bool, tag: Option<&str>) -> Result<Scalar, String> 
     let resolved = match tag.strip_prefix(TAG_PREFIX) {
         Some("str") => Scalar::Text,
         Some("binary") => return Err("yaml: !!binary is not supported".to_owned()),
-        Some("merge") if text == "<<" => Scalar::Merge,
         Some(kind @ ("bool" | "int" | "float" | "null" | "timestamp")) => {
             let resolved = resolve(text);
             match (kind, resolved) {
@@ -303,7 +304,6 @@ fn scalar(text: &str, plain: bool, tag: Option<&str>) -> Result<Scalar, String> 
                         Scalar::Int(_) | Scalar::Uint(_) => "int",
                         Scalar::Float(_) => "float",
                         Scalar::Timestamp => "timestamp",
-                        Scalar::Merge => "merge",
                         Scalar::Text => "str",
                     };
                     return Err(format!("yaml: cannot decode !!{found} `{text}` as a !!{kind}"));
@@ -324,7 +324,7 @@ fn json(scalar: Scalar, text: &str) -> Option<Value> {
         // JSON has one kind of number: a whole one stays whole.
         Scalar::Float(value) if value.fract() == 0.0 && value.abs() < 9.0e15 => Value::Number((value as i64).into()),
         Scalar::Float(value) => Value::Number(Number::from_f64(value)?),
-        Scalar::Text | Scalar::Timestamp | Scalar::Merge => Value::String(text.to_owned()),
+        Scalar::Text | Scalar::Timestamp => Value::String(text.to_owned()),
     };
     Some(value)
 }

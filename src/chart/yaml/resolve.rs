@@ -10,8 +10,6 @@ pub(super) enum Scalar {
     Int(i64),
     Uint(u64),
     Float(f64),
-    /// The merge key `<<`.
-    Merge,
     /// Looks like a date; read as text, but quoted when written.
     Timestamp,
     Text,
@@ -26,7 +24,6 @@ pub(super) fn resolve(text: &str) -> Scalar {
         }
         b'.' => word(text).or_else(|| float(text)).unwrap_or(Scalar::Text),
         b'+' | b'-' | b'0'..=b'9' => word(text).unwrap_or_else(|| numeric(text)),
-        b'<' if text == "<<" => Scalar::Merge,
         _ => Scalar::Text,
     }
 }
@@ -200,7 +197,7 @@ mod tests {
             ("2001-1-1 1:2:3.4", Scalar::Timestamp),
             ("2001-12-14t21:59:43.10-05:00", Scalar::Timestamp),
             ("12:30", Scalar::Text),
-            ("<<", Scalar::Merge),
+            ("<<", Scalar::Text),
             ("-", Scalar::Text),
             ("1.2.3", Scalar::Text),
         ];

@@ -1,0 +1,104 @@
+//! A schema's refusals in the words of the validator that Helm uses (`santhosh-tekuri/jsonschema` v6).
+
+use std::fmt::Write as _;
+
+use boon::{ErrorKind, ValidationError};
+use serde_json::Number;
+
+use crate::chart::number;
+use crate::chart::template::quote;
+
+/// One line for every place, indented under the alternative that failed there.
+pub(super) fn describe(error: &ValidationError<'_, '_>) -> String {
+    let mut out = String::new();
+    for cause in &error.causes {
+        append(cause, 0, &mut out);
+    }
+    out
+}
+
+fn append(error: &ValidationError<'_, '_>, depth: usize, out: &mut String) {
+    // A reference with one reason is that reason.
+    let skipped = error.causes.len() == 1 && matches!(error.kind, ErrorKind::Reference { .. });
+    if !skipped {
+        let place = quoted(&error.instance_location.to_string());
+        // Writing to a String cannot fail.
+        let _ = writeln!(out, "{}- at {place}: {}", "  ".repeat(depth), reason(&error.kind));
+    }
+    for cause in &error.causes {
+        append(cause, depth + usize::from(!skipped), out);
+    }
+}
+
+fn reason(kind: &ErrorKind<'_, '_>) -> String {
+    let counted = |what: &str, got: &usize, want: &usize| {
+        format!("{what}: got {}, want {}", grouped(&got.to_string()), grouped(&want.to_string()))
+    };
+    let compared =
+        |what: &str, got: &Number, want: &Number| format!("{what}: got {}, want {}", float(got), float(want));
+    let list = |names: &mut dyn Iterator<Item = &str>| names.map(quoted).collect::<Vec<_>>().join(", ");
+    match kind {
+        ErrorKind::Type { got, want } => {
+            let want: Vec<String> = want.iter().map(|want| want.to_string()).collect();
+            format!("got {got}, want {}", want.join(" or "))
+        }
+        ErrorKind::Required { want } if want.len() == 1 => format!("missing property {}", quoted(want[0])),
+        ErrorKind::Required { want } => format!("missing properties {}", list(&mut want.iter().copied())),
+        ErrorKind::AdditionalProperties { got } => {
+            format!("additional properties {} not allowed", list(&mut got.iter().map(|name| &**name)))
+        }
+        ErrorKind::PropertyName { prop } => format!("invalid propertyName {}", quoted(prop)),
+        ErrorKind::AdditionalItems { got } => format!("last {got} additionalItem(s) not allowed"),
+        ErrorKind::MinProperties { got, want } => counted("minProperties", got, want),
+        ErrorKind::MaxProperties { got, want } => counted("maxProperties", got, want),
+        ErrorKind::MinItems { got, want } => counted("minItems", got, want),
+        ErrorKind::MaxItems { got, want } => counted("maxItems", got, want),
+        ErrorKind::MinLength { got, want } => counted("minLength", got, want),
+        ErrorKind::MaxLength { got, want } => counted("maxLength", got, want),
+        ErrorKind::Minimum { got, want } => compared("minimum", got, want),
+        ErrorKind::Maximum { got, want } => compared("maximum", got, want),
+        ErrorKind::ExclusiveMinimum { got, want } => compared("exclusiveMinimum", got, want),
+        ErrorKind::ExclusiveMaximum { got, want } => compared("exclusiveMaximum", got, want),
+        ErrorKind::MultipleOf { got, want } => compared("multipleOf", got, want),
+        ErrorKind::Not => "'not' failed".to_owned(),
+        ErrorKind::AllOf => "'allOf' failed".to_owned(),
+        ErrorKind::AnyOf => "'anyOf' failed".to_owned(),
+        ErrorKind::OneOf(None) => "'oneOf' failed, none matched".to_owned(),
+        ErrorKind::OneOf(Some((first, second))) => {
+            format!("'oneOf' failed, subschemas {first}, {second} matched")
+        }
+        // Elsewhere both say the same.
+        other => other.to_string(),
+    }
+}
+
+fn quoted(text: &str) -> String {
+    let quoted = quote::quote(text).replace("\\\"", "\"").replace('\'', "\\'");
+    format!("'{}'", &quoted[1..quoted.len() - 1])
+}
+
+/// As Go's `golang.org/x/text/message` prints a float in English: `70,001`, `1.234567×10⁰⁶`.
+fn float(number: &Number) -> String {
+    let text = number.as_f64().map_or_else(|| number.to_string(), number::format_g);
+    let Some((mantissa, exponent)) = text.split_once('e') else { return grouped(&text) };
+    let superscript = |c: char| match c {
+        '-' => '⁻',
+        c => c.to_digit(10).and_then(|digit| "⁰¹²³⁴⁵⁶⁷⁸⁹".chars().nth(digit as usize)).unwrap_or(c),
+    };
+    let exponent: String = exponent.trim_start_matches('+').chars().map(superscript).collect();
+    format!("{mantissa}×10{exponent}")
+}
+
+/// English digits: `1,234,567.5`.
+fn grouped(digits: &str) -> String {
+    let (sign, unsigned) = digits.strip_prefix('-').map_or(("", digits), |unsigned| ("-", unsigned));
+    let (whole, fraction) = unsigned.find('.').map_or((unsigned, ""), |point| unsigned.split_at(point));
+    let mut out = sign.to_owned();
+    for (index, digit) in whole.chars().enumerate() {
+        if index > 0 && (whole.len() - index).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out + fraction
+}
