@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::domain::metadata;
+
 /// The kind of endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum EndpointType {
@@ -22,12 +24,9 @@ pub enum EndpointError {
     /// No such kind.
     #[error("\"{0}\" is not an endpoint type: use \"LoadBalancer\", \"Ingress\", \"NodePort\" or \"ClusterIP\"")]
     UnknownType(String),
-    /// An Ingress needs a host name.
-    #[error("endpoint type Ingress needs host_dns, a wildcard such as \"*.dev.example.com\"")]
-    NoHostDns,
-    /// Not a wildcard.
-    #[error("\"{0}\" is not a DNS wildcard such as \"*.dev.example.com\"")]
-    NotAWildcard(String),
+    /// Neither a name nor a wildcard.
+    #[error("\"{0}\" is neither a DNS name in lower case nor a wildcard such as \"*.dev.example.com\"")]
+    NotAName(String),
     /// The resulting name is longer than DNS and Kubernetes allow.
     #[error("\"{0}\" is longer than the 253 characters of a host name")]
     TooLong(String),
@@ -70,20 +69,14 @@ impl fmt::Display for EndpointType {
     }
 }
 
-/// The host name of the virtual cluster `name` under the wildcard `host_dns`: `*.dev.example.com` gives
+/// The host name of the virtual cluster `name`: `host_dns` itself, and under the wildcard `*.dev.example.com` its own
 /// `<name>.dev.example.com`.
 pub fn host_name(name: &str, host_dns: &str) -> Result<String, EndpointError> {
-    let label = |label: &str| {
-        (1..=63).contains(&label.len())
-            && label.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-    };
-    let domain = host_dns
-        .strip_prefix("*.")
-        .filter(|domain| domain.split('.').all(label))
-        .ok_or_else(|| EndpointError::NotAWildcard(host_dns.to_owned()))?;
-    let host = format!("{name}.{domain}");
+    let wildcard = host_dns.strip_prefix("*.");
+    if !metadata::is_subdomain(wildcard.unwrap_or(host_dns)) {
+        return Err(EndpointError::NotAName(host_dns.to_owned()));
+    }
+    let host = wildcard.map_or_else(|| host_dns.to_owned(), |domain| format!("{name}.{domain}"));
     if host.len() > 253 { Err(EndpointError::TooLong(host)) } else { Ok(host) }
 }
 
@@ -101,11 +94,12 @@ mod tests {
     }
 
     #[test]
-    fn a_wildcard_gives_each_virtual_cluster_its_name() {
+    fn a_name_is_used_as_it_is_and_a_wildcard_gives_each_virtual_cluster_its_own() {
         assert_eq!(host_name("team-a", "*.dev.eu.example.com"), Ok("team-a.dev.eu.example.com".to_owned()));
-        for bad in ["", "*", "*.", "dev.example.com", "*.*.example.com", "*.Example.com", "*.a..b", "*.-a.b", "*.a.b."]
+        assert_eq!(host_name("team-a", "a.example.com"), Ok("a.example.com".to_owned()));
+        for bad in ["", "*", "*.", "a_b.example.com", "*.*.example.com", "*.Example.com", "*.a..b", "*.-a.b", "*.a.b."]
         {
-            assert_eq!(host_name("a", bad), Err(EndpointError::NotAWildcard(bad.to_owned())), "{bad}");
+            assert_eq!(host_name("a", bad), Err(EndpointError::NotAName(bad.to_owned())), "{bad}");
         }
         let long = format!("*.{}", "a".repeat(60) + &(".".to_owned() + &"a".repeat(60)).repeat(3));
         assert!(matches!(host_name("team-with-a-long-name", &long), Err(EndpointError::TooLong(_))));

@@ -26,7 +26,7 @@ fn check(workspace: &Workspace, path: &str, change: Option<Value>, named: &str) 
     let after = host().get(path).unwrap();
     assert_eq!(after["spec"], before["spec"], "{path}");
     assert_eq!(after["rules"], before["rules"], "{path}");
-    workspace.plan().assert_quiet();
+    workspace.plan().assert_empty();
 }
 
 #[test]

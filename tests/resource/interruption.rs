@@ -29,7 +29,7 @@ fn assert_converges(workspace: &Workspace, namespace: &str) {
     workspace.apply().assert_success();
     assert_eq!(workspace.this()["status"], "Running", "{namespace}");
     assert_eq!(host().record(namespace).unwrap()["phase"], "handed_over", "{namespace}");
-    workspace.plan().assert_quiet();
+    workspace.plan().assert_empty();
     workspace.destroy().assert_success();
     host().assert_nothing_remains(namespace);
 }

@@ -101,7 +101,7 @@ fn data_survives_a_pause_and_pods_do_not() {
     assert_eq!(workspace.this()["status"], "Running");
     let kept = inside().get("/api/v1/namespaces/default/configmaps/kept").unwrap();
     assert_eq!(kept["data"], json!({"a": "b"}));
-    workspace.plan().assert_quiet();
+    workspace.plan().assert_empty();
 }
 
 #[test]
@@ -140,7 +140,7 @@ fn a_pause_by_the_cli_shows_in_the_plan_and_apply_resumes() {
     assert_eq!(change["before"]["status"], "Paused");
     workspace.apply().assert_success();
     cluster.assert_running();
-    workspace.plan().assert_quiet();
+    workspace.plan().assert_empty();
 
     // Agreed to afterwards, it is no change at all.
     cluster.pause_as_the_cli();

@@ -158,7 +158,7 @@ impl<'a> Apply<'a> {
     async fn converge(&mut self, host: &Host, claim: &Claim, prepared: &Prepared, wait: bool) -> Result<(), Failed> {
         let spec = serde_json::to_value(&prepared.spec).unwrap_or_default();
         self.explain(claim.update(|record| record.spec = spec.clone()).await)?;
-        if !prepared.spec.paused && !claim.record().workloads().is_empty() {
+        if !prepared.spec.paused {
             // Applying does not take back the marks of a pause, whoever made it.
             self.explain(pause::resume(host, claim).await)?;
         }

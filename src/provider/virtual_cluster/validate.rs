@@ -6,7 +6,7 @@ use std::str::FromStr;
 use semver::Version;
 
 use crate::domain::distro::Distro;
-use crate::domain::endpoint::EndpointType;
+use crate::domain::endpoint::{self, EndpointType};
 use crate::domain::metadata;
 use crate::domain::name;
 use crate::domain::quantity::{Bytes, Millicores, QuantityError};
@@ -209,16 +209,11 @@ impl Check<'_> {
         if let Some(Err(problem)) = &endpoint_type {
             self.fail(AttributePath::new("endpoint_type"), "This endpoint type is not known.", format!("{problem}."));
         }
+        // Any name will do where it is not known yet.
+        let name = config.name.as_ref_option().map_or("a", String::as_str);
         let host_dns = config.host_dns.as_ref_option();
-        if let Some(host_dns) = host_dns.filter(|name| !metadata::is_subdomain(name.strip_prefix("*.").unwrap_or(name)))
-        {
-            self.fail(
-                AttributePath::new("host_dns"),
-                "This is not a DNS name.",
-                format!(
-                    "\"{host_dns}\" is neither a DNS name in lower case nor a wildcard such as \"*.dev.example.com\"."
-                ),
-            );
+        if let Some(problem) = host_dns.and_then(|host_dns| endpoint::host_name(name, host_dns).err()) {
+            self.fail(AttributePath::new("host_dns"), "This is not a DNS name.", format!("{problem}."));
         }
         let missing = matches!(config.host_dns, Value::Null);
         if matches!(endpoint_type, Some(Ok(EndpointType::Ingress))) && missing {

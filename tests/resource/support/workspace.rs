@@ -247,6 +247,11 @@ impl Plan {
     #[track_caller]
     pub fn assert_quiet(&self) {
         self.assert_empty();
-        assert_eq!(self.0["resource_drift"], Value::Null);
+        let changed = self.0["resource_drift"].as_array().into_iter().flatten().map(|found| {
+            let (before, after) = (&found["change"]["before"], found["change"]["after"].as_object().unwrap());
+            let names = after.iter().filter(|(name, value)| before[name] != **value).map(|(name, _)| name);
+            format!("{}: {:?}", found["address"], names.collect::<Vec<_>>())
+        });
+        assert_eq!(changed.collect::<Vec<_>>(), [""; 0]);
     }
 }

@@ -110,6 +110,8 @@ impl Apply<'_> {
             Life::Stopped(stored) => self.explain(records.claim(*stored).await).map(Some),
             Life::Alive(stored) if stored.record.name != place.name => Err(self.occupied(place, &stored.record)),
             Life::Alive(stored) if stored.record.phase == Phase::HandedOver => Err(self.exists(place)),
+            // An abandoned creation on its way out, or a destroy: soon gone, and then there is room.
+            Life::Alive(stored) if stored.record.phase == Phase::Deleting && !self.time_left().is_zero() => Ok(None),
             Life::Alive(_) => {
                 self.diags.fail(
                     AttributePath::new("name"),
