@@ -34,7 +34,7 @@ fn compare(count: u64, make: impl Fn(&mut StdRng) -> (String, Value)) {
         let case = Case::new(seed.to_string(), values.to_string());
         let (helm, ours) = (case.helm(&helm, directory.path()), case.ours(&chart));
         if helm != ours {
-            failures.push(format!("seed {seed}\n{template}\n{values}\n  helm: {helm:?}\n  ours: {ours:?}"));
+            failures.push(format!("seed {}\n{template}\n{values}\n  helm: {helm:?}\n  ours: {ours:?}", case.name));
         }
     }
     assert!(failures.is_empty(), "{} differ:\n{}", failures.len(), failures.join("\n"));
