@@ -1,0 +1,321 @@
+//! Random values and random expressions, compared with `helm template`. Runs wherever Helm is at hand;
+//! `NESTED_PROPERTY_CASES` says how many, `NESTED_PROPERTY_SEED` where to start.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "a test")]
+
+#[path = "chart_reference/helm.rs"]
+mod helm;
+
+use std::path::Path;
+
+use helm::Case;
+use rand::rngs::StdRng;
+use rand::seq::IndexedRandom as _;
+use rand::{Rng as _, SeedableRng as _};
+use serde_json::{Map, Value, json};
+use terraform_provider_nested::chart::{Archive, Chart};
+
+fn number_from(variable: &str, default: u64) -> u64 {
+    std::env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+}
+
+/// Compares what both sides make of `count` random cases of a template and values.
+fn compare(count: u64, make: impl Fn(&mut StdRng) -> (String, Value)) {
+    let Some(helm) = helm::find() else {
+        return println!("skipped: there is no helm on the path, and HELM names none");
+    };
+    let start = number_from("NESTED_PROPERTY_SEED", 1);
+    let mut failures = Vec::new();
+    for seed in start..start + number_from("NESTED_PROPERTY_CASES", count) {
+        let (template, values) = make(&mut StdRng::seed_from_u64(seed));
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        write_chart(directory.path(), &template);
+        let chart = Chart::parse(&Archive::open(directory.path()).expect("the chart opens")).expect("the chart parses");
+        let case = Case::new(seed.to_string(), values.to_string());
+        let (helm, ours) = (case.helm(&helm, directory.path()), case.ours(&chart));
+        if helm != ours {
+            failures.push(format!("seed {}\n{template}\n{values}\n  helm: {helm:?}\n  ours: {ours:?}", case.name));
+        }
+    }
+    assert!(failures.is_empty(), "{} differ:\n{}", failures.len(), failures.join("\n"));
+}
+
+fn write_chart(directory: &Path, template: &str) {
+    std::fs::create_dir(directory.join("templates")).expect("a directory");
+    std::fs::write(directory.join("Chart.yaml"), "apiVersion: v2\nname: random\nversion: 1.0.0\n").expect("Chart.yaml");
+    std::fs::write(directory.join("templates/x.yaml"), template).expect("a template");
+}
+
+const PIECES: &[&str] = &[
+    "a",
+    "b",
+    "yes",
+    "no",
+    "on",
+    "null",
+    "~",
+    "true",
+    "1",
+    "0",
+    "-1",
+    "1.5",
+    "1e3",
+    "0x1F",
+    "0o7",
+    "017",
+    "1_000",
+    ".5",
+    "12:30",
+    "2024-01-01",
+    "T10:00:00Z",
+    ":",
+    ": ",
+    " :",
+    "-",
+    "- ",
+    "?",
+    "? ",
+    "#",
+    " #",
+    "&",
+    "*",
+    "!",
+    "|",
+    ">",
+    "%",
+    "@",
+    "`",
+    "'",
+    "\"",
+    "\\",
+    "[",
+    "]",
+    "{",
+    "}",
+    ",",
+    " ",
+    "  ",
+    "\t",
+    "\n",
+    "\n\n",
+    "\n ",
+    "\r",
+    "\u{0}",
+    "é",
+    "☃",
+    "🎉",
+    "\u{a0}",
+    "\u{2028}",
+    "\u{85}",
+    "<",
+    "=",
+    "a long word and more of the same to reach the fold",
+];
+
+fn text(rng: &mut StdRng) -> String {
+    let count = rng.random_range(0..6);
+    (0..count).map(|_| *PIECES.choose(rng).expect("a piece")).collect()
+}
+
+fn value(rng: &mut StdRng, depth: u32) -> Value {
+    match rng.random_range(0..if depth > 3 { 6 } else { 9 }) {
+        0 => Value::Null,
+        1 => rng.random::<bool>().into(),
+        2 => rng.random_range(-5..2_000_000).into(),
+        3 => json!(rng.random_range(-1_000_000i64..1_000_000) as f64 * 10f64.powi(rng.random_range(-12..18))),
+        4 | 5 => text(rng).into(),
+        6 => (0..rng.random_range(0..4)).map(|_| value(rng, depth + 1)).collect::<Vec<_>>().into(),
+        _ => Value::Object((0..rng.random_range(0..4)).map(|_| (text(rng), value(rng, depth + 1))).collect()),
+    }
+}
+
+#[test]
+fn random_values_print_as_helm_prints_them() {
+    let template = ["toYaml", "toJson", "toPrettyJson", "toString", "quote", "toYaml | fromYaml | toJson"];
+    let template: String = template
+        .iter()
+        .enumerate()
+        .map(|(index, print)| format!("f{index}: {{{{ .Values | {print} | b64enc }}}}\n"))
+        .collect();
+    compare(10, |rng| {
+        let entries = (0..20).map(|index| (format!("k{index}"), value(rng, 0)));
+        (template.clone(), Value::Object(entries.collect::<Map<_, _>>()))
+    });
+}
+
+const FUNCTIONS: &[&str] = &[
+    "abbrev",
+    "abbrevboth",
+    "add",
+    "add1",
+    "addf",
+    "adler32sum",
+    "all",
+    "any",
+    "append",
+    "atoi",
+    "b32dec",
+    "b32enc",
+    "b64dec",
+    "b64enc",
+    "base",
+    "camelcase",
+    "cat",
+    "ceil",
+    "chunk",
+    "clean",
+    "coalesce",
+    "compact",
+    "concat",
+    "contains",
+    "deepCopy",
+    "deepEqual",
+    "default",
+    "dict",
+    "dig",
+    "dir",
+    "div",
+    "duration",
+    "empty",
+    "eq",
+    "ext",
+    "first",
+    "float64",
+    "floor",
+    "fromJson",
+    "fromYaml",
+    "ge",
+    "get",
+    "gt",
+    "has",
+    "hasKey",
+    "hasPrefix",
+    "hasSuffix",
+    "html",
+    "indent",
+    "index",
+    "initial",
+    "initials",
+    "int",
+    "int64",
+    "isAbs",
+    "join",
+    "js",
+    "kebabcase",
+    "kindIs",
+    "kindOf",
+    "last",
+    "le",
+    "len",
+    "list",
+    "lower",
+    "lt",
+    "max",
+    "maxf",
+    "merge",
+    "mergeOverwrite",
+    "min",
+    "minf",
+    "mod",
+    "mul",
+    "mulf",
+    "ne",
+    "nindent",
+    "nospace",
+    "not",
+    "omit",
+    "pick",
+    "plural",
+    "pluck",
+    "prepend",
+    "print",
+    "printf",
+    "println",
+    "quote",
+    "regexFind",
+    "regexFindAll",
+    "regexMatch",
+    "regexQuoteMeta",
+    "regexReplaceAll",
+    "regexReplaceAllLiteral",
+    "regexSplit",
+    "repeat",
+    "replace",
+    "rest",
+    "reverse",
+    "round",
+    "semverCompare",
+    "seq",
+    "sha256sum",
+    "slice",
+    "snakecase",
+    "sortAlpha",
+    "split",
+    "splitList",
+    "splitn",
+    "squote",
+    "sub",
+    "substr",
+    "swapcase",
+    "ternary",
+    "title",
+    "toJson",
+    "toPrettyJson",
+    "toRawJson",
+    "toString",
+    "toStrings",
+    "toYaml",
+    "trim",
+    "trimAll",
+    "trimPrefix",
+    "trimSuffix",
+    "trunc",
+    "typeOf",
+    "uniq",
+    "until",
+    "untilStep",
+];
+
+const CONSTANTS: &[&str] = &[
+    "\"\"",
+    "\"a\"",
+    "\"b c\"",
+    "\"1.2.3\"",
+    "\">=1.2\"",
+    "\"%s-%d\"",
+    "\"[a-c]+\"",
+    "\"x,y,z\"",
+    "\"{\\\"k\\\": 1}\"",
+    "\"Hello World\"",
+    "0",
+    "1",
+    "-3",
+    "7",
+    "2.5",
+    "true",
+    "false",
+    "nil",
+    ".Values.list",
+    ".Values.map",
+    ".Values.text",
+    ".Values.number",
+    ".Values.nothing",
+    ".Values.missing",
+];
+
+fn expression(rng: &mut StdRng, depth: u32) -> String {
+    if depth > 2 || rng.random_range(0..3) == 0 {
+        return (*CONSTANTS.choose(rng).expect("a constant")).to_owned();
+    }
+    let function = FUNCTIONS.choose(rng).expect("a function");
+    let args = (0..rng.random_range(1..4)).map(|_| expression(rng, depth + 1)).collect::<Vec<_>>();
+    format!("({function} {})", args.join(" "))
+}
+
+#[test]
+fn random_expressions_give_what_helm_gives() {
+    compare(40, |rng| {
+        let values = json!({"list": ["b", "a", 1, null], "map": {"k": 1, "a": {"b": true}}, "text": "some text", "number": 3, "nothing": null});
+        (format!("out: {{{{ {} | toString | b64enc }}}}\n", expression(rng, 0)), values)
+    });
+}
