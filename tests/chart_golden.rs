@@ -3,6 +3,8 @@
 //! `cargo test --test chart_golden -- --ignored` writes the golden files anew, with the Helm that `HELM` names, or one
 //! that it builds from its Go module into `${XDG_CACHE_HOME:-~/.cache}/terraform-provider-nested/tools`.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "a test")]
+
 #[path = "chart_reference/helm.rs"]
 mod helm;
 

@@ -1,6 +1,8 @@
 //! The official vCluster charts, compared with `helm template`: their defaults, and every case of their own test suites.
 //! Runs wherever `NESTED_CHARTS` names a directory with one chart per subdirectory, and Helm is at hand.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "a test")]
+
 #[path = "chart_reference/helm.rs"]
 mod helm;
 

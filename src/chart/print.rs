@@ -9,10 +9,9 @@ pub(super) fn print(value: &Value, out: &mut Vec<u8>) -> Result<(), Fault> {
     match value {
         Value::Nil => out.extend_from_slice(b"<no value>"),
         // Its String method has a pointer receiver, which `fmt` cannot call but a template can.
-        Value::Struct(value) if value.type_name == KUBE_VERSION => match value.field("Version") {
-            Some(version) => append(version, out, 0)?,
-            None => {}
-        },
+        Value::Struct(value) if value.type_name == KUBE_VERSION => {
+            append(value.field("Version").unwrap_or(&Value::Nil), out, 0)?;
+        }
         other => append(other, out, 0)?,
     }
     Ok(())

@@ -168,7 +168,7 @@ pub(super) struct Field {
 impl Struct {
     /// The fields that JSON shows.
     pub(super) fn json_fields(&self) -> impl Iterator<Item = &Field> {
-        let shown = |field: &&Field| !field.json.is_empty() && !(field.omit_empty && !field.value.is_true());
+        let shown = |field: &&Field| !field.json.is_empty() && (!field.omit_empty || field.value.is_true());
         self.fields.iter().filter(shown)
     }
 

@@ -9,9 +9,10 @@ use hyper::body::Incoming;
 use hyper::client::conn::http2::SendRequest;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair};
-use rustls::crypto::aws_lc_rs;
-use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer, ServerName, UnixTime};
+use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::UnixStream;
 use tokio_rustls::TlsConnector;
@@ -65,11 +66,12 @@ impl Handshake {
     /// Connects as Terraform does: with `own` certificate if any, and trusting the server's only.
     pub async fn connect(&self, own: Option<&Certificate>) -> Result<Grpc, Box<dyn std::error::Error + Send + Sync>> {
         let stream = UnixStream::connect(&self.address).await?;
-        let mut roots = RootCertStore::empty();
-        roots.add(CertificateDer::from(self.certificate.clone()))?;
-        let client = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let server = ExactlyThisServer(self.certificate.clone(), Arc::clone(&provider));
+        let client = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()?
-            .with_root_certificates(roots);
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(server));
         let mut client = match own {
             None => client.with_no_client_auth(),
             Some(own) => client.with_client_auth_cert(
@@ -80,6 +82,47 @@ impl Handshake {
         client.alpn_protocols = vec![b"h2".to_vec()];
         let server = ServerName::try_from("localhost")?;
         Grpc::over(TlsConnector::from(Arc::new(client)).connect(server, stream).await?).await
+    }
+}
+
+/// Trusts the certificate of the handshake line. (A plugin written in Go has one that is marked as an authority, which
+/// web rules refuse.)
+#[derive(Debug)]
+struct ExactlyThisServer(Vec<u8>, Arc<CryptoProvider>);
+
+impl ServerCertVerifier for ExactlyThisServer {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        assert_eq!(**end_entity, *self.0, "the server is another than the one of the handshake");
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, certificate, signature, &self.1.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, certificate, signature, &self.1.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.1.signature_verification_algorithms.supported_schemes()
     }
 }
 

@@ -21,7 +21,7 @@ pub(super) fn to_int(value: &Value) -> i64 {
 
 /// Go on amd64 turns what does not fit into the smallest number.
 fn truncate(value: f64) -> i64 {
-    match value.is_nan() || value.abs() >= 9.223_372_036_854_775_8e18 {
+    match value.is_nan() || value.abs() >= 9.223_372_036_854_776e18 {
         true => i64::MIN,
         false => value as i64,
     }

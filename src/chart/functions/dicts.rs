@@ -24,7 +24,7 @@ pub(super) const TABLE: &[Row] = &[
     ("pluck", "sm*", pluck),
     ("keys", "m*", keys),
     ("values", "m", |_, args| {
-        Ok(map(&args[0]).map(|map| map.entries().values().cloned().collect()).unwrap_or(Vec::new()).into())
+        Ok(map(&args[0]).map(|map| map.entries().values().cloned().collect::<Vec<_>>()).unwrap_or_default().into())
     }),
     ("pick", "ms*", |context, args| select(context, args, true)),
     ("omit", "ms*", |context, args| select(context, args, false)),

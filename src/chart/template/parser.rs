@@ -13,8 +13,8 @@ use super::quote;
 use super::tree::{Branch, Call, Command, Expr, Name, Node, Number, Pipe, Source, Tree, is_empty};
 use crate::chart::number;
 
-/// Go's limit for parentheses within parentheses is 10,000; blocks have none there. Ours holds the stack.
-const MAX_DEPTH: usize = 500;
+/// Nested blocks, parentheses and `else if`s. Go allows 10,000 parentheses; ours fits the stack of any thread.
+const MAX_DEPTH: usize = 200;
 
 /// A syntax error: Go's message, without the location.
 #[derive(Debug, Clone)]
