@@ -1,6 +1,8 @@
 //! Acceptance tests of `nested_virtual_cluster`: the real `terraform` (and OpenTofu for a smaller set) runs the real
 //! provider against the rig's real API servers. What is asserted is read back from Terraform's JSON and from the hosts.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
 mod support;
 
 mod drift;

@@ -1,5 +1,7 @@
 //! After an apply there is nothing to do, whatever combination of attributes was applied; nor is there after an import.
 
+use serde_json::json;
+
 use crate::support::host;
 use crate::support::workspace::Workspace;
 
@@ -67,8 +69,11 @@ fn every_combination_of_attributes_plans_nothing_after_apply_and_after_import() 
     imported.write(&COMBINATIONS.iter().map(|(label, _)| import(label)).chain(resources()).collect::<String>());
     let plan = imported.plan();
     for (label, _) in COMBINATIONS {
+        let change = plan.change(&address(label));
         let mut changed = plan.changed(&address(label));
         changed.retain(|attribute| !NOT_ON_THE_HOST.contains(&attribute.as_str()));
+        // Nor can it tell an empty map from none.
+        changed.retain(|attribute| !(change["before"][attribute].is_null() && change["after"][attribute] == json!({})));
         assert_eq!(changed, [""; 0], "{label}");
     }
 }
