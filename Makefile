@@ -6,7 +6,7 @@ NODE_CPU ?= 16
 NODE_MEMORY ?= 64Gi
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test test-unit lint docs tools rig-up rig-down
+.PHONY: help quickstart test test-unit lint docs tools bench-startup rig-up rig-down
 
 help: ## List these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r target text; do \
@@ -33,6 +33,9 @@ tools: ## Build what tests and rig need and the machine lacks (once, about 10 mi
 	@cargo build --quiet --package rig
 	@cargo run --quiet --package rig -- build
 	@for tool in terraform tofu kubectl helm; do cargo run --quiet --package rig -- tool $$tool; done
+
+bench-startup: ## Time and memory to the handshake and the schema, beside a Go provider
+	cargo bench --bench startup
 
 rig-up: ## Start HOSTS host clusters in the background; prints `host-N <kubeconfig path>` for each
 	@cargo run --quiet --package rig -- up --detach \

@@ -112,8 +112,8 @@ fn sources(layer: &str) -> Vec<PathBuf> {
     let mut files = vec![src.join(format!("{layer}.rs"))];
     let mut directories = vec![src.join(layer)];
     while let Some(directory) = directories.pop() {
-        for entry in fs::read_dir(&directory).into_iter().flatten() {
-            let path = entry.unwrap().path();
+        for entry in fs::read_dir(&directory).into_iter().flatten().flatten() {
+            let path = entry.path();
             if path.is_dir() {
                 directories.push(path);
             } else if path.extension().is_some_and(|extension| extension == "rs") {

@@ -125,7 +125,7 @@ pub struct Bytes(pub u64);
 
 impl Quantity {
     fn in_units(self, nanos_per_unit: u128) -> Result<u64, ()> {
-        if self.nanos % nanos_per_unit != 0 {
+        if !self.nanos.is_multiple_of(nanos_per_unit) {
             return Err(());
         }
         u64::try_from(self.nanos / nanos_per_unit).map_err(|_| ())
@@ -157,14 +157,14 @@ impl FromStr for Bytes {
 
 impl fmt::Display for Millicores {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0 % 1000 == 0 { write!(f, "{}", self.0 / 1000) } else { write!(f, "{}m", self.0) }
+        if self.0.is_multiple_of(1000) { write!(f, "{}", self.0 / 1000) } else { write!(f, "{}m", self.0) }
     }
 }
 
 impl fmt::Display for Bytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let units = [("Ei", 60), ("Pi", 50), ("Ti", 40), ("Gi", 30), ("Mi", 20), ("Ki", 10)];
-        match units.iter().find(|(_, shift)| self.0 != 0 && self.0 % (1 << shift) == 0) {
+        match units.iter().find(|(_, shift)| self.0 != 0 && self.0.is_multiple_of(1 << shift)) {
             Some((unit, shift)) => write!(f, "{}{unit}", self.0 >> shift),
             None => write!(f, "{}", self.0),
         }
