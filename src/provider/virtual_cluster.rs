@@ -104,6 +104,9 @@ impl Resource for VirtualCluster {
         let private =
             VirtualClusterPrivate { mapping: MappingVersion::NEWEST.number(), ..VirtualClusterPrivate::default() };
         render::check_values(diags, &plan, &private);
+        if let Some(source) = plan.chart.as_ref_option().and_then(|chart| chart.source.as_ref_option()) {
+            render::check_source(diags, source);
+        }
         if let Some(key) = plan.host_cluster.as_ref_option() {
             let host = self.configured.host_cluster(diags, key)?;
             if matches!(host, HostCluster::Unknown) && deferral_allowed() {

@@ -321,3 +321,6 @@ fn or_default<T: Clone>(config: &Value<T>, default: T) -> Value<T> {
 fn same_quantity(left: &str, right: &str) -> bool {
     matches!((left.parse::<Quantity>(), right.parse::<Quantity>()), (Ok(left), Ok(right)) if left == right)
 }
+
+#[cfg(test)]
+mod tests;

@@ -125,21 +125,30 @@ pub async fn from_archive(
 }
 
 fn open(diags: &mut Diagnostics, source: &str) -> Option<Archive> {
-    let at = AttributePath::new("chart").attribute("source");
-    if let Some((scheme, _)) = source.split_once("://") {
-        diags.fail(
-            at,
-            "Charts cannot be fetched over the network yet.",
-            format!(
-                "\"{source}\" is of the kind {scheme}. Download the chart once, as with `helm pull vcluster --repo \
-                 https://charts.loft.sh --version <version>`, and set `chart.source` to the archive."
-            ),
-        );
-        return None;
-    }
+    check_source(diags, source)?;
     Archive::open(Path::new(source))
-        .map_err(|error| diags.fail(at, format!("The chart \"{source}\" cannot be read."), format!("{error}.")))
+        .map_err(|error| {
+            diags.fail(at_source(), format!("The chart \"{source}\" cannot be read."), format!("{error}."))
+        })
         .ok()
+}
+
+/// Reports a source that no chart can be loaded from. Whether a file is there shows only when it is needed.
+pub fn check_source(diags: &mut Diagnostics, source: &str) -> Option<()> {
+    let Some((scheme, _)) = source.split_once("://") else { return Some(()) };
+    diags.fail(
+        at_source(),
+        "Charts cannot be fetched over the network yet.",
+        format!(
+            "\"{source}\" is of the kind {scheme}. Download the chart once, as with `helm pull vcluster --repo \
+             https://charts.loft.sh --version <version>`, and set `chart.source` to the archive."
+        ),
+    );
+    None
+}
+
+fn at_source() -> AttributePath {
+    AttributePath::new("chart").attribute("source")
 }
 
 async fn prepare(

@@ -254,3 +254,94 @@ impl Check<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::provider::virtual_cluster::model::TimeoutsModel;
+
+    fn text(text: &str) -> Value<String> {
+        Value::Value(text.to_owned())
+    }
+
+    fn config() -> VirtualClusterModel {
+        VirtualClusterModel {
+            host_cluster: text("eu-1"),
+            vcluster_version: text("0.34.7"),
+            ..VirtualClusterModel::default()
+        }
+    }
+
+    /// Checks which attribute is blamed, and for what. No expectation: nothing is wrong.
+    #[track_caller]
+    fn check(change: impl FnOnce(&mut VirtualClusterModel), expected: &[(&str, &str)]) {
+        let mut config = config();
+        change(&mut config);
+        let mut diags = Diagnostics::default();
+        validate(&mut diags, &config);
+        let found: Vec<(String, String)> = diags
+            .errors
+            .iter()
+            .map(|error| (error.attribute.to_string(), format!("{} {}", error.summary, error.detail)))
+            .collect();
+        assert_eq!(found.len(), expected.len(), "{found:?}");
+        for ((attribute, message), (expected_attribute, part)) in std::iter::zip(&found, expected) {
+            assert_eq!(attribute, expected_attribute);
+            assert!(message.contains(part), "{message:?} does not say {part:?}");
+        }
+    }
+
+    fn resources(cpu: &str, memory: &str, storage: &str) -> Value<ResourcesModel> {
+        Value::Value(ResourcesModel { cpu: text(cpu), memory: text(memory), storage: text(storage) })
+    }
+
+    #[test]
+    fn what_is_unknown_or_left_out_passes() {
+        check(|_| {}, &[]);
+        check(|config| config.resources = Value::Unknown, &[]);
+        check(|config| (config.name, config.values) = (Value::Unknown, Value::Unknown), &[]);
+        check(|config| (config.endpoint_type, config.host_dns) = (text("Ingress"), Value::Unknown), &[]);
+    }
+
+    #[test]
+    fn sizes_are_checked_against_minimums() {
+        check(|config| config.resources = resources("3", "3Gi", "0"), &[]);
+        check(
+            |config| config.resources = resources("2", "1Gi", "0"),
+            &[("resources.cpu", "cpu is 2, and the minimum is 3"), ("resources.memory", "memory is 1Gi")],
+        );
+        check(|config| config.resources = resources("four", "4Gi", "0"), &[("resources.cpu", "is not a quantity")]);
+        check(
+            |config| (config.resources, config.paused) = (resources("4", "4Gi", "0"), Value::Value(true)),
+            &[("paused", "without storage cannot be paused")],
+        );
+    }
+
+    #[test]
+    fn versions_and_distributions_are_checked() {
+        check(|config| config.vcluster_version = text("v0.34.7"), &[("vcluster_version", "no \"v\"")]);
+        check(|config| config.vcluster_version = text("0.23.0"), &[("vcluster_version", "too old")]);
+        check(|config| config.distro = text("k3s"), &[("distro", "0.32 was the last")]);
+        check(|config| config.distro = text("eks"), &[("distro", "not known")]);
+        check(|config| config.kubernetes_version = text("newest"), &[("kubernetes_version", "not a version")]);
+    }
+
+    #[test]
+    fn names_metadata_endpoints_and_times_are_checked() {
+        check(|config| config.name = text("Team"), &[("name", "not a DNS label")]);
+        check(|config| config.namespace = text("kube-system"), &[("namespace", "keeps for itself")]);
+        check(|config| config.endpoint_type = text("Tunnel"), &[("endpoint_type", "not known")]);
+        check(|config| config.endpoint_type = text("Ingress"), &[("host_dns", "needs a DNS name")]);
+        check(|config| config.host_dns = text("*.*.x"), &[("host_dns", "not a DNS name")]);
+        let labels = [("app".to_owned(), text("x"))].into();
+        check(|config| config.labels = Value::Value(labels), &[("labels[\"app\"]", "rely on it")]);
+        let timeouts = TimeoutsModel { create: text("soon"), ..TimeoutsModel::default() };
+        check(|config| config.timeouts = Value::Value(timeouts), &[("timeouts.create", "not a duration")]);
+    }
+
+    #[test]
+    fn a_password_needs_a_terraform_that_keeps_it_out_of_its_state() {
+        let chart = ChartModel { username: text("me"), password: text("secret"), ..ChartModel::default() };
+        check(|config| config.chart = Value::Value(chart), &[("chart.password", "write-only")]);
+    }
+}
