@@ -8,7 +8,7 @@ use std::{
     fs::{self, File},
     io,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, ExitStatus},
 };
 
 /// Why a program is not there.
@@ -24,13 +24,15 @@ pub enum BinaryError {
         program: &'static str,
     },
     /// Go refused.
-    #[error("cannot build {program} {version} from its Go module; Go said:\n{output}")]
+    #[error("cannot build {program} {version} from its Go module ({status}); Go said:\n{output}")]
     Build {
         /// Name of the program.
         program: &'static str,
         /// Its pinned version.
         version: &'static str,
-        /// What `go build` wrote.
+        /// How `go build` ended.
+        status: ExitStatus,
+        /// What it wrote.
         output: String,
     },
     /// The cache cannot be used.
@@ -203,6 +205,7 @@ fn build(program: Program) -> Result<PathBuf, BinaryError> {
         return Err(BinaryError::Build {
             program: program.name,
             version: program.version,
+            status: output.status,
             output: String::from_utf8_lossy(&output.stderr).into_owned(),
         });
     }
