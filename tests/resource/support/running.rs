@@ -1,5 +1,6 @@
 //! A Terraform that runs, and the plugin below it, which can be killed.
 
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread::JoinHandle;
@@ -14,7 +15,8 @@ pub struct Running {
 
 impl Running {
     pub fn start(mut command: Command) -> Self {
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        // A group of its own, as a shell makes one for each job: Ctrl-C then reaches the plugin too.
+        let mut child = command.process_group(0).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let output = read_all(child.stdout.take().unwrap());
         let log = read_all(child.stderr.take().unwrap());
         Self { child, output: Some(output), log: Some(log) }
@@ -44,9 +46,9 @@ impl Running {
         }
     }
 
-    /// What Ctrl-C does, as far as Terraform is concerned.
+    /// What Ctrl-C does.
     pub fn interrupt(&self) {
-        signal("INT", self.child.id());
+        signal("INT", format!("-{}", self.child.id()));
     }
 }
 
@@ -70,8 +72,8 @@ fn read_all(mut from: impl std::io::Read + Send + 'static) -> JoinHandle<String>
     })
 }
 
-fn signal(name: &str, process: u32) {
-    let _ = Command::new("kill").args([format!("-{name}"), process.to_string()]).stderr(Stdio::null()).status();
+fn signal(name: &str, process: impl ToString) {
+    let _ = Command::new("kill").args(["-s", name, "--", &process.to_string()]).stderr(Stdio::null()).status();
 }
 
 /// The processes of our binary whose parent is `terraform`.
