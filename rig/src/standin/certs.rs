@@ -22,6 +22,8 @@ pub(super) struct Certs {
     pub authority: Authority,
     /// PEM.
     pub signing_key: String,
+    /// The administrator's. Kept as vCluster keeps it, so that a restart changes no kubeconfig.
+    pub admin: Credential,
 }
 
 /// What keeps the certificates from being had.
@@ -41,15 +43,24 @@ pub(super) async fn load_or_create(api: &Api<Secret>, name: &str, service: &Serv
         String::from_utf8(value.0.clone()).ok()
     };
     if let Some(secret) = api.get_opt(&secret_name).await?
-        && let (Some(certificate), Some(key), Some(signing_key)) =
-            (text(&secret, "ca.crt"), text(&secret, "ca.key"), text(&secret, "sa.key"))
+        && let Some(signing_key) = text(&secret, "sa.key")
+        && let (Some(certificate), Some(key)) = (text(&secret, "ca.crt"), text(&secret, "ca.key"))
+        && let (Some(admin), Some(admin_key)) = (text(&secret, "admin.crt"), text(&secret, "admin.key"))
     {
         let authority = Authority::restore(AUTHORITY, &Credential { certificate, key })?;
-        return Ok(Certs { authority, signing_key });
+        return Ok(Certs { authority, signing_key, admin: Credential { certificate: admin, key: admin_key } });
     }
-    let certs = Certs { authority: Authority::new(AUTHORITY)?, signing_key: signing_key()? };
+    let authority = Authority::new(AUTHORITY)?;
+    let admin = authority.client("kubernetes-super-admin", "system:masters")?;
+    let certs = Certs { authority, signing_key: signing_key()?, admin };
     let kept = certs.authority.credential();
-    let data = [("ca.crt", kept.certificate), ("ca.key", kept.key), ("sa.key", certs.signing_key.clone())];
+    let data = [
+        ("ca.crt", kept.certificate),
+        ("ca.key", kept.key),
+        ("sa.key", certs.signing_key.clone()),
+        ("admin.crt", certs.admin.certificate.clone()),
+        ("admin.key", certs.admin.key.clone()),
+    ];
     put_secret(api, &secret_name, service, BTreeMap::new(), data).await?;
     Ok(certs)
 }

@@ -212,13 +212,13 @@ impl Cluster {
 
     /// What vCluster writes to the host once it is up.
     async fn export(&self, config: &Config, service: &Service, certs: &Certs) -> Result<(), PlayError> {
-        let admin = certs.authority.client("kubernetes-super-admin", "system:masters")?;
+        let admin = &certs.admin;
         let ca = certs.authority.certificate();
         let data = [
-            ("config", kubeconfig::text(config.context(), config.server(), ca, &admin)),
+            ("config", kubeconfig::text(config.context(), config.server(), ca, admin)),
             ("certificate-authority", ca.to_owned()),
-            ("client-certificate", admin.certificate),
-            ("client-key", admin.key),
+            ("client-certificate", admin.certificate.clone()),
+            ("client-key", admin.key.clone()),
             ("token", String::new()),
         ];
         let labels = [("app", "vcluster"), ("vcluster-name", self.name.as_str())];
