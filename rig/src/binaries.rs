@@ -104,7 +104,7 @@ pub(crate) const TOFU: Program = Program {
     module: "opentofu",
     version: "1.12.6",
     package: "github.com/opentofu/opentofu/cmd/tofu",
-    stamps: &[],
+    stamps: &["github.com/opentofu/opentofu/version.dev=no"],
     build_time: "about 4 minutes",
 };
 pub(crate) const HELM: Program = Program {
