@@ -24,6 +24,9 @@ pub enum NameError {
         "\"{0}\" is not a DNS label: use lower-case letters, digits and '-', beginning with a letter and ending with a letter or digit"
     )]
     NotALabel(String),
+    /// A word that YAML reads as something else than text; the chart leaves names unquoted.
+    #[error("\"{0}\" is read as true, false or null in YAML, where the vCluster chart leaves names unquoted")]
+    NotText(String),
     /// A namespace that this provider or Kubernetes keeps for itself.
     #[error("\"{0}\" is a namespace that Kubernetes or this provider keeps for itself")]
     Reserved(String),
@@ -34,7 +37,9 @@ pub const SYSTEM_NAMESPACE: &str = "nested-system";
 
 /// Checks a virtual cluster's name. It becomes the name of a Service, so it must begin with a letter.
 pub fn check_name(name: &str) -> Result<(), NameError> {
-    check_label(name, MAX_LENGTH)
+    check_label(name, MAX_LENGTH)?;
+    let not_text = ["y", "n", "yes", "no", "on", "off", "true", "false", "null"].contains(&name);
+    if not_text { Err(NameError::NotText(name.to_owned())) } else { Ok(()) }
 }
 
 /// Checks the name of a namespace for a virtual cluster.
@@ -112,6 +117,10 @@ mod tests {
         for bad in ["", "Team", "1team", "-a", "a-", "a_b", "a.b", "ä"] {
             check(check_name(bad), Err("not a DNS label"));
         }
+        for word in ["on", "no", "true", "null"] {
+            check(check_name(word), Err("in YAML"));
+        }
+        check(check_name("only"), Ok(()));
     }
 
     #[test]
