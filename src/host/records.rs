@@ -17,10 +17,11 @@ use tokio_util::sync::CancellationToken;
 use super::ownership::{FIELD_MANAGER, MANAGED_BY_LABEL};
 use super::record::{FormatError, Record};
 use super::{Error, Host};
+use crate::domain::name::SYSTEM_NAMESPACE;
 use claim::Claim;
 
 /// The namespace on each host that holds what the provider remembers.
-pub const NAMESPACE: &str = "nested-system";
+pub const NAMESPACE: &str = SYSTEM_NAMESPACE;
 
 /// How long a heartbeat must stand still before its owner counts as stopped. Several times the beat's own interval, so
 /// that a slow API server is not mistaken for a dead process.

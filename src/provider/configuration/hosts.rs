@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::environment;
 use super::model::{HostClusterModel, ProviderModel};
+use crate::domain::name::is_label;
 use crate::host::Host;
 use crate::host::connection::{ConnectError, Endpoint, Environment, Given, Setting, conflicts};
 use crate::provider::diagnostics::connection_problem;
@@ -50,7 +51,7 @@ impl ProviderModel {
         }
         for (name, entry) in hosts {
             let path = root().key(name.clone());
-            if !is_dns_label(name) {
+            if !is_label(name) {
                 diags.fail(
                     path.clone(),
                     format!("{name:?} cannot be the name of a host cluster"),
@@ -203,11 +204,6 @@ fn report(name: &str, entry: &HostClusterModel, problems: Vec<ConnectError>, dia
 
 fn root() -> AttributePath {
     AttributePath::new("host_clusters")
-}
-
-fn is_dns_label(name: &str) -> bool {
-    let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    !name.is_empty() && name.len() <= 63 && name.chars().all(inner) && !name.starts_with('-') && !name.ends_with('-')
 }
 
 #[cfg(test)]
