@@ -19,7 +19,7 @@ use crate::host::{Host, apply, delete, namespace, observe, pause, wait};
 use crate::provider::configuration::HostCluster;
 use crate::provider::virtual_cluster::explain::Explain;
 use crate::provider::virtual_cluster::model::{TimeoutsModel, VirtualClusterModel, VirtualClusterPrivate};
-use crate::provider::virtual_cluster::read::{other_cluster, set_access};
+use crate::provider::virtual_cluster::read::{check_host, set_access};
 use crate::provider::virtual_cluster::render::{self, Prepared, exposure, selector};
 use crate::provider::virtual_cluster::spec::{DRIFTED, Place, Spec};
 use crate::provider::{Configured, duration};
@@ -266,11 +266,7 @@ impl<'a> Apply<'a> {
                 return None;
             }
         };
-        let identity = self.explain(host.identity().await).ok()?;
-        if !private.is_host(&identity.uid) {
-            self.diags.add_error(other_cluster(&host, &private.host_uid, &identity.uid));
-            return None;
-        }
+        check_host(self.diags, &host, private).await?;
         Some(host)
     }
 

@@ -48,7 +48,7 @@ impl<'a> Read<'a> {
                 return Some((state, private));
             }
         };
-        self.check_host(&host, &private).await?;
+        check_host(self.diags, &host, &private).await?;
         let stored = Records::of(&host).get(&place.namespace).await;
         let stored = stored.map_err(|error| self.diags.add_error(error.explain())).ok()?;
         let Some(record) = stored.map(|stored| stored.record) else {
@@ -189,15 +189,6 @@ impl<'a> Read<'a> {
         self.configured.host_cluster(self.diags, &place.host_cluster)
     }
 
-    async fn check_host(&mut self, host: &Host, private: &VirtualClusterPrivate) -> Option<()> {
-        let identity = host.identity().await.map_err(|error| self.fail_host(&error)).ok()?;
-        if private.is_host(&identity.uid) {
-            return Some(());
-        }
-        self.diags.add_error(other_cluster(host, &private.host_uid, &identity.uid));
-        None
-    }
-
     fn spec(&mut self, record: &Record, place: &Place) -> Option<Spec> {
         serde_json::from_value(record.spec.clone())
             .map_err(|error| {
@@ -215,9 +206,14 @@ impl<'a> Read<'a> {
     }
 }
 
-/// The error for a key whose kubeconfig now leads to another Kubernetes cluster.
-pub fn other_cluster(host: &Host, expected: &str, actual: &str) -> crate::terraform::Diagnostic {
-    crate::terraform::diagnostic(
+/// Refuses a host whose kubeconfig now leads to another Kubernetes cluster than the one of the private state.
+pub async fn check_host(diags: &mut Diagnostics, host: &Host, private: &VirtualClusterPrivate) -> Option<()> {
+    let identity = host.identity().await.map_err(|error| diags.add_error(error.explain())).ok()?;
+    let (expected, actual) = (&private.host_uid, &identity.uid);
+    if private.is_host(actual) {
+        return Some(());
+    }
+    diags.fail(
         AttributePath::new("host_cluster"),
         format!("Host cluster \"{}\" is not the cluster that it was.", host.name()),
         format!(
@@ -227,7 +223,8 @@ pub fn other_cluster(host: &Host, expected: &str, actual: &str) -> crate::terraf
             host.address(),
             host.name()
         ),
-    )
+    );
+    None
 }
 
 /// Fills in `endpoint` and `kubeconfig`, as far as the host has them.
