@@ -8,7 +8,7 @@ mod resolve;
 use super::limits::Fault;
 use super::value::Value;
 
-pub(super) use parse::parse;
+pub(super) use parse::{parse, parse_within};
 
 /// `toYaml`: without the last newline, and empty for what JSON cannot express.
 pub(super) fn to_yaml(value: &Value) -> Result<String, Fault> {

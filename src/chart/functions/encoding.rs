@@ -29,10 +29,7 @@ pub(super) const TABLE: &[Row] = &[
     ("mustToRawJson", "a", |_, args| raised(encode(&args[0], Style { escape_html: false, indent: false }))),
     ("fromJson", "s", from_json),
     ("fromJsonArray", "s", from_json_array),
-    ("mustFromJson", "s", |_, args| match serde_json::from_str(text(&args[0])?) {
-        Ok(json) => Ok(Value::from_json(&json)),
-        Err(error) => Err(error.to_string().into()),
-    }),
+    ("mustFromJson", "s", |context, args| Ok(Value::from_json(&parse_json(context, args)??))),
 ];
 
 const HTML: Style = Style { escape_html: true, indent: false };
@@ -129,8 +126,15 @@ fn adler32(data: &[u8]) -> u32 {
 
 /// Helm returns a map with the key `Error` instead of failing.
 fn from_json(context: &Context, args: &[Value]) -> Result<Value, Fault> {
-    let json = serde_json::from_str(text(&args[0])?).map_err(|error| error.to_string());
+    let json = parse_json(context, args)?.map_err(|fault| fault.0);
     Ok(object_or_error(context, json, ""))
+}
+
+/// A limit's fault outside, JSON's own inside.
+fn parse_json(context: &Context, args: &[Value]) -> Result<Result<serde_json::Value, Fault>, Fault> {
+    let json = text(&args[0])?;
+    context.budget.parse(json.len())?;
+    Ok(serde_json::from_str(json).map_err(|error| error.to_string().into()))
 }
 
 /// The map, or Helm's map with the key `Error`. `source` starts the message about a wrong type.
@@ -148,8 +152,8 @@ fn error_map(message: String) -> Map {
     Map::new([("Error".into(), Value::from(message))].into_iter().collect())
 }
 
-fn from_json_array(_: &Context, args: &[Value]) -> Result<Value, Fault> {
-    let json = serde_json::from_str(text(&args[0])?).map_err(|error| error.to_string());
+fn from_json_array(context: &Context, args: &[Value]) -> Result<Value, Fault> {
+    let json = parse_json(context, args)?.map_err(|fault| fault.0);
     Ok(array_or_error(json, ""))
 }
 

@@ -3,17 +3,24 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 
-use regex::Regex;
+use regex::{Match, Regex, RegexBuilder};
 
 use super::super::limits::Fault;
 use super::super::value::{Element, List, Value};
 use super::{Context, Row, int, text};
 
 pub(super) const TABLE: &[Row] = &[
-    ("regexMatch", "ss", |_, args| {
-        Ok(compile(&args[0]).is_ok_and(|regex| text(&args[1]).is_ok_and(|whole| regex.is_match(whole))).into())
+    ("regexMatch", "ss", |context, args| {
+        let Ok(expression) = compile(context, &args[0])? else { return Ok(false.into()) };
+        let Ok(whole) = text(&args[1]) else { return Ok(false.into()) };
+        expression.count(context, whole)?;
+        Ok(expression.regex.is_match(whole).into())
     }),
-    ("mustRegexMatch", "ss", |_, args| Ok(compile(&args[0])?.is_match(text(&args[1])?).into())),
+    ("mustRegexMatch", "ss", |context, args| {
+        let (expression, whole) = (compile(context, &args[0])??, text(&args[1])?);
+        expression.count(context, whole)?;
+        Ok(expression.regex.is_match(whole).into())
+    }),
     ("regexFind", "ss", find),
     ("mustRegexFind", "ss", find),
     ("regexFindAll", "ssi", find_all),
@@ -27,30 +34,83 @@ pub(super) const TABLE: &[Row] = &[
     ("regexQuoteMeta", "s", |_, args| Ok(quote_meta(text(&args[0])?).into())),
 ];
 
+/// A compiled expression, and what a step of it costs.
+#[derive(Clone)]
+struct Expression {
+    regex: Regex,
+    weight: usize,
+}
+
+/// Compiled sizes in bytes, with their weights: matching takes at most as long as the size times the text. Go's limit
+/// is far higher, but nobody writes such expressions.
+const SIZES: [(usize, usize); 3] = [(8 << 10, 1), (64 << 10, 8), (1 << 20, 128)];
+/// Bytes that an expression of the smallest size matches in one step.
+const BYTES_PER_STEP: usize = 16;
+/// The same for the rest of the text after a match, which the next search may look at in vain.
+const BYTES_PER_MATCH: usize = 256;
+/// Steps that compiling to the smallest size takes.
+const COMPILE_STEPS: usize = 100;
+
+impl Expression {
+    /// Counts a search through the text.
+    fn count(&self, context: &Context, whole: &str) -> Result<(), Fault> {
+        context.budget.steps(whole.len() / BYTES_PER_STEP * self.weight)
+    }
+
+    /// All matches up to a limit. Each may have looked at the whole rest of the text.
+    fn matches<'t>(&self, context: &Context, whole: &'t str, limit: usize) -> Result<Vec<Match<'t>>, Fault> {
+        self.count(context, whole)?;
+        let mut matches = Vec::new();
+        for found in self.regex.find_iter(whole).take(limit) {
+            context.budget.items(1 + (whole.len() - found.start()) / BYTES_PER_MATCH * self.weight)?;
+            matches.push(found);
+        }
+        Ok(matches)
+    }
+}
+
 thread_local! {
     /// Charts use the same few expressions again and again.
-    static COMPILED: RefCell<HashMap<String, Regex>> = RefCell::new(HashMap::new());
+    static COMPILED: RefCell<HashMap<String, Expression>> = RefCell::new(HashMap::new());
 }
 
 const MAX_COMPILED: usize = 100;
 
-fn compile(pattern: &Value) -> Result<Regex, Fault> {
-    let pattern = text(pattern)?;
-    if let Some(regex) = COMPILED.with_borrow(|compiled| compiled.get(pattern).cloned()) {
-        return Ok(regex);
+/// A limit's fault outside, the syntax error of the expression inside.
+fn compile(context: &Context, pattern: &Value) -> Result<Result<Expression, Fault>, Fault> {
+    let pattern = match text(pattern) {
+        Ok(pattern) => pattern,
+        Err(fault) => return Ok(Err(fault)),
+    };
+    if let Some(expression) = COMPILED.with_borrow(|compiled| compiled.get(pattern).cloned()) {
+        return Ok(Ok(expression));
     }
-    let regex = Regex::new(&translate(pattern)).map_err(|error| {
-        let reason = error.to_string();
-        let reason = reason.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
-        Fault(format!("error parsing regexp: {reason}: `{pattern}`"))
-    })?;
-    COMPILED.with_borrow_mut(|compiled| {
-        if compiled.len() >= MAX_COMPILED {
-            compiled.clear();
+    context.budget.parse(pattern.len())?;
+    let translated = translate(pattern);
+    let mut failed = Fault::from("error parsing regexp: expression too large");
+    for (size, weight) in SIZES {
+        context.budget.steps(COMPILE_STEPS * weight)?;
+        match RegexBuilder::new(&translated).size_limit(size).build() {
+            Ok(regex) => {
+                let expression = Expression { regex, weight };
+                COMPILED.with_borrow_mut(|compiled| {
+                    if compiled.len() >= MAX_COMPILED {
+                        compiled.clear();
+                    }
+                    compiled.insert(pattern.to_owned(), expression.clone());
+                });
+                return Ok(Ok(expression));
+            }
+            Err(regex::Error::CompiledTooBig(_)) => {}
+            Err(error) => {
+                let reason = error.to_string();
+                let reason = reason.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
+                failed = Fault(format!("error parsing regexp: {reason}: `{pattern}`"));
+                break;
+            }
         }
-        compiled.insert(pattern.to_owned(), regex.clone());
-    });
-    Ok(regex)
+    }
+    Ok(Err(failed))
 }
 
 /// Go's classes `\d`, `\w`, `\s` and `\b` are ASCII; its character classes know no nesting and no set operations.
@@ -146,8 +206,10 @@ fn quote_meta(whole: &str) -> String {
     out
 }
 
-fn find(_: &Context, args: &[Value]) -> Result<Value, Fault> {
-    Ok(compile(&args[0])?.find(text(&args[1])?).map_or("", |found| found.as_str()).into())
+fn find(context: &Context, args: &[Value]) -> Result<Value, Fault> {
+    let (expression, whole) = (compile(context, &args[0])??, text(&args[1])?);
+    expression.count(context, whole)?;
+    Ok(expression.regex.find(whole).map_or("", |found| found.as_str()).into())
 }
 
 /// A negative limit is none.
@@ -155,10 +217,9 @@ fn limit(value: &Value) -> Result<usize, Fault> {
     Ok(usize::try_from(int(value)?).unwrap_or(usize::MAX))
 }
 
-fn find_all(_: &Context, args: &[Value]) -> Result<Value, Fault> {
-    let regex = compile(&args[0])?;
-    let found = regex.find_iter(text(&args[1])?).take(limit(&args[2])?);
-    let found: Vec<Value> = found.map(|found| found.as_str().into()).collect();
+fn find_all(context: &Context, args: &[Value]) -> Result<Value, Fault> {
+    let found = compile(context, &args[0])??.matches(context, text(&args[1])?, limit(&args[2])?)?;
+    let found: Vec<Value> = found.iter().map(|found| found.as_str().into()).collect();
     Ok(Value::List(match found.is_empty() {
         true => List::nil(Element::Str),
         false => List::typed(Element::Str, found),
@@ -166,21 +227,21 @@ fn find_all(_: &Context, args: &[Value]) -> Result<Value, Fault> {
 }
 
 fn replace(context: &Context, args: &[Value], literal: bool) -> Result<Value, Fault> {
-    let (regex, whole, with) = (compile(&args[0])?, text(&args[1])?, text(&args[2])?);
-    let count = regex.find_iter(whole).count();
-    // A replacement can hold at most as many references as characters, each no longer than the whole.
+    let (expression, whole, with) = (compile(context, &args[0])??, text(&args[1])?, text(&args[2])?);
+    let count = expression.matches(context, whole, usize::MAX)?.len();
+    // A reference is no longer than its match, and all matches are no longer than the whole.
     let references = if literal { 0 } else { with.matches('$').count() };
-    let each = with.len().saturating_add(references.saturating_mul(whole.len()));
-    context.budget.text(whole.len().saturating_add(count.saturating_mul(each)))?;
+    let referenced = references.saturating_add(1).saturating_mul(whole.len());
+    context.budget.text(count.saturating_mul(with.len()).saturating_add(referenced))?;
     let replaced = match literal {
-        true => regex.replace_all(whole, regex::NoExpand(with)),
-        false => regex.replace_all(whole, with),
+        true => expression.regex.replace_all(whole, regex::NoExpand(with)),
+        false => expression.regex.replace_all(whole, with),
     };
     Ok(replaced.into_owned().into())
 }
 
-fn split(_: &Context, args: &[Value]) -> Result<Value, Fault> {
-    let (regex, whole, limit) = (compile(&args[0])?, text(&args[1])?, limit(&args[2])?);
+fn split(context: &Context, args: &[Value]) -> Result<Value, Fault> {
+    let (expression, whole, limit) = (compile(context, &args[0])??, text(&args[1])?, limit(&args[2])?);
     if limit == 0 {
         return Ok(Value::List(List::nil(Element::Str)));
     }
@@ -188,7 +249,7 @@ fn split(_: &Context, args: &[Value]) -> Result<Value, Fault> {
         return Ok(Value::strings([""]));
     }
     let (mut parts, mut begin, mut end) = (Vec::new(), 0, 0);
-    for found in regex.find_iter(whole).take(limit) {
+    for found in expression.matches(context, whole, limit)? {
         if parts.len() == limit - 1 {
             break;
         }

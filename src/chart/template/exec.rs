@@ -197,8 +197,7 @@ impl<'a> State<'a> {
                 self.range_over(pairs, map.ty() != MapType::Str, branch, out)?
             }
             Value::Files(files) => {
-                let names: Vec<String> = files.iter().map(|(name, _)| name.to_owned()).collect();
-                let pairs = names.into_iter().map(|name| (Value::from(name.as_str()), files.bytes(&name)));
+                let pairs = files.pairs(&self.env.context.budget)?;
                 self.range_over(pairs, false, branch, out)?
             }
             Value::Nil => false,
