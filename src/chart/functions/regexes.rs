@@ -47,9 +47,9 @@ const SIZES: [(usize, usize); 3] = [(8 << 10, 1), (64 << 10, 8), (1 << 20, 128)]
 /// Bytes that an expression of the smallest size matches in one step.
 const BYTES_PER_STEP: usize = 16;
 /// The same for the rest of the text after a match, which the next search may look at in vain.
-const BYTES_PER_MATCH: usize = 256;
+const BYTES_PER_MATCH: usize = 128;
 /// Steps that compiling to the smallest size takes.
-const COMPILE_STEPS: usize = 100;
+const COMPILE_STEPS: usize = 1000;
 
 impl Expression {
     /// Counts a search through the text.
@@ -75,6 +75,8 @@ thread_local! {
 }
 
 const MAX_COMPILED: usize = 100;
+/// Bytes of an expression's own text.
+const MAX_PATTERN: usize = 16 << 10;
 
 /// A limit's fault outside, the syntax error of the expression inside.
 fn compile(context: &Context, pattern: &Value) -> Result<Result<Expression, Fault>, Fault> {
@@ -86,8 +88,11 @@ fn compile(context: &Context, pattern: &Value) -> Result<Result<Expression, Faul
         return Ok(Ok(expression));
     }
     context.budget.parse(pattern.len())?;
-    let translated = translate(pattern);
     let mut failed = Fault::from("error parsing regexp: expression too large");
+    if pattern.len() > MAX_PATTERN {
+        return Ok(Err(failed));
+    }
+    let translated = translate(pattern);
     for (size, weight) in SIZES {
         context.budget.steps(COMPILE_STEPS * weight)?;
         match RegexBuilder::new(&translated).size_limit(size).build() {
