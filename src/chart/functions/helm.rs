@@ -14,6 +14,11 @@ pub(super) const TABLE: &[Row] = &[
         context.budget.text(text.len())?;
         Ok(text.into())
     }),
+    ("toYamlPretty", "a", |context, args| {
+        let text = yaml::to_yaml_pretty(&args[0])?;
+        context.budget.text(text.len())?;
+        Ok(text.into())
+    }),
     ("fromYaml", "s", |context, args| {
         let json = yaml::parse(text(&args[0])?).map_err(|error| error.to_string());
         Ok(object_or_error(context, json, FROM_YAML))
@@ -28,9 +33,6 @@ pub(super) const TABLE: &[Row] = &[
     ("lookup", "ssss", |context, _| Ok(context.map(Map::new(BTreeMap::new())))),
     // Helm looks names up only when asked to.
     ("getHostByName", "s", |_, _| Ok("".into())),
-    ("toYamlPretty", "a", |_, _| unsupported("toYamlPretty")),
-    ("toToml", "a", |_, _| unsupported("toToml")),
-    ("fromToml", "s", |_, _| unsupported("fromToml")),
 ];
 
 /// What comes before JSON's own message when YAML is of the wrong type.
@@ -38,9 +40,4 @@ const FROM_YAML: &str = "error unmarshaling JSON: while decoding JSON: ";
 
 fn unreachable_body(name: &str) -> Result<Value, Fault> {
     Err(format!("{name} needs templates to call").into())
-}
-
-/// What a function that is known but not built answers.
-pub(super) fn unsupported(name: &str) -> Result<Value, Fault> {
-    Err(format!("the template function {name} is not supported by this provider").into())
 }

@@ -1,5 +1,7 @@
 //! Regular expressions: Go's syntax, matched by the `regex` crate, which has the same linear-time semantics.
 
+mod syntax;
+
 use std::cell::RefCell;
 use std::collections::HashMap;
 
@@ -39,11 +41,9 @@ fn compile(pattern: &Value) -> Result<Regex, Fault> {
     if let Some(regex) = COMPILED.with_borrow(|compiled| compiled.get(pattern).cloned()) {
         return Ok(regex);
     }
-    let regex = Regex::new(&translate(pattern)).map_err(|error| {
-        let reason = error.to_string();
-        let reason = reason.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
-        Fault(format!("error parsing regexp: {reason}: `{pattern}`"))
-    })?;
+    let translated = translate(pattern);
+    let regex = Regex::new(&translated)
+        .map_err(|_| Fault(format!("error parsing regexp: {}", syntax::error(pattern, &translated))))?;
     COMPILED.with_borrow_mut(|compiled| {
         if compiled.len() >= MAX_COMPILED {
             compiled.clear();
