@@ -11,6 +11,7 @@ mod encoding;
 mod format;
 mod helm;
 mod lists;
+mod lookup;
 mod math;
 pub(super) mod methods;
 mod paths;
@@ -23,7 +24,7 @@ mod toml;
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use super::limits::{Budget, Fault};
 use super::value::{Map, Value};
@@ -31,6 +32,8 @@ use super::value::{Map, Value};
 /// What functions may see beside their arguments.
 pub(super) struct Context {
     pub budget: Budget,
+    /// Whom `lookup` asks; without one it finds nothing.
+    pub cluster: Option<Arc<dyn Cluster>>,
     /// Seconds since 1970 and nanoseconds, taken once per render.
     pub now: date::Time,
     /// Every map that a function made, to be emptied at the end: maps may contain themselves.
@@ -153,6 +156,7 @@ static FUNCTIONS: LazyLock<HashMap<&'static str, Function>> = LazyLock::new(|| {
         encoding::TABLE,
         helm::TABLE,
         lists::TABLE,
+        lookup::TABLE,
         math::TABLE,
         paths::TABLE,
         random::TABLE,
@@ -168,6 +172,7 @@ static FUNCTIONS: LazyLock<HashMap<&'static str, Function>> = LazyLock::new(|| {
 
 pub(super) use crypto::CERTIFICATE;
 pub(super) use defaults::author_message;
+pub use lookup::Cluster;
 pub(super) use paths::clean as paths_clean;
 
 /// The present, for one render.

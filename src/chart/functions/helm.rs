@@ -1,9 +1,7 @@
 //! Helm's own functions. `include` and `tpl` execute templates; their bodies are in [`template`](super::super::template).
 
-use std::collections::BTreeMap;
-
 use super::super::limits::Fault;
-use super::super::value::{Map, Value};
+use super::super::value::Value;
 use super::super::yaml;
 use super::encoding::{array_or_error, object_or_error};
 use super::{Row, text};
@@ -29,8 +27,6 @@ pub(super) const TABLE: &[Row] = &[
     }),
     ("include", "sa", |_, _| unreachable_body("include")),
     ("tpl", "sa", |_, _| unreachable_body("tpl")),
-    // Without a cluster to ask, Helm answers an empty map, and so do we.
-    ("lookup", "ssss", |context, _| Ok(context.map(Map::new(BTreeMap::new())))),
     // Helm looks names up only when asked to.
     ("getHostByName", "s", |_, _| Ok("".into())),
 ];

@@ -83,8 +83,12 @@ const TIME: &[Row] = &[
     ("Second", "", |value, _, _| Ok(Value::Int(time(value)?.at.second().into()))),
     ("IsZero", "", |value, _, _| Ok((time(value)?.at.unix_timestamp_nanos() == -62_135_596_800_000_000_000).into())),
     ("Nanosecond", "", |value, _, _| Ok(Value::Int(time(value)?.at.nanosecond().into()))),
-    ("UnixMilli", "", |value, _, _| Ok(Value::Int64((time(value)?.at.unix_timestamp_nanos().div_euclid(1_000_000)) as i64))),
-    ("UnixMicro", "", |value, _, _| Ok(Value::Int64((time(value)?.at.unix_timestamp_nanos().div_euclid(1_000)) as i64))),
+    ("UnixMilli", "", |value, _, _| {
+        Ok(Value::Int64((time(value)?.at.unix_timestamp_nanos().div_euclid(1_000_000)) as i64))
+    }),
+    ("UnixMicro", "", |value, _, _| {
+        Ok(Value::Int64((time(value)?.at.unix_timestamp_nanos().div_euclid(1_000)) as i64))
+    }),
     ("UnixNano", "", |value, _, _| Ok(Value::Int64(time(value)?.at.unix_timestamp_nanos() as i64))),
     ("AddDate", "iii", |value, _, args| time(value)?.add_date(int(&args[0])?, int(&args[1])?, int(&args[2])?)),
     ("Before", "t", |value, _, args| Ok((time(value)?.at < time(&args[0])?.at).into())),

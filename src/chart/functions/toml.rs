@@ -134,11 +134,7 @@ impl Writer<'_> {
     }
 
     #[expect(clippy::type_complexity, reason = "two lists of entries")]
-    fn entries(
-        &self,
-        value: &Value,
-        depth: usize,
-    ) -> Result<(Vec<(String, Value)>, Vec<(String, Value)>), Failure> {
+    fn entries(&self, value: &Value, depth: usize) -> Result<(Vec<(String, Value)>, Vec<(String, Value)>), Failure> {
         let entries: Vec<(String, Value)> = match value {
             Value::Map(map) => map.entries().iter().map(|(key, item)| (key.to_string(), item.clone())).collect(),
             Value::Files(files) => files.iter().map(|(name, _)| (name.to_owned(), files.bytes(name))).collect(),
@@ -285,10 +281,7 @@ fn from_toml(context: &Context, args: &[Value]) -> Result<Value, Fault> {
 
 type Entries = std::collections::BTreeMap<std::sync::Arc<str>, Value>;
 
-fn table<'a>(
-    context: &Context,
-    entries: impl IntoIterator<Item = (&'a str, &'a Item)>,
-) -> Result<Entries, Fault> {
+fn table<'a>(context: &Context, entries: impl IntoIterator<Item = (&'a str, &'a Item)>) -> Result<Entries, Fault> {
     let read = |(key, item): (&str, &Item)| {
         let value = match item {
             Item::None => Value::Nil,
@@ -312,9 +305,7 @@ fn scalar(context: &Context, value: &Toml) -> Result<Value, Fault> {
         Toml::Float(number) => Value::Float(*number.value()),
         Toml::Boolean(value) => (*value.value()).into(),
         Toml::Datetime(time) => date_time(time.value())?,
-        Toml::Array(items) => {
-            items.iter().map(|item| scalar(context, item)).collect::<Result<Vec<_>, _>>()?.into()
-        }
+        Toml::Array(items) => items.iter().map(|item| scalar(context, item)).collect::<Result<Vec<_>, _>>()?.into(),
         Toml::InlineTable(inner) => {
             let entries = inner.iter().map(|(key, value)| Ok((key.into(), scalar(context, value)?)));
             context.map(Map::new(entries.collect::<Result<_, Fault>>()?))

@@ -64,7 +64,8 @@ pub(super) fn gen_signed_cert(context: &Context, args: &[Value]) -> Result<Value
     let Value::Struct(authority) = &args[4] else { return Err("expected a certificate".into()) };
     let part = |name: &str| authority.field(name).and_then(Value::bytes).unwrap_or_default();
     let authority = certificate_der(part("Cert"))?;
-    let signer = PrivateKey::parse(part("Key")).map_err(|error| Fault(format!("error parsing private key: {error}")))?;
+    let signer =
+        PrivateKey::parse(part("Key")).map_err(|error| Fault(format!("error parsing private key: {error}")))?;
     let signer = signer.pair().map_err(Fault)?;
     let mut params = params(text(&args[0])?, int(&args[3])?);
     params.subject_alt_names = names(&args[1], &args[2])?;
@@ -79,9 +80,7 @@ pub(super) fn gen_signed_cert(context: &Context, args: &[Value]) -> Result<Value
 /// The key that the chart gives, or a new one.
 fn key(context: &Context, given: Option<&Value>) -> Result<PrivateKey, Fault> {
     match given {
-        Some(pem) => {
-            PrivateKey::parse(bytes(pem)?).map_err(|error| Fault(format!("parsing private key: {error}")))
-        }
+        Some(pem) => PrivateKey::parse(bytes(pem)?).map_err(|error| Fault(format!("parsing private key: {error}"))),
         None => PrivateKey::for_certificate(context),
     }
 }

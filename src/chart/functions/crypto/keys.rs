@@ -97,7 +97,8 @@ impl PrivateKey {
 
     /// The key as it signs certificates.
     pub(super) fn pair(&self) -> Result<KeyPair, String> {
-        const NO_SIGNER: &str = "error creating certificate: x509: certificate private key does not implement crypto.Signer";
+        const NO_SIGNER: &str =
+            "error creating certificate: x509: certificate private key does not implement crypto.Signer";
         let Self::Signing { tag, der } = self else { return Err(NO_SIGNER.to_owned()) };
         let der = match *tag {
             RSA => PrivateKeyDer::Pkcs1(der.as_slice().into()),

@@ -72,9 +72,8 @@ pub(super) fn derive_password(context: &Context, args: &[Value]) -> Result<Value
     let (log_n, r, p) = SCRYPT;
     let mut key = [0; 64];
     let derived = scrypt::Params::new(log_n, r, p).map_err(|error| error.to_string());
-    let derived = derived.and_then(|params| {
-        scrypt::scrypt(password, &salt, &params, &mut key).map_err(|error| error.to_string())
-    });
+    let derived = derived
+        .and_then(|params| scrypt::scrypt(password, &salt, &params, &mut key).map_err(|error| error.to_string()));
     if let Err(error) = derived {
         return Ok(format!("failed to derive password: {error}").into());
     }
