@@ -155,6 +155,16 @@ fn costly_calls() -> Vec<(&'static str, String)> {
         "regexMatch \".*.*.*.*[^x]\" $x",
         "regexFindAll \".*[^x]|x\" $x -1",
         "regexSplit \"\" $x -1",
+        "fromToml (replace \"xx\" \"1,\" $x | printf \"a = [%s]\")",
+        "fromToml (printf \"[a%s]\" (repeat 100000 \".a\"))",
+        "fromToml (printf \"a = %s\" (repeat 100000 \"[\"))",
+        "toToml (dict \"a\" $x)",
+        "toYamlPretty $x",
+        "genPrivateKey \"rsa\"",
+        "genCA \"x\" 1",
+        "bcrypt \"x\"",
+        "derivePassword 1 \"long\" \"x\" \"y\" \"z\"",
+        "encryptAES $x $x",
         "regexMatch (repeat 100000 \"(a|b)\") $x",
         "regexMatch (repeat 200000 \"(\") \"x\"",
         "regexMatch \"((a{1000}){1000}){1000}\" \"x\"",
@@ -467,7 +477,8 @@ fn hostile_directories() {
     fn fifo(path: &Path) {
         assert!(std::process::Command::new("mkfifo").arg(path).status().expect("mkfifo").success());
     }
-    let cases: [(&str, fn(&Path)); 11] = [
+    type Make = fn(&Path);
+    let cases: [(&str, Make); 11] = [
         ("loop", |chart| symlink(".", chart.join("a")).expect("a link")),
         ("loops", |chart| ["a", "b"].iter().for_each(|name| symlink(".", chart.join(name)).expect("a link"))),
         ("dangling", |chart| symlink("nowhere", chart.join("a")).expect("a link")),

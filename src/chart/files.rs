@@ -39,9 +39,9 @@ impl Files {
     }
 
     /// What ranging gives.
-    pub(super) fn pairs(&self, budget: &Budget) -> Result<impl Iterator<Item = (Value, Value)>, Fault> {
+    pub(super) fn named_bytes(&self, budget: &Budget) -> Result<impl Iterator<Item = (String, Value)>, Fault> {
         self.0.values().try_for_each(|data| budget.byte_list(data.len()))?;
-        Ok(self.0.iter().map(|(name, data)| (Value::from(name.as_str()), as_byte_list(data))))
+        Ok(self.0.iter().map(|(name, data)| (name.clone(), as_byte_list(data))))
     }
 
     pub(super) fn get(&self, name: &str) -> Value {

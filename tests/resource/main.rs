@@ -5,6 +5,7 @@
 
 mod support;
 
+mod charts;
 mod drift;
 mod hosts;
 mod interruption;

@@ -1,26 +1,23 @@
 //! Regular expressions: Go's syntax, matched by the `regex` crate, which has the same linear-time semantics.
 
+mod syntax;
+
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::rc::Rc;
 
-use regex::{Match, Regex, RegexBuilder};
+use regex::{Captures, Match, Regex, RegexBuilder};
 
 use super::super::limits::Fault;
 use super::super::value::{Element, List, Value};
 use super::{Context, Row, int, text};
 
 pub(super) const TABLE: &[Row] = &[
-    ("regexMatch", "ss", |context, args| {
-        let Ok(expression) = compile(context, &args[0])? else { return Ok(false.into()) };
-        let Ok(whole) = text(&args[1]) else { return Ok(false.into()) };
-        expression.count(context, whole)?;
-        Ok(expression.regex.is_match(whole).into())
+    ("regexMatch", "ss", |context, args| match (compile(context, &args[0])?, text(&args[1])) {
+        (Ok(expression), Ok(whole)) => is_match(context, &expression, whole),
+        _ => Ok(false.into()),
     }),
-    ("mustRegexMatch", "ss", |context, args| {
-        let (expression, whole) = (compile(context, &args[0])??, text(&args[1])?);
-        expression.count(context, whole)?;
-        Ok(expression.regex.is_match(whole).into())
-    }),
+    ("mustRegexMatch", "ss", |context, args| is_match(context, &*compile(context, &args[0])??, text(&args[1])?)),
     ("regexFind", "ss", find),
     ("mustRegexFind", "ss", find),
     ("regexFindAll", "ssi", find_all),
@@ -34,10 +31,20 @@ pub(super) const TABLE: &[Row] = &[
     ("regexQuoteMeta", "s", |_, args| Ok(quote_meta(text(&args[0])?).into())),
 ];
 
-/// A compiled expression, and what a step of it costs.
-#[derive(Clone)]
+thread_local! {
+    /// Charts use the same few expressions again and again.
+    static COMPILED: RefCell<HashMap<String, Rc<Expression>>> = RefCell::new(HashMap::new());
+}
+
+const MAX_COMPILED: usize = 100;
+
+/// Bytes of an expression's own text.
+const MAX_PATTERN: usize = 16 << 10;
+
+/// A compiled expression, the names of its groups from the first one, and what a step of it costs.
 struct Expression {
     regex: Regex,
+    names: Vec<String>,
     weight: usize,
 }
 
@@ -69,17 +76,8 @@ impl Expression {
     }
 }
 
-thread_local! {
-    /// Charts use the same few expressions again and again.
-    static COMPILED: RefCell<HashMap<String, Expression>> = RefCell::new(HashMap::new());
-}
-
-const MAX_COMPILED: usize = 100;
-/// Bytes of an expression's own text.
-const MAX_PATTERN: usize = 16 << 10;
-
-/// A limit's fault outside, the syntax error of the expression inside.
-fn compile(context: &Context, pattern: &Value) -> Result<Result<Expression, Fault>, Fault> {
+/// A limit's fault outside, the expression's own inside.
+fn compile(context: &Context, pattern: &Value) -> Result<Result<Rc<Expression>, Fault>, Fault> {
     let pattern = match text(pattern) {
         Ok(pattern) => pattern,
         Err(fault) => return Ok(Err(fault)),
@@ -87,116 +85,35 @@ fn compile(context: &Context, pattern: &Value) -> Result<Result<Expression, Faul
     if let Some(expression) = COMPILED.with_borrow(|compiled| compiled.get(pattern).cloned()) {
         return Ok(Ok(expression));
     }
-    context.budget.parse(pattern.len())?;
-    let mut failed = Fault::from("error parsing regexp: expression too large");
+    let wrong = |reason: String| Ok(Err(Fault(format!("error parsing regexp: {reason}"))));
+    // What Go accepts can still be more than is allowed.
+    let too_large = || wrong(format!("expression too large: `{pattern}`"));
     if pattern.len() > MAX_PATTERN {
-        return Ok(Err(failed));
+        return too_large();
     }
-    let translated = translate(pattern);
+    context.budget.parse(pattern.len())?;
+    let translated = match syntax::translate(pattern) {
+        Ok(translated) => translated,
+        Err(reason) => return wrong(reason),
+    };
     for (size, weight) in SIZES {
         context.budget.steps(COMPILE_STEPS * weight)?;
-        match RegexBuilder::new(&translated).size_limit(size).build() {
-            Ok(regex) => {
-                let expression = Expression { regex, weight };
-                COMPILED.with_borrow_mut(|compiled| {
-                    if compiled.len() >= MAX_COMPILED {
-                        compiled.clear();
-                    }
-                    compiled.insert(pattern.to_owned(), expression.clone());
-                });
-                return Ok(Ok(expression));
+        let Ok(regex) = RegexBuilder::new(&translated.pattern).size_limit(size).build() else { continue };
+        let expression = Rc::new(Expression { regex, names: translated.names, weight });
+        COMPILED.with_borrow_mut(|compiled| {
+            if compiled.len() >= MAX_COMPILED {
+                compiled.clear();
             }
-            Err(regex::Error::CompiledTooBig(_)) => {}
-            Err(error) => {
-                let reason = error.to_string();
-                let reason = reason.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
-                failed = Fault(format!("error parsing regexp: {reason}: `{pattern}`"));
-                break;
-            }
-        }
+            compiled.insert(pattern.to_owned(), expression.clone());
+        });
+        return Ok(Ok(expression));
     }
-    Ok(Err(failed))
+    too_large()
 }
 
-/// Go's classes `\d`, `\w`, `\s` and `\b` are ASCII; its character classes know no nesting and no set operations.
-fn translate(pattern: &str) -> String {
-    let mut out = String::with_capacity(pattern.len() + 16);
-    let mut chars = pattern.chars().peekable();
-    let mut class_len = None;
-    while let Some(c) = chars.next() {
-        match (c, class_len) {
-            ('\\', class) => {
-                let escaped = chars.next();
-                match (escaped, class.is_some()) {
-                    (Some('d'), true) => out.push_str("0-9"),
-                    (Some('d'), false) => out.push_str("[0-9]"),
-                    (Some('w'), true) => out.push_str("0-9A-Za-z_"),
-                    (Some('w'), false) => out.push_str("[0-9A-Za-z_]"),
-                    (Some('s'), true) => out.push_str("\\t\\n\\f\\r "),
-                    (Some('s'), false) => out.push_str("[\\t\\n\\f\\r ]"),
-                    (Some('D'), _) => out.push_str("[^0-9]"),
-                    (Some('W'), _) => out.push_str("[^0-9A-Za-z_]"),
-                    (Some('S'), _) => out.push_str("[^\\t\\n\\f\\r ]"),
-                    (Some('b'), false) => out.push_str("(?-u:\\b)"),
-                    (Some('B'), false) => out.push_str("(?-u:\\B)"),
-                    (Some('Q'), false) => quoted(&mut chars, &mut out),
-                    (Some(other), _) => {
-                        out.push('\\');
-                        out.push(other);
-                    }
-                    (None, _) => out.push('\\'),
-                }
-                class_len = class.map(|len| len + 1);
-            }
-            ('[', None) => {
-                out.push('[');
-                if chars.next_if_eq(&'^').is_some() {
-                    out.push('^');
-                }
-                class_len = Some(0);
-            }
-            (']', Some(len)) if len > 0 => {
-                out.push(']');
-                class_len = None;
-            }
-            (']', Some(0)) => {
-                out.push_str("\\]");
-                class_len = Some(1);
-            }
-            ('[', Some(len)) if chars.peek() == Some(&':') => {
-                out.push('[');
-                for c in chars.by_ref() {
-                    out.push(c);
-                    if c == ']' {
-                        break;
-                    }
-                }
-                class_len = Some(len + 1);
-            }
-            ('[' | '&' | '~', Some(len)) => {
-                out.push('\\');
-                out.push(c);
-                class_len = Some(len + 1);
-            }
-            (c, class) => {
-                out.push(c);
-                class_len = class.map(|len| len + 1);
-            }
-        }
-    }
-    out
-}
-
-/// The text between `\Q` and `\E`.
-fn quoted(chars: &mut std::iter::Peekable<std::str::Chars<'_>>, out: &mut String) {
-    let mut literal = String::new();
-    while let Some(c) = chars.next() {
-        if c == '\\' && chars.next_if_eq(&'E').is_some() {
-            break;
-        }
-        literal.push(c);
-    }
-    out.push_str(&regex::escape(&literal));
+fn is_match(context: &Context, expression: &Expression, whole: &str) -> Result<Value, Fault> {
+    expression.count(context, whole)?;
+    Ok(expression.regex.is_match(whole).into())
 }
 
 /// `regexp.QuoteMeta`, which escapes fewer characters than the crate's.
@@ -233,16 +150,55 @@ fn find_all(context: &Context, args: &[Value]) -> Result<Value, Fault> {
 
 fn replace(context: &Context, args: &[Value], literal: bool) -> Result<Value, Fault> {
     let (expression, whole, with) = (compile(context, &args[0])??, text(&args[1])?, text(&args[2])?);
+    let regex = &expression.regex;
     let count = expression.matches(context, whole, usize::MAX)?.len();
     // A reference is no longer than its match, and all matches are no longer than the whole.
     let references = if literal { 0 } else { with.matches('$').count() };
     let referenced = references.saturating_add(1).saturating_mul(whole.len());
     context.budget.text(count.saturating_mul(with.len()).saturating_add(referenced))?;
+    context.budget.steps(count.saturating_mul(references).saturating_mul(1 + expression.names.len() / 8))?;
     let replaced = match literal {
-        true => expression.regex.replace_all(whole, regex::NoExpand(with)),
-        false => expression.regex.replace_all(whole, with),
+        true => regex.replace_all(whole, regex::NoExpand(with)),
+        false => regex.replace_all(whole, |groups: &Captures<'_>| expand(with, groups, &expression.names)),
     };
     Ok(replaced.into_owned().into())
+}
+
+/// Go's `Expand`: `$1`, `$name` and `${name}` stand for groups, `$$` for a dollar; what names no group is nothing.
+fn expand(template: &str, groups: &Captures<'_>, names: &[String]) -> String {
+    let mut out = String::new();
+    let mut rest = template;
+    while let Some((before, after)) = rest.split_once('$') {
+        out.push_str(before);
+        if let Some(after) = after.strip_prefix('$') {
+            out.push('$');
+            rest = after;
+            continue;
+        }
+        let Some((name, after)) = reference(after) else {
+            out.push('$');
+            rest = after;
+            continue;
+        };
+        let number = name.parse::<usize>().ok().filter(|_| name == "0" || !name.starts_with('0'));
+        let group = match number {
+            Some(number) => groups.get(number),
+            // Of groups with the same name, the first that takes part.
+            None => (1..).zip(names).filter(|(_, known)| *known == name).find_map(|(index, _)| groups.get(index)),
+        };
+        out.push_str(group.map_or("", |group| group.as_str()));
+        rest = after;
+    }
+    out + rest
+}
+
+/// The name after a dollar, and what follows it.
+fn reference(text: &str) -> Option<(&str, &str)> {
+    let (braced, text) = text.strip_prefix('{').map_or((false, text), |text| (true, text));
+    let len = text.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(text.len());
+    let (name, rest) = text.split_at(len);
+    let rest = if braced { rest.strip_prefix('}')? } else { rest };
+    (!name.is_empty()).then_some((name, rest))
 }
 
 fn split(context: &Context, args: &[Value]) -> Result<Value, Fault> {
@@ -268,27 +224,4 @@ fn split(context: &Context, args: &[Value]) -> Result<Value, Fault> {
         parts.push(&whole[begin..]);
     }
     Ok(Value::strings(parts))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn go_syntax_keeps_its_meaning() {
-        let cases = [
-            (r"^\d+$", "１", false),
-            (r"[\w-]+", "-", true),
-            (r"[[]", "[", true),
-            (r"[]a]", "]", true),
-            (r"[a&&b]", "&", true),
-            (r"[[:alpha:]]", "x", true),
-            (r"\Qa.b\E", "a.b", true),
-            (r"\Qa.b\E", "axb", false),
-        ];
-        for (pattern, whole, expected) in cases {
-            let matched = Regex::new(&translate(pattern)).map(|regex| regex.is_match(whole));
-            assert_eq!(matched.ok(), Some(expected), "{pattern} {whole}");
-        }
-    }
 }

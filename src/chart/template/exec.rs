@@ -197,7 +197,8 @@ impl<'a> State<'a> {
                 self.range_over(pairs, map.ty() != MapType::Str, branch, out)?
             }
             Value::Files(files) => {
-                let pairs = files.pairs(&self.env.context.budget)?;
+                let files = files.named_bytes(&self.env.context.budget)?;
+                let pairs = files.map(|(name, data)| (Value::from(name), data));
                 self.range_over(pairs, false, branch, out)?
             }
             Value::Nil => false,
