@@ -181,9 +181,7 @@ impl Answer {
         let (url, status) = (shown(url), self.status.to_string());
         match self.status.as_u16() {
             200..300 => Ok(self),
-            401 | 403 => {
-                Err(SourceError::Denied { url, status, detail: None, with_credentials: self.with_credentials })
-            }
+            401 | 403 => Err(SourceError::Denied { url, status, with_credentials: self.with_credentials }),
             404 => Err(SourceError::Missing { url, status }),
             407 => Err(SourceError::Unreachable {
                 url,
