@@ -14,8 +14,8 @@ use futures::StreamExt as _;
 use futures::stream;
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, LOCATION, RETRY_AFTER};
 use http::{Request, Response, StatusCode};
-use http_body_util::StreamBody;
-use http_body_util::combinators::BoxBody;
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt as _, StreamBody};
 use hyper::body::{Frame, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -29,7 +29,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::{PASSWORD, USER};
 
-type Body = BoxBody<Bytes, io::Error>;
+type Body = UnsyncBoxBody<Bytes, io::Error>;
 
 /// What the server does instead of answering a request as it should.
 #[derive(Debug, Clone)]
@@ -212,7 +212,7 @@ impl Shared {
 }
 
 fn empty(response: http::response::Builder) -> Response<Body> {
-    response.body(BoxBody::new(StreamBody::new(stream::empty()))).unwrap()
+    response.body(StreamBody::new(stream::empty()).boxed_unsync()).unwrap()
 }
 
 fn body(length: usize, parts: Vec<io::Result<Bytes>>, delay: Option<Duration>) -> Response<Body> {
@@ -220,6 +220,68 @@ fn body(length: usize, parts: Vec<io::Result<Bytes>>, delay: Option<Duration>) -
         tokio::time::sleep(delay.unwrap_or_default()).await;
         part.map(Frame::data)
     });
-    let parts = futures::StreamExt::boxed(parts);
-    Response::builder().header(CONTENT_LENGTH, length).body(BoxBody::new(SyncBody(StreamBody::new(parts)))).unwrap()
+    Response::builder().header(CONTENT_LENGTH, length).body(StreamBody::new(parts).boxed_unsync()).unwrap()
+}
+
+/// A proxy that leads every name to this machine.
+pub struct Proxy {
+    pub port: u16,
+    targets: Arc<Mutex<Vec<String>>>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Proxy {
+    /// With `authorization`, every request has to have that `Proxy-Authorization`.
+    pub async fn start(authorization: Option<&'static str>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let targets = Arc::new(Mutex::default());
+        let seen = Arc::clone(&targets);
+        let task = tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                let seen = Arc::clone(&seen);
+                // Ends with an error where one side just goes away.
+                tokio::spawn(async move { forward(client, authorization, &seen).await });
+            }
+        });
+        Self { port, targets, task }
+    }
+
+    /// What was asked for: `CONNECT host:port` or `GET http://host:port/path`.
+    pub fn targets(&self) -> Vec<String> {
+        self.targets.lock().unwrap().clone()
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn forward(mut client: TcpStream, authorization: Option<&str>, seen: &Mutex<Vec<String>>) -> io::Result<()> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(client.read_u8().await?);
+    }
+    let head = String::from_utf8(head).unwrap();
+    let (line, headers) = head.split_once("\r\n").unwrap();
+    if authorization.is_some_and(|wanted| !headers.to_lowercase().contains(&wanted.to_lowercase())) {
+        return client.write_all(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n").await;
+    }
+    let (asked, _) = line.rsplit_once(' ').unwrap();
+    seen.lock().unwrap().push(asked.to_owned());
+    let port = |authority: &str| authority.rsplit(':').next().unwrap().parse::<u16>().unwrap();
+    let (method, target) = asked.split_once(' ').unwrap();
+    let mut server;
+    if method == "CONNECT" {
+        server = TcpStream::connect(("127.0.0.1", port(target))).await?;
+        client.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await?;
+    } else {
+        let (authority, path) = target.strip_prefix("http://").unwrap().split_once('/').unwrap();
+        server = TcpStream::connect(("127.0.0.1", port(authority))).await?;
+        let request = format!("{method} /{path} HTTP/1.1\r\nConnection: close\r\n{headers}");
+        server.write_all(request.as_bytes()).await?;
+    }
+    copy_bidirectional(&mut client, &mut server).await.map(drop)
 }

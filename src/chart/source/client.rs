@@ -234,18 +234,15 @@ fn system_certificates(environment: &Environment) -> Result<Vec<CertificateDer<'
     Ok(found)
 }
 
-/// The TLS error behind an error, which `io::Error` hides from `source`.
-fn tls_error(error: &reqwest::Error) -> Option<&rustls::Error> {
-    let mut next: Option<&(dyn StdError + 'static)> = error.source();
-    while let Some(error) = next {
-        let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        let found = error.downcast_ref().or_else(|| inner.and_then(|inner| inner.downcast_ref()));
-        if found.is_some() {
-            return found;
-        }
-        next = error.source();
+/// The TLS error behind an error. An `io::Error` hides what it wraps from `source`.
+fn tls_error<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a rustls::Error> {
+    if let Some(found) = error.downcast_ref() {
+        return Some(found);
     }
-    None
+    match error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+        Some(wrapped) => tls_error(wrapped),
+        None => tls_error(error.source()?),
+    }
 }
 
 /// An error with its causes, but for reqwest's own sentence, which repeats the URL with its query.
