@@ -15,13 +15,12 @@ mod repository;
 use std::path::Path;
 use std::time::Duration;
 
+use server::{PASSWORD, USER};
 use terraform_provider_nested::chart::source::{
     Charts, Credentials, Environment, Found, Patience, Request, Source, SourceError, Wanted,
 };
 use tokio_util::sync::CancellationToken;
 
-const USER: &str = "reader";
-const PASSWORD: &str = "chart-password-4711";
 
 /// A user's machine: environment, cache, credentials.
 struct Machine {

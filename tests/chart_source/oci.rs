@@ -64,7 +64,7 @@ async fn a_registry_that_wants_a_token_gets_one() {
         assert_eq!(tokens.asked(), ["GET /token?service=charts&scope=repository%3Acharts%2Fvcluster%3Apull HTTP/1.1"]);
         match (public, Machine::new().get(&url, "0.34.7").await) {
             (true, Ok(found)) => assert_eq!(version_of(&found), "0.34.7"),
-            (false, Err(error)) => assert!(matches!(error, SourceError::Denied { .. }), "{error}"),
+            (false, Err(SourceError::Denied { with_credentials: false, .. })) => {}
             (_, result) => panic!("public is {public}: {result:?}"),
         }
         let error = Machine::new().with_password("wrong").error(&url, "0.34.7").await;

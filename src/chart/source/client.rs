@@ -44,7 +44,8 @@ pub(super) struct Answer {
     pub status: StatusCode,
     pub headers: HeaderMap,
     pub body: Vec<u8>,
-    with_credentials: bool,
+    /// Whether the one who was answered has said who is asking.
+    pub with_credentials: bool,
 }
 
 /// Why an attempt failed, and when the server wants to be asked again.
