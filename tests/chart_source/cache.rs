@@ -45,7 +45,14 @@ async fn an_archive_is_downloaded_once_while_the_repository_decides() {
 
     // The same version is published again, with other bytes.
     let chart = directory.path().join("changed");
-    assert!(std::process::Command::new("cp").arg("-r").args([rig::tools::chart(), chart.clone()]).status().unwrap().success());
+    assert!(
+        std::process::Command::new("cp")
+            .arg("-r")
+            .args([rig::tools::chart(), chart.clone()])
+            .status()
+            .unwrap()
+            .success()
+    );
     fs::write(chart.join("NEW"), "new").unwrap();
     let target = directory.path().join("charts");
     helm(&["package", chart.to_str().unwrap(), "--version", "0.34.7", "--destination", target.to_str().unwrap()]);

@@ -21,7 +21,6 @@ use terraform_provider_nested::chart::source::{
 };
 use tokio_util::sync::CancellationToken;
 
-
 /// A user's machine: environment, cache, credentials.
 struct Machine {
     environment: Environment,

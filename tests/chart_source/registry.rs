@@ -48,7 +48,9 @@ impl Registry {
         Self::start(
             filled(),
             tempfile::tempdir().unwrap(),
-            &format!("auth: {{token: {{realm: {realm:?}, service: charts, issuer: tests, rootcertbundle: {bundle:?}}}}}\n"),
+            &format!(
+                "auth: {{token: {{realm: {realm:?}, service: charts, issuer: tests, rootcertbundle: {bundle:?}}}}}\n"
+            ),
         )
     }
 

@@ -14,9 +14,12 @@ async fn charts_come_by_their_exact_version() {
     let directory = repository(None);
     let server = Server::start(directory.path(), Options::default()).await;
     let machine = Machine::new();
-    for (version, expected) in
-        [("0.34.7", "0.34.7"), ("v0.34.6", "0.34.6"), ("0.35.0-rc.1", "0.35.0-rc.1"), ("0.36.1+build.1", "0.36.1+build.1")]
-    {
+    for (version, expected) in [
+        ("0.34.7", "0.34.7"),
+        ("v0.34.6", "0.34.6"),
+        ("0.35.0-rc.1", "0.35.0-rc.1"),
+        ("0.36.1+build.1", "0.36.1+build.1"),
+    ] {
         assert_eq!(machine.version(&server.url(), version).await, expected);
     }
     let found = machine.get(&format!("{}/", server.url()), "0.34.7").await.unwrap();
@@ -43,8 +46,11 @@ async fn archives_may_be_anywhere_that_the_index_says() {
     let archives = Server::start(helm::archives(), Options::default()).await;
     let directory = repository(None);
     let index = fs::read_to_string(directory.path().join("index.yaml")).unwrap();
-    fs::write(directory.path().join("index.yaml"), index.replace("charts/vcluster", &format!("{}/vcluster", archives.url())))
-        .unwrap();
+    fs::write(
+        directory.path().join("index.yaml"),
+        index.replace("charts/vcluster", &format!("{}/vcluster", archives.url())),
+    )
+    .unwrap();
     let server = Server::start(directory.path(), Options { private: true, ..Options::default() }).await;
     let machine = Machine::new().with_password(PASSWORD);
     assert_eq!(machine.version(&server.url(), "0.34.7").await, "0.34.7");
@@ -105,7 +111,8 @@ async fn what_is_not_there_is_named_with_what_is() {
     assert!(error.to_string().ends_with("has no chart \"other\"; it has vcluster"), "{error}");
     let error = Machine::new().error(&format!("{}/nothing", server.url()), "0.34.7").await;
     assert!(matches!(error, SourceError::Missing { .. }), "{error}");
-    let error = Machine::new().get_any(&server.url(), Some("vcluster"), Wanted::Matching("?".into())).await.unwrap_err();
+    let error =
+        Machine::new().get_any(&server.url(), Some("vcluster"), Wanted::Matching("?".into())).await.unwrap_err();
     assert!(matches!(error, SourceError::BadVersion { .. }), "{error}");
 }
 

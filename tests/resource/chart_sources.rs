@@ -95,9 +95,8 @@ fn what_a_source_does_not_give_is_refused_on_its_attribute() {
         ("0.34.7", "http://127.0.0.1:1", "", "The chart's source cannot be reached.", "refused"),
         ("0.34.7", "s3://bucket", "", "This is no source of charts.", "s3://bucket"),
     ] {
-        let attributes = format!(
-            "name = \"refused\"\nvcluster_version = {version:?}\nchart = {{\nsource = {source:?}\n{more}\n}}"
-        );
+        let attributes =
+            format!("name = \"refused\"\nvcluster_version = {version:?}\nchart = {{\nsource = {source:?}\n{more}\n}}");
         workspace.write(&format!("{PASSWORD_VARIABLE}{}", workspace.resource("this", &attributes)));
         let refused = workspace.apply().assert_failure();
         assert!(refused.contains(expected) && refused.contains(address), "{refused}");
