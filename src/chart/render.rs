@@ -11,7 +11,7 @@ use serde_json::{Map as JsonMap, Value as Json};
 use super::capabilities::KubeVersion;
 use super::dependencies::{Node, resolve};
 use super::error::ChartError;
-use super::functions::{self, Context, author_message};
+use super::functions::{self, Cluster, Context, author_message};
 use super::json::replace_invalid;
 use super::limits::{Budget, Fault};
 use super::manifest::{self, Document};
@@ -59,6 +59,19 @@ pub struct Crd {
     pub text: String,
 }
 
+impl Crd {
+    /// The names of the definitions in it.
+    ///
+    /// # Errors
+    ///
+    /// Text that is not YAML, or no Kubernetes objects.
+    pub fn names(&self) -> Result<Vec<String>, ChartError> {
+        let documents = manifest::split(&self.path, &self.text)?;
+        let names = documents.iter().filter_map(|document| document.object.pointer("/metadata/name")?.as_str());
+        Ok(names.map(str::to_owned).collect())
+    }
+}
+
 impl Rendered {
     /// What `helm template` prints: documents, then hooks, without CRDs.
     pub fn to_text(&self) -> String {
@@ -79,16 +92,24 @@ impl Rendered {
 const STACK: usize = 256 << 20;
 
 /// Renders on a thread of its own: templates recurse as deep as Helm lets them, which a caller's stack may not hold.
-pub(super) fn render(chart: &Chart, release: &Release<'_>) -> Result<Rendered, ChartError> {
+pub(super) fn render(
+    chart: &Chart,
+    release: &Release<'_>,
+    cluster: Option<Arc<dyn Cluster>>,
+) -> Result<Rendered, ChartError> {
     let failed = |reason: &str| ChartError::Render { reason: reason.to_owned() };
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().name("chart-render".to_owned()).stack_size(STACK);
-        let thread = thread.spawn_scoped(scope, || run(chart, release));
+        let thread = thread.spawn_scoped(scope, || run(chart, release, cluster));
         thread.map_err(|error| failed(&error.to_string()))?.join().map_err(|_| failed("rendering panicked"))?
     })
 }
 
-fn run(chart: &Chart, release: &Release<'_>) -> Result<Rendered, ChartError> {
+fn run(
+    chart: &Chart,
+    release: &Release<'_>,
+    cluster: Option<Arc<dyn Cluster>>,
+) -> Result<Rendered, ChartError> {
     let values_error = |reason: String| ChartError::Values { reason };
     let given = match release.values {
         Json::Null => JsonMap::new(),
@@ -101,7 +122,8 @@ fn run(chart: &Chart, release: &Release<'_>) -> Result<Rendered, ChartError> {
     schema::validate(&node, &values).map_err(values_error)?;
     chart.check_kube_version(release.kube_version)?;
 
-    let context = Context { budget: Budget::default(), now: functions::now(), maps: RefCell::new(Vec::new()) };
+    let context =
+        Context { budget: Budget::default(), cluster, now: functions::now(), maps: RefCell::new(Vec::new()) };
     let env = Env { context, included: RefCell::new(HashMap::new()) };
     let mut files = Vec::new();
     let root =

@@ -12,6 +12,7 @@ mod server;
 mod support;
 
 mod chart_sources;
+mod charts;
 mod drift;
 mod hosts;
 mod interruption;

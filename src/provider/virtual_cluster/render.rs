@@ -1,12 +1,14 @@
 //! From a spec to the objects on the host: gets the locked chart, maps attributes to chart values, renders, and adds what
 //! the chart does not make: the ResourceQuota and LimitRange of the size, labels and annotations.
 
+mod live;
+
 use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
 
 use crate::chart::source::{Charts, Credentials};
-use crate::chart::{Archive, Chart, ChartError, KubeVersion, Release};
+use crate::chart::{Archive, Chart, ChartError};
 use crate::domain::endpoint::{EndpointType, host_name};
 use crate::domain::values::{Layer, MappingVersion, VirtualClusterSpec, chart_values, limits};
 use crate::host::Host;
@@ -171,28 +173,7 @@ async fn prepare(
         None => None,
     };
     let values = mapped(diags, spec.mapping, &typed, layer.as_ref())?;
-    let identity = host.identity().await.map_err(|error| diags.add_error(error.explain())).ok()?;
-    let api_versions = host.api_versions().await.map_err(|error| diags.add_error(error.explain())).ok()?;
-    let api_versions: Vec<String> = api_versions.iter().cloned().collect();
-    let release = Release {
-        name: &place.name,
-        namespace: &place.namespace,
-        revision: 1,
-        is_install: true,
-        kube_version: &KubeVersion::parse(&identity.version)?,
-        api_versions: &api_versions,
-        values: &values,
-    };
-    let rendered = chart.render(&release);
-    let rendered = rendered.map_err(|error| chart_error(diags, "The chart cannot be rendered.", &error)).ok()?;
-    if let Some(hook) = rendered.hooks.first() {
-        diags.fail(
-            AttributePath::new("values"),
-            "The chart makes a hook, which this provider does not run.",
-            format!("{} is a Helm hook. Switch off in `values` what needs it.", hook.template),
-        );
-        return None;
-    }
+    let rendered = live::render(diags, host, place, chart, values).await?;
     let limits = limits::objects(MappingVersion::from_number(spec.mapping)?, &typed);
     let documents = rendered.documents.into_iter().map(|document| document.object).filter(|object| !object.is_null());
     let mut objects: Vec<Json> = limits.into_iter().chain(documents).collect();
