@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde_json::Value as Json;
 
-use crate::chart::{Archive, Chart, ChartError, KubeVersion, Release};
+use crate::chart::{Archive, Chart, ChartError, KubeVersion, Release, UserValues};
 use crate::domain::endpoint::{EndpointType, host_name};
 use crate::domain::values::{Layer, MappingVersion, VirtualClusterSpec, chart_values, limits};
 use crate::host::Host;
@@ -179,6 +179,8 @@ async fn prepare(
         None => None,
     };
     let values = mapped(diags, spec.mapping, &typed, layer.as_ref())?;
+    let values = UserValues::try_from(values);
+    let values = values.map_err(|error| chart_error(diags, "The chart cannot be rendered.", &error)).ok()?;
     let identity = host.identity().await.map_err(|error| diags.add_error(error.explain())).ok()?;
     let api_versions = host.api_versions().await.map_err(|error| diags.add_error(error.explain())).ok()?;
     let api_versions: Vec<String> = api_versions.iter().cloned().collect();
