@@ -21,6 +21,7 @@ mod print;
 mod render;
 mod schema;
 mod set;
+pub mod source;
 mod template;
 mod user_values;
 mod value;

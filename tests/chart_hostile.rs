@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use serde_json::json;
 use terraform_provider_nested::chart::{Archive, Chart, ChartError, KubeVersion, Release, UserValues};
 
 fn render(template: &str) -> Result<String, ChartError> {

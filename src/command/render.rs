@@ -3,17 +3,18 @@
 //! Asks no cluster, and reads no kubeconfig.
 
 mod flags;
+mod locate;
 mod values;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
-use std::path::Path;
 use std::process::ExitCode;
 use std::sync::LazyLock;
 
 use regex::Regex;
 
-use crate::chart::{Archive, Chart, ChartError, HELM_API_VERSIONS, KubeVersion, Release, Selection};
+use crate::chart::source::SourceError;
+use crate::chart::{Chart, ChartError, HELM_API_VERSIONS, KubeVersion, Release, Selection};
 use flags::Options;
 
 /// The name of the command.
@@ -53,6 +54,14 @@ enum RenderError {
     ValuesFile { file: String, source: ChartError },
     #[error("path {0:?} not found")]
     NotFound(String),
+    #[error("non-absolute URLs should be in form of repo_name/path_to_chart, got: {0}")]
+    NoSuchChart(String),
+    #[error("repo {0} not found")]
+    NoSuchRepository(String),
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    #[error("cannot start to fetch the chart: {0}")]
+    Runtime(io::Error),
     #[error("{0} charts are not installable")]
     NotInstallable(String),
     #[error(
@@ -79,7 +88,7 @@ fn print(stdout: &mut dyn Write, text: &str) -> Result<(), RenderError> {
 fn render(options: &Options, warn: &mut dyn FnMut(&str)) -> Result<String, RenderError> {
     let (name, chart) = name_and_chart(options)?;
     let kube_version = kube_version(&options.kube_version)?;
-    let archive = locate(chart)?;
+    let archive = locate::locate(chart, options, warn)?;
     let values = values::merge(options)?;
     let mut chart = Chart::parse(&archive)?;
     if !["", "application"].contains(&chart.metadata().kind.as_str()) {
@@ -140,15 +149,6 @@ fn kube_version(text: &str) -> Result<KubeVersion, RenderError> {
     })
 }
 
-/// What is there by that name wins over what could be fetched by it.
-fn locate(chart: &str) -> Result<Archive, RenderError> {
-    let path = Path::new(chart.trim());
-    if !path.exists() {
-        return Err(RenderError::NotFound(chart.trim().to_owned()));
-    }
-    Ok(Archive::open(path)?)
-}
-
 const VALID_NAME: &str = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$";
 const MAX_NAME: usize = 53;
 
@@ -172,7 +172,8 @@ No cluster is asked: lookups find nothing, and the version and the APIs of Kuber
 Usage:
   {PROGRAM} {NAME} [NAME] [CHART] [flags]
 
-NAME is the release's name, {RELEASE_NAME} if there is only CHART. CHART is a directory or a .tgz file.
+NAME is the release's name, {RELEASE_NAME} if there is only CHART. CHART is a directory, a .tgz file, the URL of one,
+oci://registry/repository/chart, or with --repo the name of a chart in that repository.
 
 Values come from files first, each over those before it, then from --set-json, --set, --set-string, --set-file and
 --set-literal, in this order. In names, a.b is b in the map a, and a[0] the first item of the list a. A backslash takes
@@ -181,7 +182,7 @@ away the meaning of a comma or a dot. null removes a default of the chart.
 Flags:
 {}
 Example:
-  {PROGRAM} {NAME} my-vcluster ./vcluster-0.34.7.tgz -f values.yaml --kube-version 1.35 | less
+  {PROGRAM} {NAME} my-vcluster vcluster --repo https://charts.loft.sh --version 0.34.7 -f values.yaml | less
 ",
         flags::help()
     )

@@ -6,19 +6,23 @@ use std::fmt::Write as _;
 
 use lexopt::{Arg, Parser};
 
-/// What the command line says.
-#[derive(Debug, Default, PartialEq)]
+/// What the command line says. Not to be shown: it may hold a password.
+#[derive(Default)]
 pub(super) struct Options {
     /// NAME and CHART, as far as they are there.
     pub arguments: Vec<String>,
     pub help: bool,
     pub api_versions: Vec<String>,
+    pub ca_file: String,
+    pub devel: bool,
     pub generate_name: bool,
     pub include_crds: bool,
     pub is_upgrade: bool,
     pub kube_version: String,
     pub namespace: String,
     pub no_hooks: bool,
+    pub password: String,
+    pub repo: String,
     pub set: Vec<String>,
     pub set_file: Vec<String>,
     pub set_json: Vec<String>,
@@ -27,7 +31,9 @@ pub(super) struct Options {
     pub show_only: Vec<String>,
     pub skip_schema_validation: bool,
     pub skip_tests: bool,
+    pub username: String,
     pub values: Vec<String>,
+    pub version: String,
 }
 
 struct Flag {
@@ -56,6 +62,8 @@ const fn flag(short: Option<char>, long: &'static str, takes: Takes, about: &'st
 /// In alphabetical order, as they are shown.
 const FLAGS: &[Flag] = &[
     flag(Some('a'), "api-versions", List(|o| &mut o.api_versions), "API versions that charts see beside Helm's own"),
+    flag(None, "ca-file", Text(|o| &mut o.ca_file), "certificates to trust instead of the system's"),
+    flag(None, "devel", Switch(|o| &mut o.devel), "the newest version may be a pre-release"),
     flag(Some('g'), "generate-name", Switch(|o| &mut o.generate_name), "no NAME is given; it is release-name"),
     flag(Some('h'), "help", Switch(|o| &mut o.help), "this text"),
     flag(None, "include-crds", Switch(|o| &mut o.include_crds), "print the chart's CRDs, too"),
@@ -63,6 +71,8 @@ const FLAGS: &[Flag] = &[
     flag(None, "kube-version", Text(|o| &mut o.kube_version), "the Kubernetes version that charts see (v1.20.0)"),
     flag(Some('n'), "namespace", Text(|o| &mut o.namespace), "the release's namespace ($HELM_NAMESPACE, or default)"),
     flag(None, "no-hooks", Switch(|o| &mut o.no_hooks), "print no hooks"),
+    flag(None, "password", Text(|o| &mut o.password), "for the repository or registry"),
+    flag(None, "repo", Text(|o| &mut o.repo), "URL of the repository that has CHART"),
     flag(None, "set", Texts(|o| &mut o.set), "values: key1=val1,key2=val2"),
     flag(None, "set-file", Texts(|o| &mut o.set_file), "values from files: key1=path1,key2=path2"),
     flag(None, "set-json", Texts(|o| &mut o.set_json), "values in JSON: key1=json1,key2=json2"),
@@ -71,7 +81,9 @@ const FLAGS: &[Flag] = &[
     flag(Some('s'), "show-only", Texts(|o| &mut o.show_only), "print what comes from this template only"),
     flag(None, "skip-schema-validation", Switch(|o| &mut o.skip_schema_validation), "do not check values"),
     flag(None, "skip-tests", Switch(|o| &mut o.skip_tests), "print no hooks that are tests"),
+    flag(None, "username", Text(|o| &mut o.username), "for the repository or registry"),
     flag(Some('f'), "values", List(|o| &mut o.values), "files of values in YAML; - is standard input"),
+    flag(None, "version", Text(|o| &mut o.version), "version of the chart, or a constraint on it; else the newest"),
 ];
 
 /// Reads a command line. `namespace` is the default of `--namespace`.
@@ -225,13 +237,13 @@ mod tests {
             &["--set", "x=1", "-fa,b", "-gnns", "--generate-name=false", "--", "name", "chart"],
         ];
         for line in lines {
-            let options = parsed(line).unwrap();
+            let options = parsed(line).ok().unwrap();
             assert_eq!(options.arguments, texts(&["name", "chart"]), "{line:?}");
             assert_eq!(options.values, texts(&["a", "b"]), "{line:?}");
             assert_eq!(options.set, texts(&["x=1"]), "{line:?}");
             assert_eq!((options.namespace.as_str(), options.generate_name), ("ns", false), "{line:?}");
         }
-        assert_eq!(parsed(&["--set", "--", "-"]).unwrap().arguments, texts(&["-"]));
+        assert_eq!(parsed(&["--set", "--", "-"]).ok().unwrap().arguments, texts(&["-"]));
     }
 
     #[test]
@@ -247,7 +259,7 @@ mod tests {
             ),
         ];
         for (line, expected) in cases {
-            let error = parsed(line).unwrap_err();
+            let error = parsed(line).err().unwrap();
             assert_eq!(error.lines().next(), Some(*expected), "{line:?}");
         }
     }
