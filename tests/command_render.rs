@@ -7,7 +7,8 @@
 #[path = "chart_reference/helm.rs"]
 mod helm;
 
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -77,6 +78,83 @@ impl Place {
             status: status.code(),
         }
     }
+}
+
+/// A chart repository on loopback that wants a password. Serves until the test ends.
+fn repository() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().unwrap();
+    let archive = |version: &str| {
+        let mut tar = tar::Builder::new(flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast()));
+        let template = "values: {{ toJson .Values }}\nversion: {{ .Chart.Version }}\n";
+        for (name, text) in [
+            ("served/Chart.yaml", format!("apiVersion: v2\nname: served\nversion: {version}\n")),
+            ("served/templates/values.yaml", template.to_owned()),
+        ] {
+            let mut header = tar::Header::new_gnu();
+            header.set_size(text.len() as u64);
+            header.set_mode(0o644);
+            tar.append_data(&mut header, name, text.as_bytes()).unwrap();
+        }
+        tar.into_inner().unwrap().finish().unwrap()
+    };
+    let versions = ["1.0.0", "1.2.0", "2.0.0", "3.0.0-rc.1"];
+    let entry = |version| format!("  - {{apiVersion: v2, name: served, version: {version}, urls: [{version}.tgz]}}\n");
+    let index = format!("apiVersion: v1\nentries:\n  served:\n{}", versions.map(entry).concat());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.expect("a connection");
+            let mut lines = BufReader::new(&mut stream).lines().map_while(Result::ok);
+            let path = lines.next().unwrap_or_default().split(' ').nth(1).unwrap_or_default().to_owned();
+            let head: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
+            // me:secret
+            let known = head.iter().any(|line| line.to_ascii_lowercase().ends_with("basic bwu6c2vjcmv0"));
+            let version = path.trim_start_matches('/').trim_end_matches(".tgz");
+            let (status, body) = match path.as_str() {
+                _ if !known => ("401 Unauthorized", Vec::new()),
+                "/index.yaml" => ("200 OK", index.clone().into_bytes()),
+                _ if versions.contains(&version) => ("200 OK", archive(version)),
+                _ => ("404 Not Found", Vec::new()),
+            };
+            let head = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+            let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&body));
+        }
+    });
+    format!("http://{address}")
+}
+
+#[test]
+fn charts_of_a_repository_are_those_that_helm_takes() {
+    let repository = repository();
+    let known = ["--username", "me", "--password", "secret"];
+    let archive = format!("{repository}/1.2.0.tgz");
+    let repository = ["x", "served", "--repo", &repository];
+    let words = |parts: &[&[&str]]| parts.concat().into_iter().map(str::to_owned).collect::<Vec<_>>();
+    compare(
+        [
+            words(&[&repository, &known]),
+            words(&[&repository, &known, &["--devel"]]),
+            words(&[&repository, &known, &["--version", "~1.0"]]),
+            words(&[&repository, &known, &["--version=^1", "--set", "a=1"]]),
+            words(&[&["x", &archive], &known]),
+        ]
+        .map(|words| (words, "")),
+    );
+}
+
+#[test]
+fn a_password_is_needed_and_not_shown() {
+    let place = Place::new();
+    let repository = repository();
+    let run = |password| {
+        let arguments = ["x", "served", "--repo", &repository, "--username", "me", "--password", password];
+        place.run(Path::new(OURS), "render", &arguments, "")
+    };
+    let shown = run("secret");
+    assert!(shown.printed.contains("version: 2.0.0"), "{}", shown.error);
+    let shown = run("wrong-one");
+    assert!(shown.error.contains("401") && !shown.error.contains("wrong-one"), "{}", shown.error);
+    assert_eq!(shown.status, Some(1));
 }
 
 /// A template that shows values with their kinds.
@@ -292,6 +370,7 @@ fn what_helm_refuses_is_refused_in_its_words() {
         &["x", "values", "more", "and more"],
         &["x", "values", "-g"],
         &["x", "./nothing"],
+        &["x", "some/nothing"],
         &["x", "/nothing"],
         &["x", "library"],
         &["X", "values"],

@@ -340,3 +340,62 @@ fn quote_char(c: char) -> String {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn check(line: &str, reading: Reading<'_>, expected: Result<Value, &str>) {
+        let Value::Object(mut values) = json!({"map": {"a": 1.0}, "list": [1.0, {"a": 1.0}]}) else { return };
+        let given = values.clone();
+        let result = set(&mut values, line, reading);
+        // Only what the line has changed is expected.
+        values.retain(|key, value| given.get(key) != Some(value));
+        assert_eq!(result.map(|()| Value::Object(values)), expected.map_err(str::to_owned), "{line}");
+    }
+
+    // All of it is compared with Helm in `tests/command_render.rs`.
+
+    #[test]
+    fn lines_are_written_into_the_values() {
+        let cases = [
+            (
+                "a=1,b=007,c=true,d=null,e=1.5,f=",
+                json!({"a": 1, "b": "007", "c": true, "d": null, "e": "1.5", "f": ""}),
+            ),
+            ("map.b=x,list[1].b={1,y}", json!({"map": {"a": 1.0, "b": "x"}, "list": [1.0, {"a": 1.0, "b": [1, "y"]}]})),
+            (r"a\.b=1\,2", json!({"a.b": "1,2"})),
+            ("a[2]=x,b[0][1]=y", json!({"a": [null, null, "x"], "b": [[null, "y"]]})),
+            ("a[0].b=", json!({"a": []})),
+        ];
+        for (line, expected) in cases {
+            check(line, Reading::Typed, Ok(expected));
+        }
+        check("a=1,b={x,2}", Reading::Text, Ok(json!({"a": "1", "b": ["x", "2"]})));
+        check("a={\"b\":1}, c.d=[1,\"x\"]", Reading::Json, Ok(json!({"a": {"b": 1.0}, "c": {"d": [1.0, "x"]}})));
+        check("a={1,b=2", Reading::Literal, Ok(json!({"a": "{1,b=2"})));
+        let mut read = |path: &str| Ok(format!("in {path}"));
+        check("a=x,b={y}", Reading::File(&mut read), Ok(json!({"a": "in x", "b": ["in y"]})));
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_in_helms_words() {
+        let cases = [
+            ("a", "key \"a\" has no value"),
+            ("a,b=1", "key \"a\" has no value (cannot end with ,)"),
+            ("a[-1]=1", "negative -1 index not allowed"),
+            ("a[65537]=1", "index of 65537 is greater than maximum supported index of 65536"),
+            ("a={1", "list must terminate with '}'"),
+            (
+                "map.a.b=1",
+                "unable to parse key: interface conversion: interface {} is float64, not map[string]interface {}",
+            ),
+        ];
+        for (line, expected) in cases {
+            check(line, Reading::Typed, Err(expected));
+        }
+        check(&format!("a{}=1", "[0]".repeat(1000)), Reading::Typed, Err("the lists nest more than 500 levels deep"));
+    }
+}
