@@ -7,8 +7,7 @@ use std::time::{Duration, Instant};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use serde_json::json;
-use terraform_provider_nested::chart::{Archive, Chart, ChartError, KubeVersion, Release};
+use terraform_provider_nested::chart::{Archive, Chart, ChartError, KubeVersion, Release, UserValues};
 
 fn render(template: &str) -> Result<String, ChartError> {
     let directory = tempfile::tempdir().expect("a temporary directory");
@@ -23,7 +22,7 @@ fn render(template: &str) -> Result<String, ChartError> {
         is_install: true,
         kube_version: &KubeVersion::parse("1.35.0").expect("a version"),
         api_versions: &[],
-        values: &json!({}),
+        values: &UserValues::default(),
     };
     chart.render(&release).map(|rendered| rendered.to_text())
 }

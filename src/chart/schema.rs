@@ -9,6 +9,7 @@ use boon::{Compiler, SchemaIndex, Schemas, UrlLoader};
 use serde_json::{Map, Value};
 
 use super::dependencies::Node;
+use super::values::as_written;
 
 /// A chart's schema.
 pub(super) struct Schema {
@@ -44,7 +45,7 @@ impl Schema {
     }
 
     fn validate(&self, values: &Map<String, Value>) -> Result<(), String> {
-        let values = Value::Object(values.clone());
+        let values = values.iter().map(|(key, value)| (key.clone(), as_written(value))).collect();
         self.schemas.validate(&values, self.index).map_err(|error| message::describe(&error))
     }
 }

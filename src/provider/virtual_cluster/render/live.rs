@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde_json::Value as Json;
 use tokio::runtime::Handle;
 
-use crate::chart::{Chart, ChartError, Cluster, KubeVersion, Release, Rendered};
+use crate::chart::{Chart, ChartError, Cluster, KubeVersion, Release, Rendered, UserValues};
 use crate::host::Host;
 use crate::host::lookup::lookup;
 use crate::host::object::ObjectRef;
@@ -51,6 +51,8 @@ pub(super) async fn render(
     let api_versions = host.api_versions().await.map_err(|error| diags.add_error(error.explain())).ok()?;
     let api_versions: Vec<String> = api_versions.iter().cloned().collect();
     let kube_version = KubeVersion::parse(&identity.version)?;
+    let values = UserValues::try_from(values);
+    let values = values.map_err(|error| super::chart_error(diags, "The chart cannot be rendered.", &error)).ok()?;
     let cluster = Arc::new(LiveHost { host: host.clone(), runtime: Handle::current() });
     let Place { name, namespace, .. } = place;
     let (name, namespace) = (name.clone(), namespace.clone());
