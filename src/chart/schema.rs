@@ -1,6 +1,7 @@
 //! `values.schema.json`: compiled once per chart with boon, whose author also wrote the validator that Helm uses: both
 //! find the same problems in the same order. Loads nothing from the network or the disk.
 
+mod cost;
 mod message;
 
 use std::fmt::Write as _;
@@ -15,6 +16,7 @@ use super::values::as_written;
 pub(super) struct Schema {
     schemas: Schemas,
     index: SchemaIndex,
+    json: Value,
 }
 
 impl std::fmt::Debug for Schema {
@@ -36,16 +38,18 @@ impl UrlLoader for NoLoader {
 impl Schema {
     pub(super) fn parse(json: &[u8]) -> Result<Self, String> {
         let json: Value = serde_json::from_slice(json).map_err(|error| error.to_string())?;
+        cost::check_patterns(&json)?;
         let mut compiler = Compiler::new();
         compiler.use_loader(Box::new(NoLoader));
-        compiler.add_resource(LOCATION, json).map_err(|error| error.to_string())?;
+        compiler.add_resource(LOCATION, json.clone()).map_err(|error| error.to_string())?;
         let mut schemas = Schemas::new();
         let index = compiler.compile(LOCATION, &mut schemas).map_err(|error| error.to_string())?;
-        Ok(Self { schemas, index })
+        Ok(Self { schemas, index, json })
     }
 
     fn validate(&self, values: &Map<String, Value>) -> Result<(), String> {
-        let values = values.iter().map(|(key, value)| (key.clone(), as_written(value))).collect();
+        let values: Value = values.iter().map(|(key, value)| (key.clone(), as_written(value))).collect();
+        cost::check(&self.json, &values)?;
         self.schemas.validate(&values, self.index).map_err(|error| message::describe(&error))
     }
 }
