@@ -32,7 +32,7 @@ docs: ## Write the reference pages in docs/ from the schema and the examples
 tools: ## Build what tests and rig need and the machine lacks (once, about 10 minutes from nothing)
 	@cargo build --quiet --package rig
 	@cargo run --quiet --package rig -- build
-	@for tool in terraform tofu kubectl helm; do cargo run --quiet --package rig -- tool $$tool; done
+	@for tool in terraform tofu kubectl helm registry; do cargo run --quiet --package rig -- tool $$tool; done
 
 bench-startup: ## Time and memory to the handshake and the schema, beside a Go provider
 	cargo bench --bench startup

@@ -19,6 +19,7 @@ mod number;
 mod print;
 mod render;
 mod schema;
+pub mod source;
 mod template;
 mod value;
 mod values;
