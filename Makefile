@@ -39,7 +39,7 @@ docs: ## Write the reference pages in docs/ from the schema and the examples
 tools: ## Build what tests and rig need and the machine lacks (once, about 10 minutes from nothing)
 	@cargo build --quiet --package rig
 	@cargo run --quiet --package rig -- build
-	@for tool in terraform tofu kubectl helm; do cargo run --quiet --package rig -- tool $$tool; done
+	@for tool in terraform tofu kubectl helm registry; do cargo run --quiet --package rig -- tool $$tool; done
 
 bench-render: ## CHART=PATH: time and memory of rendering a chart, beside helm template
 	cargo bench --bench render -- $(CHART)

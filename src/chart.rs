@@ -36,6 +36,7 @@ use serde_json::{Map, Value};
 pub use archive::Archive;
 pub use capabilities::{HELM_API_VERSIONS, KubeVersion};
 pub use error::ChartError;
+pub use functions::Cluster;
 pub use manifest::{Document, Hook};
 pub use metadata::Metadata;
 pub use output::Selection;
@@ -131,7 +132,16 @@ impl Chart {
     /// output that is not YAML. Beyond that, for functions that are not supported, and when a chart exceeds what one
     /// render may use.
     pub fn render(&self, release: &Release<'_>) -> Result<Rendered, ChartError> {
-        render::render(self, release)
+        render::render(self, release, None)
+    }
+
+    /// Renders the chart as `helm install` does: as [`render`](Self::render), but `lookup` asks the cluster.
+    ///
+    /// # Errors
+    ///
+    /// As [`render`](Self::render), and where the cluster does not answer.
+    pub fn render_on(&self, release: &Release<'_>, cluster: Arc<dyn Cluster>) -> Result<Rendered, ChartError> {
+        render::render(self, release, Some(cluster))
     }
 
     fn from_files(files: &ChartFiles, parent: &str, depth: usize) -> Result<Self, ChartError> {

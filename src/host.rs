@@ -9,6 +9,7 @@ pub mod delete;
 mod diagnosis;
 pub mod error;
 pub mod kind;
+pub mod lookup;
 pub mod namespace;
 pub mod object;
 pub mod observe;

@@ -10,6 +10,7 @@ mod host_operations {
     mod chart_archives;
     mod delete;
     mod fixture;
+    mod lookup;
     mod namespace;
     mod observe;
     mod pause;

@@ -78,7 +78,7 @@ pub const HELM_API_VERSIONS: [&str; 57] = [
 ];
 
 /// The Helm whose behaviour this is.
-const HELM_VERSION: &str = "v3.22";
+const HELM_VERSION: &str = "v3.22.0";
 
 impl KubeVersion {
     /// Reads `1.35.4` or `v1.35.4`, ignoring what follows the numbers, as `helm template --kube-version` does.

@@ -1,5 +1,4 @@
 //! Everything a chart's templates can call: Go's builtins, Sprig and Helm's own functions, by family.
-//! One that is known but not built is an error that names it when it is called.
 
 mod builtin;
 mod case;
@@ -12,6 +11,7 @@ mod encoding;
 mod format;
 mod helm;
 mod lists;
+mod lookup;
 mod math;
 pub(super) mod methods;
 mod paths;
@@ -20,10 +20,11 @@ mod reflect;
 mod regexes;
 pub(super) mod semver;
 mod strings;
+mod toml;
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use super::limits::{Budget, Fault};
 use super::value::{Map, Value};
@@ -31,6 +32,8 @@ use super::value::{Map, Value};
 /// What functions may see beside their arguments.
 pub(super) struct Context {
     pub budget: Budget,
+    /// Whom `lookup` asks; without one it finds nothing.
+    pub cluster: Option<Arc<dyn Cluster>>,
     /// Seconds since 1970 and nanoseconds, taken once per render.
     pub now: date::Time,
     /// Every map that a function made, to be emptied at the end: maps may contain themselves.
@@ -65,6 +68,12 @@ pub(super) enum Param {
     Bool,
     Map,
     Time,
+    /// Takes constants only: nothing that a template can compute is one.
+    Uint32,
+    /// `[]interface {}`; other lists do not fit.
+    List,
+    /// What `genCA` returns.
+    Certificate,
 }
 
 impl Param {
@@ -78,16 +87,19 @@ impl Param {
             Param::Bool => "bool",
             Param::Map => "map[string]interface {}",
             Param::Time => "time.Time",
+            Param::Uint32 => "uint32",
+            Param::List => "[]interface {}",
+            Param::Certificate => CERTIFICATE,
         }
     }
 
     pub(super) fn can_be_nil(self) -> bool {
-        matches!(self, Param::Any | Param::Reflect | Param::Map)
+        matches!(self, Param::Any | Param::Reflect | Param::Map | Param::List)
     }
 }
 
-/// Parameter types, one letter each: `a`ny, `v`alue (reflect), `s`tring, `i`nt, `f`loat, `b`ool, `m`ap, `t`ime.
-/// A `*` at the end makes the last one variadic.
+/// Parameter types, one letter each: `a`ny, `v`alue (reflect), `s`tring, `i`nt, `u`int32, `f`loat, `b`ool, `m`ap,
+/// `l`ist, `t`ime, `c`ertificate. A `*` at the end makes the last one variadic.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Signature(&'static str);
 
@@ -112,6 +124,9 @@ impl Signature {
             Some(b'b') => Param::Bool,
             Some(b'm') => Param::Map,
             Some(b't') => Param::Time,
+            Some(b'u') => Param::Uint32,
+            Some(b'l') => Param::List,
+            Some(b'c') => Param::Certificate,
             _ => Param::Any,
         }
     }
@@ -141,6 +156,7 @@ static FUNCTIONS: LazyLock<HashMap<&'static str, Function>> = LazyLock::new(|| {
         encoding::TABLE,
         helm::TABLE,
         lists::TABLE,
+        lookup::TABLE,
         math::TABLE,
         paths::TABLE,
         random::TABLE,
@@ -148,12 +164,15 @@ static FUNCTIONS: LazyLock<HashMap<&'static str, Function>> = LazyLock::new(|| {
         regexes::TABLE,
         semver::TABLE,
         strings::TABLE,
+        toml::TABLE,
     ];
     let rows = families.into_iter().flatten();
     rows.map(|(name, signature, call)| (*name, Function { signature: Signature(signature), call: *call })).collect()
 });
 
+pub(super) use crypto::CERTIFICATE;
 pub(super) use defaults::author_message;
+pub use lookup::Cluster;
 pub(super) use paths::clean as paths_clean;
 
 /// The present, for one render.

@@ -1,8 +1,12 @@
 //! Values as Go's `encoding/json` writes them.
 
+mod read;
+
 use super::limits::{Fault, check_nesting};
 use super::number;
 use super::value::{Element, Value};
+
+pub(super) use read::read;
 
 /// Why a value has no JSON text.
 #[derive(Debug)]

@@ -85,6 +85,14 @@ const EVENTS: [&str; 9] = [
     "test",
 ];
 
+impl Hook {
+    /// Whether only an explicit command runs it (`helm test`, `helm rollback`), and neither an installation, an upgrade
+    /// nor a removal.
+    pub fn is_on_demand(&self) -> bool {
+        self.events.iter().all(|event| matches!(event.as_str(), "test" | "pre-rollback" | "post-rollback"))
+    }
+}
+
 impl Document {
     /// The object's kind; empty when it has none.
     pub fn kind(&self) -> &str {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::capabilities::KubeVersion;
 use super::dependencies::{Node, resolve};
 use super::error::ChartError;
-use super::functions::{self, Context, author_message};
+use super::functions::{self, Cluster, Context, author_message};
 use super::json::replace_invalid;
 use super::limits::{Budget, Fault};
 use super::manifest::{self, Document};
@@ -57,20 +57,41 @@ pub struct Crd {
     pub text: String,
 }
 
+impl Crd {
+    /// The names of the definitions in it.
+    ///
+    /// # Errors
+    ///
+    /// Text that is not YAML, or no Kubernetes objects.
+    pub fn names(&self) -> Result<Vec<String>, ChartError> {
+        let documents = manifest::split(&self.path, &self.text)?;
+        let names = documents.iter().filter_map(|document| document.object.pointer("/metadata/name")?.as_str());
+        Ok(names.map(str::to_owned).collect())
+    }
+}
+
 /// The stack of a render. Pages that are not used are never touched.
 const STACK: usize = 256 << 20;
 
 /// Renders on a thread of its own: templates recurse as deep as Helm lets them, which a caller's stack may not hold.
-pub(super) fn render(chart: &Chart, release: &Release<'_>) -> Result<Rendered, ChartError> {
+pub(super) fn render(
+    chart: &Chart,
+    release: &Release<'_>,
+    cluster: Option<Arc<dyn Cluster>>,
+) -> Result<Rendered, ChartError> {
     let failed = |reason: &str| ChartError::Render { reason: reason.to_owned() };
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().name("chart-render".to_owned()).stack_size(STACK);
-        let thread = thread.spawn_scoped(scope, || run(chart, release));
+        let thread = thread.spawn_scoped(scope, || run(chart, release, cluster));
         thread.map_err(|error| failed(&error.to_string()))?.join().map_err(|_| failed("rendering panicked"))?
     })
 }
 
-fn run(chart: &Chart, release: &Release<'_>) -> Result<Rendered, ChartError> {
+fn run(
+    chart: &Chart,
+    release: &Release<'_>,
+    cluster: Option<Arc<dyn Cluster>>,
+) -> Result<Rendered, ChartError> {
     let values_error = |reason: String| ChartError::Values { reason };
     let node = resolve(chart, release.values.values()).map_err(values_error)?;
     let mut values = release.values.values().clone();
@@ -78,7 +99,8 @@ fn run(chart: &Chart, release: &Release<'_>) -> Result<Rendered, ChartError> {
     schema::validate(&node, &values).map_err(values_error)?;
     chart.check_kube_version(release.kube_version)?;
 
-    let context = Context { budget: Budget::default(), now: functions::now(), maps: RefCell::new(Vec::new()) };
+    let context =
+        Context { budget: Budget::default(), cluster, now: functions::now(), maps: RefCell::new(Vec::new()) };
     let env = Env { context, included: RefCell::new(HashMap::new()) };
     let mut files = Vec::new();
     let root =

@@ -41,6 +41,7 @@ pub(super) enum Element {
     Int,
     Byte,
     List,
+    Map,
     /// Pointers to a named struct, such as `*chart.Maintainer`.
     Pointer(&'static str),
     /// `chartutil.VersionSet`, which has a method `Has`.
@@ -247,6 +248,7 @@ impl Value {
                 Element::Int => "[]int",
                 Element::Byte => "[]uint8",
                 Element::List => "[][]interface {}",
+                Element::Map => "[]map[string]interface {}",
                 Element::Pointer(name) => return format!("[]*{name}"),
                 Element::VersionSet => "chartutil.VersionSet",
             },

@@ -7,12 +7,22 @@ mod resolve;
 
 use super::limits::Fault;
 use super::value::Value;
+use emit::Dialect;
 
 pub(super) use parse::parse;
 
 /// `toYaml`: without the last newline, and empty for what JSON cannot express.
 pub(super) fn to_yaml(value: &Value) -> Result<String, Fault> {
-    let mut text = emit::emit(value)?.unwrap_or_default();
+    trimmed(value, Dialect::V2)
+}
+
+/// `toYamlPretty`: written by go-yaml v3, whose sequences are indented.
+pub(super) fn to_yaml_pretty(value: &Value) -> Result<String, Fault> {
+    trimmed(value, Dialect::V3)
+}
+
+fn trimmed(value: &Value, dialect: Dialect) -> Result<String, Fault> {
+    let mut text = emit::emit(value, dialect)?.unwrap_or_default();
     if text.ends_with('\n') {
         text.pop();
     }

@@ -69,6 +69,15 @@ impl Kinds {
         })
     }
 
+    /// The API to read from: cluster-scoped kinds have no namespace, whatever the name says.
+    pub(super) async fn readable(&self, object: &ObjectRef) -> Result<Api<DynamicObject>, KindError> {
+        let (resource, scope) = self.resolve(object).await?;
+        Ok(match (scope, &object.namespace) {
+            (Scope::Namespaced, Some(namespace)) => Api::namespaced_with(self.host.client(), namespace, &resource),
+            _ => Api::all_with(self.host.client(), &resource),
+        })
+    }
+
     /// [`Kinds::api`] for the kinds of the table, which need no question: a control plane's workloads.
     pub(super) fn workload_api(&self, object: &ObjectRef) -> Api<DynamicObject> {
         let (group, version) = object.api_version.split_once('/').unwrap_or(("", &object.api_version));

@@ -23,9 +23,24 @@ pub const TIMEOUT: Duration = Duration::from_secs(60);
 pub const LABEL: &str = "nested-clusters.io/virtual-cluster";
 
 pub fn host() -> Host {
+    Host::connect("host-1", &connection()).unwrap()
+}
+
+fn connection() -> Connection {
     static RIG: LazyLock<Rig> = LazyLock::new(|| Rig::builder().hosts(1).without_nested().start().unwrap());
     let kubeconfig = RIG.host(1).kubeconfig().to_str().unwrap().to_owned();
-    let connection = Connection { config_paths: vec![kubeconfig], ..Connection::default() };
+    Connection { config_paths: vec![kubeconfig], ..Connection::default() }
+}
+
+/// The same host as somebody who may do nothing there.
+pub async fn forbidden_host() -> Host {
+    let uri = "/api/v1/namespaces/default/serviceaccounts/default/token";
+    let body = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}});
+    let request = http::Request::post(uri).header("content-type", "application/json");
+    let request = request.body(body.to_string().into_bytes()).unwrap();
+    let made: Value = host().client().request(request).await.unwrap();
+    let mut connection = connection();
+    connection.token = Some(made["status"]["token"].as_str().unwrap().to_owned().into());
     Host::connect("host-1", &connection).unwrap()
 }
 

@@ -14,9 +14,10 @@ pub(super) const TABLE: &[Row] = &[
     ("not", "v", |_, args| Ok((!args[0].is_true()).into())),
     ("len", "v", len),
     ("index", "vv*", index),
+    // Nothing that a template can hold is a function; the evaluator adds what the callee was called.
     ("call", "vv*", |_, args| match args[0].is_nil() {
         true => Err("call of nil".into()),
-        false => Err(format!("non-function of type {}", args[0].type_name()).into()),
+        false => Err(args[0].type_name().into()),
     }),
     ("eq", "vv*", eq),
     ("ne", "vv", |_, args| Ok((!equal(&args[0], &args[1])?).into())),

@@ -4,10 +4,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha2::Digest as _;
 
-use super::super::json::{Style, Unencodable, encode, kind};
+use super::super::json::{Style, Unencodable, encode, kind, read};
 use super::super::limits::Fault;
 use super::super::value::{List, Map, Value, map_from_json};
-use super::{Context, Row, bytes, text};
+use super::{Context, Row, bytes};
 
 pub(super) const TABLE: &[Row] = &[
     ("b64enc", "s", |_, args| Ok(STANDARD.encode(bytes(&args[0])?).into())),
@@ -29,10 +29,7 @@ pub(super) const TABLE: &[Row] = &[
     ("mustToRawJson", "a", |_, args| raised(encode(&args[0], Style { escape_html: false, indent: false }))),
     ("fromJson", "s", from_json),
     ("fromJsonArray", "s", from_json_array),
-    ("mustFromJson", "s", |_, args| match serde_json::from_str(text(&args[0])?) {
-        Ok(json) => Ok(Value::from_json(&json)),
-        Err(error) => Err(error.to_string().into()),
-    }),
+    ("mustFromJson", "s", |_, args| Ok(Value::from_json(&read(bytes(&args[0])?)?))),
 ];
 
 const HTML: Style = Style { escape_html: true, indent: false };
@@ -58,13 +55,17 @@ pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Go ignores line breaks, and returns the error's text in place of the data.
+/// The error's text takes the place of the data.
 fn b64dec(_: &Context, args: &[Value]) -> Result<Value, Fault> {
-    let encoded: Vec<u8> = bytes(&args[0])?.iter().copied().filter(|byte| !matches!(byte, b'\r' | b'\n')).collect();
-    Ok(match STANDARD.decode(&encoded) {
-        Ok(data) => Value::from_bytes(data),
-        Err(error) => format!("illegal base64 data at input byte {}", illegal_byte(&encoded, &error)).into(),
-    })
+    Ok(decode_base64(bytes(&args[0])?).map_or_else(Value::from, Value::from_bytes))
+}
+
+/// Go ignores line breaks.
+pub(super) fn decode_base64(encoded: &[u8]) -> Result<Vec<u8>, String> {
+    let encoded: Vec<u8> = encoded.iter().copied().filter(|byte| !matches!(byte, b'\r' | b'\n')).collect();
+    STANDARD
+        .decode(&encoded)
+        .map_err(|error| format!("illegal base64 data at input byte {}", illegal_byte(&encoded, &error)))
 }
 
 fn illegal_byte(encoded: &[u8], error: &base64::DecodeError) -> usize {
@@ -129,8 +130,7 @@ fn adler32(data: &[u8]) -> u32 {
 
 /// Helm returns a map with the key `Error` instead of failing.
 fn from_json(context: &Context, args: &[Value]) -> Result<Value, Fault> {
-    let json = serde_json::from_str(text(&args[0])?).map_err(|error| error.to_string());
-    Ok(object_or_error(context, json, ""))
+    Ok(object_or_error(context, read(bytes(&args[0])?), ""))
 }
 
 /// The map, or Helm's map with the key `Error`. `source` starts the message about a wrong type.
@@ -149,8 +149,7 @@ fn error_map(message: String) -> Map {
 }
 
 fn from_json_array(_: &Context, args: &[Value]) -> Result<Value, Fault> {
-    let json = serde_json::from_str(text(&args[0])?).map_err(|error| error.to_string());
-    Ok(array_or_error(json, ""))
+    Ok(array_or_error(read(bytes(&args[0])?), ""))
 }
 
 /// The list, or Helm's list of the error's text. `source` starts the message about a wrong type.

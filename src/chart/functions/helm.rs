@@ -1,9 +1,7 @@
 //! Helm's own functions. `include` and `tpl` execute templates; their bodies are in [`template`](super::super::template).
 
-use std::collections::BTreeMap;
-
 use super::super::limits::Fault;
-use super::super::value::{Map, Value};
+use super::super::value::Value;
 use super::super::yaml;
 use super::encoding::{array_or_error, object_or_error};
 use super::{Row, text};
@@ -11,6 +9,11 @@ use super::{Row, text};
 pub(super) const TABLE: &[Row] = &[
     ("toYaml", "a", |context, args| {
         let text = yaml::to_yaml(&args[0])?;
+        context.budget.text(text.len())?;
+        Ok(text.into())
+    }),
+    ("toYamlPretty", "a", |context, args| {
+        let text = yaml::to_yaml_pretty(&args[0])?;
         context.budget.text(text.len())?;
         Ok(text.into())
     }),
@@ -24,13 +27,8 @@ pub(super) const TABLE: &[Row] = &[
     }),
     ("include", "sa", |_, _| unreachable_body("include")),
     ("tpl", "sa", |_, _| unreachable_body("tpl")),
-    // Without a cluster to ask, Helm answers an empty map, and so do we.
-    ("lookup", "ssss", |context, _| Ok(context.map(Map::new(BTreeMap::new())))),
     // Helm looks names up only when asked to.
     ("getHostByName", "s", |_, _| Ok("".into())),
-    ("toYamlPretty", "a", |_, _| unsupported("toYamlPretty")),
-    ("toToml", "a", |_, _| unsupported("toToml")),
-    ("fromToml", "s", |_, _| unsupported("fromToml")),
 ];
 
 /// What comes before JSON's own message when YAML is of the wrong type.
@@ -38,9 +36,4 @@ const FROM_YAML: &str = "error unmarshaling JSON: while decoding JSON: ";
 
 fn unreachable_body(name: &str) -> Result<Value, Fault> {
     Err(format!("{name} needs templates to call").into())
-}
-
-/// What a function that is known but not built answers.
-pub(super) fn unsupported(name: &str) -> Result<Value, Fault> {
-    Err(format!("the template function {name} is not supported by this provider").into())
 }

@@ -5,7 +5,7 @@ use super::super::print::{KUBE_VERSION, SEMVER};
 use super::super::value::{Element, MapType, Value};
 use super::super::yaml;
 use super::semver::Version;
-use super::{Context, Signature, text};
+use super::{Context, Signature, int, text};
 
 /// A method's body: receiver, context, arguments.
 pub(in crate::chart) type Body = fn(&Value, &Context, &[Value]) -> Result<Value, Fault>;
@@ -74,14 +74,27 @@ const VERSION: &[Row] = &[
 const TIME: &[Row] = &[
     ("Format", "s", |value, _, args| Ok(time(value)?.format(text(&args[0])?).into())),
     ("String", "", |value, _, _| Ok(time(value)?.to_string().into())),
-    ("UTC", "", |value, _, _| Ok(Value::Time(time(value)?))),
-    ("Unix", "", |value, _, _| Ok(Value::Int64(time(value)?.0.unix_timestamp()))),
-    ("Year", "", |value, _, _| Ok(Value::Int(time(value)?.0.year().into()))),
-    ("Day", "", |value, _, _| Ok(Value::Int(time(value)?.0.day().into()))),
-    ("Hour", "", |value, _, _| Ok(Value::Int(time(value)?.0.hour().into()))),
-    ("Minute", "", |value, _, _| Ok(Value::Int(time(value)?.0.minute().into()))),
-    ("Second", "", |value, _, _| Ok(Value::Int(time(value)?.0.second().into()))),
-    ("YearDay", "", |value, _, _| Ok(Value::Int(time(value)?.0.ordinal().into()))),
+    ("UTC", "", |value, _, _| Ok(Value::Time(time(value)?.to_utc()))),
+    ("Unix", "", |value, _, _| Ok(Value::Int64(time(value)?.at.unix_timestamp()))),
+    ("Year", "", |value, _, _| Ok(Value::Int(time(value)?.at.year().into()))),
+    ("Day", "", |value, _, _| Ok(Value::Int(time(value)?.at.day().into()))),
+    ("Hour", "", |value, _, _| Ok(Value::Int(time(value)?.at.hour().into()))),
+    ("Minute", "", |value, _, _| Ok(Value::Int(time(value)?.at.minute().into()))),
+    ("Second", "", |value, _, _| Ok(Value::Int(time(value)?.at.second().into()))),
+    ("IsZero", "", |value, _, _| Ok((time(value)?.at.unix_timestamp_nanos() == -62_135_596_800_000_000_000).into())),
+    ("Nanosecond", "", |value, _, _| Ok(Value::Int(time(value)?.at.nanosecond().into()))),
+    ("UnixMilli", "", |value, _, _| {
+        Ok(Value::Int64((time(value)?.at.unix_timestamp_nanos().div_euclid(1_000_000)) as i64))
+    }),
+    ("UnixMicro", "", |value, _, _| {
+        Ok(Value::Int64((time(value)?.at.unix_timestamp_nanos().div_euclid(1_000)) as i64))
+    }),
+    ("UnixNano", "", |value, _, _| Ok(Value::Int64(time(value)?.at.unix_timestamp_nanos() as i64))),
+    ("AddDate", "iii", |value, _, args| time(value)?.add_date(int(&args[0])?, int(&args[1])?, int(&args[2])?)),
+    ("Before", "t", |value, _, args| Ok((time(value)?.at < time(&args[0])?.at).into())),
+    ("After", "t", |value, _, args| Ok((time(value)?.at > time(&args[0])?.at).into())),
+    ("Equal", "t", |value, _, args| Ok((time(value)?.at == time(&args[0])?.at).into())),
+    ("YearDay", "", |value, _, _| Ok(Value::Int(time(value)?.at.ordinal().into()))),
 ];
 
 /// The method of that name on that value.
@@ -110,9 +123,9 @@ fn files(value: &Value) -> Result<&super::super::files::Files, Fault> {
     }
 }
 
-fn time(value: &Value) -> Result<super::date::Time, Fault> {
+fn time(value: &Value) -> Result<&super::date::Time, Fault> {
     match value {
-        Value::Time(time) => Ok(*time),
+        Value::Time(time) => Ok(time),
         _ => Err(wrong_receiver()),
     }
 }

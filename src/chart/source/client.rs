@@ -44,7 +44,8 @@ pub(super) struct Answer {
     pub status: StatusCode,
     pub headers: HeaderMap,
     pub body: Vec<u8>,
-    with_credentials: bool,
+    /// Whether the one who was answered has said who is asking.
+    pub with_credentials: bool,
 }
 
 /// Why an attempt failed, and when the server wants to be asked again.
@@ -181,9 +182,7 @@ impl Answer {
         let (url, status) = (shown(url), self.status.to_string());
         match self.status.as_u16() {
             200..300 => Ok(self),
-            401 | 403 => {
-                Err(SourceError::Denied { url, status, detail: None, with_credentials: self.with_credentials })
-            }
+            401 | 403 => Err(SourceError::Denied { url, status, with_credentials: self.with_credentials }),
             404 => Err(SourceError::Missing { url, status }),
             407 => Err(SourceError::Unreachable {
                 url,
@@ -236,18 +235,15 @@ fn system_certificates(environment: &Environment) -> Result<Vec<CertificateDer<'
     Ok(found)
 }
 
-/// The TLS error behind an error, which `io::Error` hides from `source`.
-fn tls_error(error: &reqwest::Error) -> Option<&rustls::Error> {
-    let mut next: Option<&(dyn StdError + 'static)> = error.source();
-    while let Some(error) = next {
-        let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        let found = error.downcast_ref().or_else(|| inner.and_then(|inner| inner.downcast_ref()));
-        if found.is_some() {
-            return found;
-        }
-        next = error.source();
+/// The TLS error behind an error. An `io::Error` hides what it wraps from `source`.
+fn tls_error<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a rustls::Error> {
+    if let Some(found) = error.downcast_ref() {
+        return Some(found);
     }
-    None
+    match error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+        Some(wrapped) => tls_error(wrapped),
+        None => tls_error(error.source()?),
+    }
 }
 
 /// An error with its causes, but for reqwest's own sentence, which repeats the URL with its query.

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// The environment of a [`Charts`](super::Charts).
-#[derive(Debug, Clone, Default)]
+/// The environment of a [`Charts`](super::Charts). Does not print: variables hold secrets.
+#[derive(Clone, Default)]
 pub struct Environment {
     /// Environment variables: `SSL_CERT_FILE`, `SSL_CERT_DIR`, `HTTP_PROXY`, `HTTPS_PROXY`, `NO_PROXY`.
     pub variables: HashMap<String, String>,
@@ -25,7 +25,7 @@ pub struct Patience {
     pub connect: Duration,
     /// Silence within an answer.
     pub silence: Duration,
-    /// One chart, every retry included.
+    /// One request, every retry included.
     pub total: Duration,
     /// Requests for the same thing.
     pub attempts: u32,

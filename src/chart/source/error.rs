@@ -23,8 +23,8 @@ pub enum SourceError {
     #[error("cannot get {url}{via}: {reason}", via = via(proxy.as_deref()))]
     Tls { url: String, proxy: Option<String>, reason: String, unknown_authority: bool, no_tls: bool },
     /// 401 or 403.
-    #[error("{url} refuses access: {status}{detail}", detail = detail.as_deref().map(|text| format!(", {text}")).unwrap_or_default())]
-    Denied { url: String, status: String, detail: Option<String>, with_credentials: bool },
+    #[error("{url} refuses access: {status}")]
+    Denied { url: String, status: String, with_credentials: bool },
     /// 404
     #[error("{url} does not exist: {status}")]
     Missing { url: String, status: String },

@@ -6,7 +6,7 @@ use super::quote;
 use super::tree::Expr;
 use crate::chart::functions::{self, Param, Signature};
 use crate::chart::limits::Fault;
-use crate::chart::value::{MapType, Value};
+use crate::chart::value::{Element, MapType, Value};
 
 /// Helm's limit for including one template within itself.
 const MAX_INCLUDES: usize = 1000;
@@ -31,6 +31,7 @@ impl<'a> State<'a> {
         let result = match name {
             "include" => self.include(&values),
             "tpl" => self.tpl(&values),
+            "call" => (function.call)(&self.env.context, &values).map_err(|fault| not_a_function(args, &values, fault)),
             _ => (function.call)(&self.env.context, &values),
         };
         result.map_err(|fault| {
@@ -132,7 +133,12 @@ impl<'a> State<'a> {
                 None => expected("float"),
             },
             (Param::Float, _) => expected("float"),
-            (Param::Map | Param::Time, expr) => {
+            (Param::Uint32, Expr::Number(_, number)) => match number.int.and_then(|value| u64::try_from(value).ok()) {
+                Some(value) => Ok(Value::Uint64(value)),
+                None => expected("unsigned integer"),
+            },
+            (Param::Uint32, _) => expected("unsigned integer"),
+            (Param::Map | Param::List | Param::Time | Param::Certificate, expr) => {
                 Err(format!("can't handle {expr} for arg of type {}", param.type_name()))
             }
         };
@@ -144,7 +150,7 @@ impl<'a> State<'a> {
         let expected = param.type_name();
         let fits = match (param, &seen.value) {
             (Param::Any | Param::Reflect, _) => true,
-            (Param::Map, Value::Nil) if !seen.interface => true,
+            (Param::Map | Param::List, Value::Nil) if !seen.interface => true,
             (_, Value::Nil) if !seen.interface => {
                 return Err(self.fault(format!("invalid value; expected {expected}")));
             }
@@ -153,7 +159,9 @@ impl<'a> State<'a> {
             (Param::Float, Value::Float(_)) => true,
             (Param::Bool, Value::Bool(_)) => true,
             (Param::Map, Value::Map(map)) => map.ty() != MapType::Str,
+            (Param::List, Value::List(list)) => list.element == Element::Any,
             (Param::Time, Value::Time(_)) => true,
+            (Param::Certificate, Value::Struct(value)) => value.type_name == param.type_name(),
             _ => false,
         };
         if fits {
@@ -215,6 +223,17 @@ impl<'a> State<'a> {
 }
 
 const ROOT: &str = "gotpl";
+
+/// Go names the callee by its expression, or by its value where it is piped.
+fn not_a_function(args: &[Expr], values: &[Value], fault: Fault) -> Fault {
+    let name = match (args.get(1), values.first()) {
+        (_, None | Some(Value::Nil)) => return fault,
+        (Some(callee), _) => callee.to_string(),
+        (None, Some(Value::Str(text))) => text.to_string(),
+        (None, Some(other)) => format!("<{} Value>", other.type_name()),
+    };
+    Fault(format!("non-function {name} of type {}", fault.0))
+}
 
 fn no_template(name: &str, root: &str) -> Fault {
     let (name, root) = (quote::quote(name), quote::quote(root));

@@ -1,5 +1,5 @@
-//! Writes values the way go-yaml v2 does after a detour through JSON: block style, keys in natural order, indentless
-//! sequences, folding after column 80. One document, no comments, no anchors.
+//! Writes values as go-yaml does: block style, keys in natural order. One document, no comments, no anchors.
+//! Version 2, after a detour through JSON, has indentless sequences and folds after column 80; version 3 has neither.
 
 mod analysis;
 mod node;
@@ -15,10 +15,20 @@ const BEST_INDENT: usize = 2;
 /// Longer keys are written after a `?`.
 const MAX_SIMPLE_KEY: usize = 128;
 
-/// The YAML of a value, ending in a newline; `None` for what JSON cannot express (infinity).
-pub(super) fn emit(value: &Value) -> Result<Option<String>, Fault> {
-    let mut emitter = Emitter { out: String::new(), column: 0, whitespace: true, indention: true, indent: None };
-    let Some(node) = Builder::default().node(value, 0)? else { return Ok(None) };
+/// Which go-yaml writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Dialect {
+    /// `sigs.k8s.io/yaml`: JSON, then go-yaml v2.
+    V2,
+    /// go-yaml v3, from Go values.
+    V3,
+}
+
+/// The YAML of a value, ending in a newline; `None` for what JSON cannot express (infinity) where it goes through JSON.
+pub(super) fn emit(value: &Value, dialect: Dialect) -> Result<Option<String>, Fault> {
+    let mut emitter =
+        Emitter { dialect, out: String::new(), column: 0, whitespace: true, indention: true, indent: None };
+    let Some(node) = Builder::new(dialect).node(value, 0)? else { return Ok(None) };
     emitter.node(&node, Context::Root)?;
     emitter.write_indent();
     Ok(Some(emitter.out))
@@ -33,6 +43,7 @@ enum Context {
 }
 
 struct Emitter {
+    dialect: Dialect,
     out: String,
     column: usize,
     /// The last character was white space (or nothing has been written).
@@ -46,11 +57,15 @@ impl Emitter {
     fn node(&mut self, node: &Node, context: Context) -> Result<(), Fault> {
         match node {
             Node::Scalar(text, style) => self.scalar(text, *style, context),
+            Node::Binary(text) => {
+                self.indicator("!!binary", true, false, false);
+                self.scalar(text, string_style(text), context);
+            }
             Node::Sequence(items) if items.is_empty() => self.indicator("[]", true, false, false),
             Node::Mapping(entries) if entries.is_empty() => self.indicator("{}", true, false, false),
             Node::Sequence(items) => {
                 let outer = self.indent;
-                let indentless = context == Context::Mapping && !self.indention;
+                let indentless = self.dialect == Dialect::V2 && context == Context::Mapping && !self.indention;
                 self.increase_indent(indentless);
                 for item in items {
                     self.write_indent();
@@ -74,7 +89,7 @@ impl Emitter {
     fn entry(&mut self, key: &str, item: &Node) -> Result<(), Fault> {
         let style = string_style(key);
         self.write_indent();
-        if key.len() <= MAX_SIMPLE_KEY && !analyze(key).multiline {
+        if key.len() <= MAX_SIMPLE_KEY && !analyze(key, self.dialect).multiline {
             self.scalar(key, style, Context::SimpleKey);
             self.indicator(":", false, false, false);
         } else {
@@ -127,8 +142,9 @@ impl Emitter {
     }
 
     fn scalar(&mut self, text: &str, style: Style, context: Context) {
-        let analysis = analyze(text);
+        let analysis = analyze(text, self.dialect);
         let simple_key = context == Context::SimpleKey;
+        let may_fold = !simple_key && self.dialect == Dialect::V2;
         let mut style = style;
         if simple_key && analysis.multiline {
             style = Style::DoubleQuoted;
@@ -146,9 +162,9 @@ impl Emitter {
         let outer = self.indent;
         self.indent = Some(outer.map_or(BEST_INDENT, |indent| indent + BEST_INDENT));
         match style {
-            Style::Plain => self.plain(text, !simple_key),
-            Style::SingleQuoted => self.single_quoted(text, !simple_key),
-            Style::DoubleQuoted => self.double_quoted(text, !simple_key),
+            Style::Plain => self.plain(text, may_fold),
+            Style::SingleQuoted => self.single_quoted(text, may_fold),
+            Style::DoubleQuoted => self.double_quoted(text, may_fold),
             Style::Literal => self.literal(text),
         }
         self.indent = outer;

@@ -2,7 +2,7 @@
 
 use time::{Date, Month, OffsetDateTime, UtcOffset};
 
-use super::Time;
+use super::{Time, UTC};
 use crate::chart::limits::Fault;
 use crate::chart::template::quote::quote;
 
@@ -21,7 +21,7 @@ impl Time {
     }
 
     fn push(&self, out: &mut String, element: &str) {
-        let time = self.0;
+        let time = self.at;
         let hour_12 = match time.hour() % 12 {
             0 => 12,
             hour => hour,
@@ -49,7 +49,7 @@ impl Time {
             "5" => time.second().to_string(),
             "PM" => if time.hour() >= 12 { "PM" } else { "AM" }.to_owned(),
             "pm" => if time.hour() >= 12 { "pm" } else { "am" }.to_owned(),
-            "MST" if time.offset().is_utc() => "UTC".to_owned(),
+            "MST" if !self.zone.is_empty() => self.zone.to_string(),
             "MST" => offset(time.offset(), "", 2),
             "Z0700" | "Z07:00" | "Z07" if time.offset().is_utc() => "Z".to_owned(),
             "-0700" | "Z0700" => offset(time.offset(), "", 2),
@@ -128,7 +128,8 @@ struct Fields {
     second: u8,
     nanos: u32,
     afternoon: Option<bool>,
-    zone: UtcOffset,
+    offset: Option<UtcOffset>,
+    zone: Option<String>,
 }
 
 fn read(layout: &str, value: &str) -> Result<Time, String> {
@@ -141,7 +142,8 @@ fn read(layout: &str, value: &str) -> Result<Time, String> {
         second: 0,
         nanos: 0,
         afternoon: None,
-        zone: UtcOffset::UTC,
+        offset: None,
+        zone: None,
     };
     let (mut rest_layout, mut rest) = (layout, value);
     while let Some((before, element, after)) = next_element(rest_layout) {
@@ -196,8 +198,12 @@ impl Fields {
                 self.afternoon = Some(value.get(..2)?.eq_ignore_ascii_case("pm"));
                 *value = &value[2..];
             }
-            "MST" => *value = value.strip_prefix("UTC").or_else(|| value.strip_prefix("GMT"))?,
-            element if element.contains("07") => self.zone = zone_offset(value, element)?,
+            "MST" => {
+                let (name, rest) = value.split_at_checked(zone_name(value)?)?;
+                self.zone = Some(name.to_owned());
+                *value = rest;
+            }
+            element if element.contains("07") => self.offset = Some(zone_offset(value, element)?),
             _ => self.nanos = fraction(value)?,
         }
         Some(())
@@ -211,7 +217,15 @@ impl Fields {
         };
         let date = Date::from_calendar_date(self.year, Month::try_from(self.month).ok()?, self.day).ok()?;
         let time = time::Time::from_hms_nano(hour, self.minute, self.second, self.nanos).ok()?;
-        Some(Time(OffsetDateTime::new_in_offset(date, time, self.zone)))
+        // A name alone has no offset; `GMT+3` has one, but the clock is still UTC's.
+        let hours = self.zone.as_deref().and_then(|name| name.strip_prefix("GMT")?.parse::<i8>().ok());
+        let named = hours.and_then(|hours| UtcOffset::from_hms(hours, 0, 0).ok()).unwrap_or(UtcOffset::UTC);
+        let at = match self.offset {
+            Some(offset) => OffsetDateTime::new_in_offset(date, time, offset),
+            None => OffsetDateTime::new_utc(date, time).checked_to_offset(named)?,
+        };
+        let unnamed = if at.offset().is_utc() { UTC } else { "" };
+        Some(Time { at, zone: self.zone.as_deref().unwrap_or(unnamed).into() })
     }
 }
 
@@ -258,6 +272,33 @@ fn zone_offset(value: &mut &str, element: &str) -> Option<UtcOffset> {
     }
     let minutes: i8 = if element.ends_with("00") { number(value, 2, 2)? } else { 0 };
     UtcOffset::from_hms(sign * hours, sign * minutes, 0).ok()
+}
+
+/// The length of the abbreviation of a zone that a text starts with: `CEST`, `GMT+3`, `-03`.
+fn zone_name(text: &str) -> Option<usize> {
+    let signed = |text: &str| -> Option<usize> {
+        let digits = text.strip_prefix(['+', '-'])?;
+        let len = digits.bytes().take_while(u8::is_ascii_digit).count();
+        (digits[..len].parse::<u8>().ok()? <= 23).then_some(1 + len)
+    };
+    if text.starts_with("UTC") {
+        return Some(3);
+    }
+    if text.starts_with("ChST") || text.starts_with("MeST") {
+        return Some(4);
+    }
+    if let Some(after) = text.strip_prefix("GMT") {
+        return Some(3 + signed(after).unwrap_or(0));
+    }
+    if text.starts_with(['+', '-']) {
+        return signed(text);
+    }
+    match text.bytes().take(6).take_while(u8::is_ascii_uppercase).count() {
+        3 => Some(3),
+        4 if text.as_bytes()[3] == b'T' || text.starts_with("WITA") => Some(4),
+        5 if text.as_bytes()[4] == b'T' => Some(5),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

@@ -85,7 +85,10 @@ impl<'a> Access<'a> {
 
     async fn ask(&self, url: &Url, accept: Option<&'static str>, limit: usize) -> Result<Answer, SourceError> {
         let authorization = self.authorization.clone().map(|value| (&self.base, value));
-        self.client.get(&Get { url, accept, authorization, limit }).await
+        let answer = self.client.get(&Get { url, accept, authorization, limit }).await?;
+        // A token may be anybody's.
+        let with_credentials = answer.with_credentials && self.credentials.is_some();
+        Ok(Answer { with_credentials, ..answer })
     }
 
     /// A token of the service that the registry names, with the credentials if there are any.

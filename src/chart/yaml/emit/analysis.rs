@@ -1,5 +1,7 @@
 //! Which styles a scalar's characters allow, as libyaml decides it.
 
+use super::Dialect;
+
 /// What the characters of a scalar allow.
 #[derive(Default)]
 pub(super) struct Analysis {
@@ -27,12 +29,12 @@ fn is_blank(c: char) -> bool {
     c == ' ' || c == '\t'
 }
 
-pub(super) fn analyze(text: &str) -> Analysis {
+pub(super) fn analyze(text: &str, dialect: Dialect) -> Analysis {
     if text.is_empty() {
         return Analysis { plain_allowed: true, single_quoted_allowed: true, ..Analysis::default() };
     }
     let mut indicators = text.starts_with("---") || text.starts_with("...");
-    let (mut line_breaks, mut special) = (false, false);
+    let (mut line_breaks, mut special, mut tabs) = (false, false, false);
     let (mut leading, mut trailing_space, mut trailing_break) = (false, false, false);
     let (mut break_space, mut space_break) = (false, false);
     let (mut previous_space, mut previous_break, mut after_blank) = (false, false, true);
@@ -51,7 +53,10 @@ pub(super) fn analyze(text: &str) -> Analysis {
             '#' => after_blank,
             _ => false,
         };
-        special |= !is_printable(c);
+        match c {
+            '\t' if dialect == Dialect::V3 => tabs = true,
+            c => special |= !is_printable(c),
+        }
         if c == ' ' {
             leading |= index == 0;
             trailing_space |= next.is_none();
@@ -76,9 +81,10 @@ pub(super) fn analyze(text: &str) -> Analysis {
             || trailing_break
             || break_space
             || broken
+            || tabs
             || line_breaks
             || indicators),
-        single_quoted_allowed: !(break_space || broken),
+        single_quoted_allowed: !(break_space || broken || tabs),
         literal_allowed: !(trailing_space || broken),
     }
 }
