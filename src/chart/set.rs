@@ -374,7 +374,7 @@ mod tests {
             check(line, Reading::Typed, Ok(expected));
         }
         check("a=1,b={x,2}", Reading::Text, Ok(json!({"a": "1", "b": ["x", "2"]})));
-        check("a={\"b\":1}, c.d=[1,\"x\"]", Reading::Json, Ok(json!({"a": {"b": 1.0}, "c": {"d": [1.0, "x"]}})));
+        check("a={\"b\":1},c.d=[1,\"x\"]", Reading::Json, Ok(json!({"a": {"b": 1.0}, "c": {"d": [1.0, "x"]}})));
         check("a={1,b=2", Reading::Literal, Ok(json!({"a": "{1,b=2"})));
         let mut read = |path: &str| Ok(format!("in {path}"));
         check("a=x,b={y}", Reading::File(&mut read), Ok(json!({"a": "in x", "b": ["in y"]})));

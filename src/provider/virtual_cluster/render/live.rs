@@ -45,7 +45,7 @@ pub(super) async fn render(
     host: &Host,
     place: &Place,
     chart: Chart,
-    values: Json,
+    values: UserValues,
 ) -> Option<Rendered> {
     let identity = host.identity().await.map_err(|error| diags.add_error(error.explain())).ok()?;
     let api_versions = host.api_versions().await.map_err(|error| diags.add_error(error.explain())).ok()?;
