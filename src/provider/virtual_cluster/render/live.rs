@@ -51,8 +51,6 @@ pub(super) async fn render(
     let api_versions = host.api_versions().await.map_err(|error| diags.add_error(error.explain())).ok()?;
     let api_versions: Vec<String> = api_versions.iter().cloned().collect();
     let kube_version = KubeVersion::parse(&identity.version)?;
-    let values = UserValues::try_from(values);
-    let values = values.map_err(|error| super::chart_error(diags, "The chart cannot be rendered.", &error)).ok()?;
     let cluster = Arc::new(LiveHost { host: host.clone(), runtime: Handle::current() });
     let Place { name, namespace, .. } = place;
     let (name, namespace) = (name.clone(), namespace.clone());
