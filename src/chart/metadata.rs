@@ -7,9 +7,9 @@ use serde_json::{Map as JsonMap, Value as Json};
 
 use super::functions::semver::Version;
 use super::json::kind;
-use super::{number, print};
 use super::template::quote::{is_printable, quote};
 use super::value::{Element, Field, List, Map, MapType, Struct, Value};
+use super::{number, print};
 
 /// A chart's own description.
 #[derive(Debug, Clone, Default)]
