@@ -8,11 +8,11 @@ FUZZ_TARGETS ?= template archive values
 FUZZ_SECONDS ?= 600
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test test-unit fuzz lint docs tools bench-startup rig-up rig-down
+.PHONY: help quickstart test test-unit test-charts fuzz lint docs tools bench-render bench-startup rig-up rig-down
 
 help: ## List these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r target text; do \
-		printf 'make %-12s %s\n' "$$target" "$$text"; done
+		printf 'make %-13s %s\n' "$$target" "$$text"; done
 
 quickstart: ## Two virtual clusters on host clusters of its own: create, use, pause, drift, destroy
 	@quickstart/run
@@ -23,6 +23,13 @@ test: tools ## Every test, against real API servers and real Terraform
 
 test-unit: ## The tests that start no process: seconds
 	cargo test --quiet --lib --test layers --test docs
+
+test-charts: ## NESTED_CHARTS=DIRECTORY: charts of others, every case of their own suites, beside Helm
+	@test -n "$(NESTED_CHARTS)" || { echo "NESTED_CHARTS names no directory of charts." >&2; \
+		echo "Put one there for each version, with helm pull vcluster --repo https://charts.loft.sh --version 0.34.7," >&2; \
+		echo "or the directory chart of a checkout of github.com/loft-sh/vcluster, which has the test suites, too." >&2; \
+		exit 2; }
+	NESTED_CHARTS="$(NESTED_CHARTS)" cargo test --quiet --test chart_official -- --nocapture
 
 fuzz: ## Feed the chart engine what nobody wrote: FUZZ_SECONDS for each of FUZZ_TARGETS
 	@for target in $(FUZZ_TARGETS); do fuzz/run $$target $(FUZZ_SECONDS) || exit 1; done
@@ -38,7 +45,10 @@ docs: ## Write the reference pages in docs/ from the schema and the examples
 tools: ## Build what tests and rig need and the machine lacks (once, about 10 minutes from nothing)
 	@cargo build --quiet --package rig
 	@cargo run --quiet --package rig -- build
-	@for tool in terraform tofu kubectl helm; do cargo run --quiet --package rig -- tool $$tool; done
+	@for tool in terraform tofu kubectl helm registry; do cargo run --quiet --package rig -- tool $$tool; done
+
+bench-render: ## CHART=PATH: time and memory of rendering a chart, beside helm template
+	cargo bench --bench render -- $(CHART)
 
 bench-startup: ## Time and memory to the handshake and the schema, beside a Go provider
 	cargo bench --bench startup

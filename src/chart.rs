@@ -16,10 +16,16 @@ mod limits;
 mod manifest;
 mod metadata;
 mod number;
+mod output;
 mod print;
 mod render;
 mod schema;
+mod set;
+// Fuzzing compiles this layer alone, without what a network takes.
+#[cfg(not(fuzzing))]
+pub mod source;
 mod template;
+mod user_values;
 mod value;
 mod values;
 mod yaml;
@@ -35,13 +41,16 @@ pub use error::ChartError;
 pub use functions::Cluster;
 pub use manifest::{Document, Hook};
 pub use metadata::Metadata;
+pub use output::Selection;
 pub use render::{Crd, Release, Rendered};
+pub use user_values::UserValues;
 
 use files::Files;
 use functions::semver::{Constraints, Version};
 use limits::{Allowance, Loading, MAX_CHARTS, MAX_YAML_NODES};
 use schema::Schema;
 use template::{ParseError, Tree};
+use values::as_floats;
 
 /// Subcharts within subcharts.
 const MAX_NESTING: usize = 10;
@@ -50,6 +59,7 @@ const MAX_NESTING: usize = 10;
 #[derive(Debug)]
 pub struct Chart {
     metadata: Metadata,
+    /// Its `values.yaml`; every number is a float.
     values: Map<String, Value>,
     /// A schema that does not compile fails when values are checked, as in Helm.
     schema: Option<Result<Schema, String>>,
@@ -113,9 +123,12 @@ impl Chart {
         &self.metadata
     }
 
-    /// The chart's `values.yaml`. Whole numbers are integers here; templates see every number as a float.
-    pub fn default_values(&self) -> &Map<String, Value> {
-        &self.values
+    /// The chart with values unchecked: neither its own schema nor those of its subcharts count.
+    #[must_use]
+    pub fn without_schemas(mut self) -> Self {
+        self.schema = None;
+        self.dependencies = self.dependencies.into_iter().map(Self::without_schemas).collect();
+        self
     }
 
     /// Renders the chart for a release, as `helm template` does.
@@ -168,6 +181,7 @@ impl Chart {
         let values =
             text("values.yaml")?.map(|text| values_within(text, &loading.yaml_nodes)).unwrap_or(Ok(Map::new()));
         let values = values.map_err(|error| wrong("values.yaml", error.to_string()))?;
+        let values = values.into_iter().map(|(key, value)| (key, as_floats(value))).collect();
         let path = if parent.is_empty() { metadata.name.clone() } else { format!("{parent}/charts/{}", metadata.name) };
         let templates = files.iter().filter(|(name, _)| name.starts_with("templates/"));
         let templates = templates.map(|(name, data)| TemplateFile::new(&path, name, data, &loading.template_nodes));
@@ -191,7 +205,11 @@ impl Chart {
             true => Ok(()),
             false => Err(ChartError::Load {
                 file: "Chart.yaml".to_owned(),
-                reason: format!("found in Chart.yaml, but missing in charts/ directory: {}", missing.join(", ")),
+                reason: format!(
+                    "An error occurred while checking for chart dependencies. You may need to run `helm dependency \
+                     build` to fetch missing dependencies: found in Chart.yaml, but missing in charts/ directory: {}",
+                    missing.join(", ")
+                ),
             }),
         }
     }

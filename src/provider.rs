@@ -3,6 +3,7 @@
 //! Every file here is one thing of Terraform's: it decides with `domain`, and has `chart` and `host` do the work.
 
 pub mod attribute;
+mod chart_source;
 pub mod configuration;
 pub mod diagnostics;
 pub mod duration;
@@ -12,6 +13,7 @@ use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 
+use crate::chart::source::Charts;
 use crate::host::Host;
 use crate::host::connection::Environment;
 use crate::terraform::schema::Schema;
@@ -36,6 +38,7 @@ impl Nested {
 #[derive(Default)]
 pub struct Configured {
     host_clusters: OnceLock<HostClusters>,
+    charts: Charts,
 }
 
 impl Configured {
@@ -57,6 +60,11 @@ impl Configured {
                 None
             }
         }
+    }
+
+    /// Where charts come from.
+    pub fn charts(&self) -> &Charts {
+        &self.charts
     }
 
     /// Whether the provider block may have a host cluster of that name.

@@ -8,8 +8,7 @@ use std::time::{Duration, Instant};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use serde_json::json;
-use terraform_provider_nested::chart::{Archive, Chart, ChartError, KubeVersion, Release};
+use terraform_provider_nested::chart::{Archive, Chart, ChartError, KubeVersion, Release, UserValues};
 
 /// What a process may map: the program, the stack of a render (of which it uses little) and about 700 MiB.
 const MEMORY_KIB: u32 = 1 << 20;
@@ -65,7 +64,7 @@ fn render_archive(archive: &Archive) -> Result<String, ChartError> {
         is_install: true,
         kube_version: &KubeVersion::parse("1.35.0").expect("a version"),
         api_versions: &[],
-        values: &json!({}),
+        values: &UserValues::default(),
     };
     chart.render(&release).map(|rendered| rendered.to_text())
 }

@@ -6,7 +6,7 @@ use std::io::Write as _;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use super::chart::{Archive, Chart, ChartError, KubeVersion, Release, parse_values};
+use super::chart::{Archive, Chart, ChartError, KubeVersion, Release, UserValues, parse_values};
 
 const GZIP_MAGIC: &[u8] = b"\x1f\x8b";
 const BLOCK: usize = 512;
@@ -52,7 +52,7 @@ fn render(archive: &Archive) {
         is_install: true,
         kube_version: &kube_version,
         api_versions: &["v1".to_owned()],
-        values: &serde_json::Value::Null,
+        values: &UserValues::default(),
     };
     match chart.render(&release) {
         Ok(rendered) => drop(rendered.to_text()),

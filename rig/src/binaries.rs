@@ -116,6 +116,15 @@ pub(crate) const HELM: Program = Program {
     build_time: "about 2 minutes",
 };
 
+pub(crate) const REGISTRY: Program = Program {
+    name: "registry",
+    module: "registry",
+    version: "3.1.2",
+    package: "github.com/distribution/distribution/v3/cmd/registry",
+    stamps: &[],
+    build_time: "about 2 minutes",
+};
+
 /// What hosts are made of.
 #[derive(Clone, Debug)]
 pub(crate) struct HostBinaries {

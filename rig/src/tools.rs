@@ -54,6 +54,14 @@ pub fn helm() -> Result<PathBuf, BinaryError> {
     binaries::find(binaries::HELM)
 }
 
+/// The OCI registry of the distribution project in the pinned version, built: where our downloads are tried.
+///
+/// # Errors
+/// When it has to be built and cannot.
+pub fn registry() -> Result<PathBuf, BinaryError> {
+    binaries::find(binaries::REGISTRY)
+}
+
 /// The directory of the rig's own chart, which keeps vCluster's contract.
 #[must_use]
 pub fn chart() -> PathBuf {

@@ -18,7 +18,7 @@ use super::limits::Allowance;
 use ignore::Rules;
 
 /// The largest archive that is read, in bytes.
-const MAX_ARCHIVE: u64 = 20 << 20;
+pub(super) const MAX_ARCHIVE: u64 = 20 << 20;
 /// The largest single file, in bytes: Helm's limit.
 const MAX_FILE: u64 = 5 << 20;
 /// All files together, in bytes: Helm's limit.

@@ -115,16 +115,18 @@ static SEPARATOR: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"(?:\A|
 
 /// The documents of one rendered file, in its order. Hooks for events that do not exist are left out, as in Helm.
 pub(super) fn split(template: &str, rendered: &str, nodes: &Allowance) -> Result<Vec<Document>, ChartError> {
-    let rendered = rendered.trim();
+    let documents = texts(rendered).into_iter().filter_map(|text| document(template, text, nodes).transpose());
+    documents.collect()
+}
+
+/// The texts between the separators of a YAML stream.
+pub(super) fn texts(stream: &str) -> Vec<&str> {
+    let stream = stream.trim();
     let parts: Vec<&str> = match &*SEPARATOR {
-        Some(separator) => separator.split(rendered).collect(),
-        None => vec![rendered],
+        Some(separator) => separator.split(stream).collect(),
+        None => vec![stream],
     };
-    let mut documents = Vec::new();
-    for part in parts.into_iter().filter(|part| !part.is_empty()) {
-        documents.extend(document(template, part.trim(), nodes)?);
-    }
-    Ok(documents)
+    parts.into_iter().filter(|part| !part.is_empty()).map(str::trim).collect()
 }
 
 fn document(template: &str, text: &str, nodes: &Allowance) -> Result<Option<Document>, ChartError> {

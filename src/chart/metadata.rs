@@ -7,9 +7,9 @@ use serde_json::{Map as JsonMap, Value as Json};
 
 use super::functions::semver::Version;
 use super::json::kind;
-use super::number;
 use super::template::quote::{is_printable, quote};
 use super::value::{Element, Field, List, Map, MapType, Struct, Value};
+use super::{number, print};
 
 /// A chart's own description.
 #[derive(Debug, Clone, Default)]
@@ -24,13 +24,14 @@ pub struct Metadata {
     pub kube_version: String,
     /// `application`, `library`, or empty.
     pub kind: String,
+    /// Whether its authors advise against using it.
+    pub deprecated: bool,
     pub(super) api_version: String,
     pub(super) dependencies: Vec<Dependency>,
     texts: BTreeMap<&'static str, String>,
     lists: BTreeMap<&'static str, Vec<String>>,
     maintainers: Vec<[String; 3]>,
     annotations: Option<BTreeMap<String, String>>,
-    deprecated: bool,
 }
 
 /// An entry of `dependencies`.
@@ -172,8 +173,7 @@ impl Metadata {
             shown("Type", "type", self.kind.as_str()),
             Field { name: "IsRoot", json: "IsRoot", omit_empty: false, value: is_root.into() },
         ];
-        let type_name = "struct { chart.Metadata; IsRoot bool }";
-        Value::Struct(Rc::new(Struct { type_name, pointer: false, fields }))
+        Value::Struct(Rc::new(Struct { type_name: print::CHART, pointer: false, fields }))
     }
 }
 

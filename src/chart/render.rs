@@ -2,11 +2,8 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
-use std::fmt::Write as _;
 use std::rc::Rc;
 use std::sync::Arc;
-
-use serde_json::{Map as JsonMap, Value as Json};
 
 use super::capabilities::KubeVersion;
 use super::dependencies::{Node, resolve};
@@ -16,7 +13,8 @@ use super::json::replace_invalid;
 use super::limits::{Allowance, Budget, Fault, MAX_TEMPLATE_NODES, MAX_YAML_NODES};
 use super::manifest::{self, Document};
 use super::template::{Env, Namespace, ParseError, Tree, execute, parse, without_no_value};
-use super::value::{Map, MapType, Value, map_from_json};
+use super::user_values::UserValues;
+use super::value::{Map, MapType, Value, map_from_values};
 use super::values::{Nulls, coalesce};
 use super::{Chart, TemplateFile, schema};
 
@@ -35,8 +33,8 @@ pub struct Release<'a> {
     pub kube_version: &'a KubeVersion,
     /// `.Capabilities.APIVersions`: groups with versions (`apps/v1`), and with kinds (`apps/v1/Deployment`).
     pub api_versions: &'a [String],
-    /// The user's values, an object; null deletes a default.
-    pub values: &'a Json,
+    /// The user's values.
+    pub values: &'a UserValues,
 }
 
 /// A rendered chart.
@@ -72,22 +70,6 @@ impl Crd {
     }
 }
 
-impl Rendered {
-    /// What `helm template` prints: documents, then hooks, without CRDs.
-    pub fn to_text(&self) -> String {
-        let mut out = String::new();
-        for Document { template, text, .. } in &self.documents {
-            // Writing to a String cannot fail.
-            let _ = write!(out, "---\n# Source: {template}\n{text}\n");
-        }
-        let mut out = format!("{}\n", out.trim());
-        for Document { template, text, .. } in &self.hooks {
-            let _ = write!(out, "---\n# Source: {template}\n{text}\n");
-        }
-        out
-    }
-}
-
 /// The stack of a render. Pages that are not used are never touched.
 const STACK: usize = 256 << 20;
 
@@ -107,13 +89,8 @@ pub(super) fn render(
 
 fn run(chart: &Chart, release: &Release<'_>, cluster: Option<Arc<dyn Cluster>>) -> Result<Rendered, ChartError> {
     let values_error = |reason: String| ChartError::Values { reason };
-    let given = match release.values {
-        Json::Null => JsonMap::new(),
-        Json::Object(values) => values.clone(),
-        _ => return Err(values_error("the values are not a map".to_owned())),
-    };
-    let node = resolve(chart, &given).map_err(values_error)?;
-    let mut values = given;
+    let node = resolve(chart, release.values.values()).map_err(values_error)?;
+    let mut values = release.values.values().clone();
     coalesce(&node, &mut values, Nulls::Delete).map_err(values_error)?;
     schema::validate(&node, &values).map_err(values_error)?;
     chart.check_kube_version(release.kube_version)?;
@@ -123,7 +100,7 @@ fn run(chart: &Chart, release: &Release<'_>, cluster: Option<Arc<dyn Cluster>>) 
     let mut files = Vec::new();
     let root =
         Scope { release: release_map(release), capabilities: release.kube_version.to_value(release.api_versions) };
-    root.chart(&env, &node, "", Value::Map(map_from_json(&values).seen_as(MapType::Values)), &mut files);
+    root.chart(&env, &node, "", Value::Map(map_from_values(&values).seen_as(MapType::Values)), &mut files);
     let rendered = execute_all(&env, files)?;
     assemble(&node, rendered)
 }

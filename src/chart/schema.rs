@@ -10,6 +10,7 @@ use boon::{Compiler, SchemaIndex, Schemas, UrlLoader};
 use serde_json::{Map, Value};
 
 use super::dependencies::Node;
+use super::values::as_written;
 
 /// A chart's schema.
 pub(super) struct Schema {
@@ -47,7 +48,7 @@ impl Schema {
     }
 
     fn validate(&self, values: &Map<String, Value>) -> Result<(), String> {
-        let values = Value::Object(values.clone());
+        let values: Value = values.iter().map(|(key, value)| (key.clone(), as_written(value))).collect();
         cost::check(&self.json, &values)?;
         self.schemas.validate(&values, self.index).map_err(|error| message::describe(&error))
     }

@@ -104,9 +104,6 @@ impl Resource for VirtualCluster {
         let private =
             VirtualClusterPrivate { mapping: MappingVersion::NEWEST.number(), ..VirtualClusterPrivate::default() };
         render::check_values(diags, &plan, &private);
-        if let Some(source) = plan.chart.as_ref_option().and_then(|chart| chart.source.as_ref_option()) {
-            render::check_source(diags, source);
-        }
         if let Some(key) = plan.host_cluster.as_ref_option() {
             let host = self.configured.host_cluster(diags, key)?;
             if matches!(host, HostCluster::Unknown) && deferral_allowed() {
@@ -158,11 +155,11 @@ impl Resource for VirtualCluster {
         diags: &mut Diagnostics,
         prior: VirtualClusterModel,
         planned: VirtualClusterModel,
-        _config: VirtualClusterModel,
+        config: VirtualClusterModel,
         private: VirtualClusterPrivate,
         _meta: (),
     ) -> Option<(VirtualClusterModel, VirtualClusterPrivate)> {
-        Apply::new(&self.configured, diags).update(prior, planned, private).await
+        Apply::new(&self.configured, diags).update(prior, planned, &config, private).await
     }
 
     async fn destroy<'a>(

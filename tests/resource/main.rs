@@ -3,8 +3,15 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+#[path = "../chart_source/helm.rs"]
+#[allow(dead_code, reason = "tests/chart_source uses the rest")]
+mod helm;
+#[path = "../chart_source/server.rs"]
+#[allow(dead_code, reason = "tests/chart_source uses the rest")]
+mod server;
 mod support;
 
+mod chart_sources;
 mod charts;
 mod drift;
 mod hosts;

@@ -3,13 +3,14 @@ resource "nested_virtual_cluster" "team_a" {
   name             = "team-a"
   host_cluster     = "eu-1"
   vcluster_version = "0.34.7"
-
-  chart = {
-    source = "${path.module}/vcluster-0.34.7.tgz"
-  }
 }
 
-# A larger one that is paused while nobody needs it.
+# A larger one that is paused while nobody needs it. Its chart comes from a registry of one's own.
+variable "registry_password" {
+  type      = string
+  ephemeral = true
+}
+
 resource "nested_virtual_cluster" "team_b" {
   name             = "team-b"
   host_cluster     = "eu-1"
@@ -17,7 +18,9 @@ resource "nested_virtual_cluster" "team_b" {
   paused           = true
 
   chart = {
-    source = "${path.module}/vcluster-0.34.7.tgz"
+    source   = "oci://registry.example.com/charts"
+    username = "reader"
+    password = var.registry_password
   }
 
   resources = {

@@ -102,7 +102,7 @@ impl Version {
         }
     }
 
-    pub(super) fn number(&self, name: &str) -> u64 {
+    pub(in crate::chart) fn number(&self, name: &str) -> u64 {
         match name {
             "Major" => self.major,
             "Minor" => self.minor,
@@ -110,7 +110,7 @@ impl Version {
         }
     }
 
-    pub(super) fn part(&self, name: &str) -> String {
+    pub(in crate::chart) fn part(&self, name: &str) -> String {
         match name {
             "Prerelease" => self.pre.clone(),
             "Metadata" => self.metadata.clone(),

@@ -29,8 +29,11 @@ impl<'a> State<'a> {
         if name == "and" || name == "or" {
             return self.and_or(dot, name, args, last);
         }
+        let nothing_piped = last.as_ref().is_some_and(Value::is_nil);
         let values = self.arguments(dot, name, function.signature, args, last)?;
         let result = self.env.context.counted(&values, || match name {
+            // Go asks nothing for its type.
+            "len" if nothing_piped => Err("reflect: call of reflect.Value.Type on zero Value".into()),
             "include" => self.include(&values),
             "tpl" => self.tpl(&values),
             "call" => (function.call)(&self.env.context, &values).map_err(|fault| not_a_function(args, &values, fault)),
@@ -167,7 +170,11 @@ impl<'a> State<'a> {
             _ => false,
         };
         if fits {
-            return Ok(seen.value);
+            return Ok(match (param, seen.value) {
+                // Go converts what is assignable.
+                (Param::Map, Value::Map(map)) => Value::Map(map.seen_as(MapType::Any)),
+                (_, value) => value,
+            });
         }
         let got = if seen.value.is_nil() { seen.type_name() } else { seen.value.type_name() };
         Err(self.fault(format!("wrong type for value; expected {expected}; got {got}")))

@@ -30,7 +30,8 @@ pub(in crate::chart) fn parse(text: &str) -> Result<Value, YamlError> {
 /// As [`parse`], taking the document's values from an allowance.
 pub(in crate::chart) fn parse_within(text: &str, allowance: &Allowance) -> Result<Value, YamlError> {
     let failed = |reason: String| YamlError(format!("error converting YAML to JSON: {reason}"));
-    // libyaml-safer 0.3 panics on some broken input, such as tags with escapes that are no characters.
+    // libyaml-safer 0.3 panics where a comma follows a tag at once, as in `[!a,]`, and at tags with escapes that are no
+    // characters.
     let max_nodes = allowance.left();
     let composed = std::panic::catch_unwind(|| Composer::compose(text, max_nodes));
     let composed = composed.unwrap_or_else(|_| Err("the parser does not support this text".to_owned()));
@@ -48,6 +49,15 @@ fn too_many_values() -> String {
     format!("more than {MAX_YAML_NODES} values are not supported")
 }
 
+/// Whether a block scalar at the end of the text ends with the line break that was added: not where its last line is white
+/// space that is no part of it, unless it keeps all line breaks.
+fn has_added_break(scalar: &str, last_is_text: bool) -> bool {
+    scalar.strip_suffix('\n').is_some_and(|rest| {
+        let last = rest.rsplit('\n').next().unwrap_or_default();
+        last_is_text || last.trim_matches([' ', '\t']).is_empty()
+    })
+}
+
 enum Node {
     Scalar { text: String, plain: bool, tag: Option<String> },
     Sequence(Vec<usize>),
@@ -60,20 +70,21 @@ struct Composer<'a> {
     nodes: Vec<Node>,
     max_nodes: usize,
     anchors: HashMap<String, usize>,
-    /// Where the text ended before a line break was added to it.
-    unbroken_end: Option<usize>,
+    /// Where the text ended before a line break was added to it, and whether its last line has more than white space.
+    unbroken_end: Option<(usize, bool)>,
 }
 
 impl Composer<'_> {
     fn compose(text: &str, max_nodes: usize) -> Result<(Vec<Node>, Option<usize>), String> {
         // libyaml-safer 0.3 panics on a block scalar that ends with the text. It gets a line break to end with, and
         // the scalar loses it again.
-        let unbroken = text.rsplit('\n').next().is_some_and(|line| !line.trim().is_empty());
+        let unbroken = !text.is_empty() && !text.ends_with('\n');
         let broken = if unbroken { format!("{text}\n") } else { String::new() };
         let mut bytes = if unbroken { broken.as_bytes() } else { text.as_bytes() };
         let mut parser = Parser::new();
         parser.set_input_string(&mut bytes);
-        let unbroken_end = unbroken.then_some(text.len());
+        let last_is_text = text.rsplit('\n').next().is_some_and(|line| !line.trim().is_empty());
+        let unbroken_end = unbroken.then_some((text.len(), last_is_text));
         let mut composer = Composer { parser, nodes: Vec::new(), max_nodes, anchors: HashMap::new(), unbroken_end };
         composer.next()?;
         let root = match composer.next()? {
@@ -91,11 +102,10 @@ impl Composer<'_> {
     fn next(&mut self) -> Result<EventData, String> {
         let unbroken_end = self.unbroken_end;
         let without_added_break = |event: Event| {
-            let at_end = unbroken_end.is_some_and(|end| event.end_mark.index >= end as u64);
             let mut data = event.data;
             if let EventData::Scalar { value, style: ScalarStyle::Literal | ScalarStyle::Folded, .. } = &mut data
-                && at_end
-                && value.ends_with('\n')
+                && unbroken_end.is_some_and(|(end, _)| event.end_mark.index >= end as u64)
+                && unbroken_end.is_some_and(|(_, last_is_text)| has_added_break(value, last_is_text))
             {
                 value.pop();
             }

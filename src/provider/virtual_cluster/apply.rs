@@ -20,7 +20,7 @@ use crate::provider::configuration::HostCluster;
 use crate::provider::virtual_cluster::explain::Explain;
 use crate::provider::virtual_cluster::model::{TimeoutsModel, VirtualClusterModel, VirtualClusterPrivate};
 use crate::provider::virtual_cluster::read::{check_host, set_access};
-use crate::provider::virtual_cluster::render::{self, Prepared, exposure, selector};
+use crate::provider::virtual_cluster::render::{self, ChartAccess, Prepared, exposure, selector};
 use crate::provider::virtual_cluster::spec::{DRIFTED, Place, Spec};
 use crate::provider::{Configured, duration};
 use crate::terraform::value::Value;
@@ -58,7 +58,8 @@ impl<'a> Apply<'a> {
         let place = name_it(&mut planned)?;
         let host = self.host(&place, &private).await?;
         private.host_uid = self.explain(host.identity().await).ok()?.uid.clone();
-        let prepared = render::from_source(self.diags, &host, &place, &planned, &private).await?;
+        let access = ChartAccess::of(self.configured.charts(), config);
+        let prepared = render::from_source(self.diags, &access, &host, &place, &planned, &private).await?;
         if let Value::Value(chart) = &mut planned.chart {
             chart.digest = Value::Value(prepared.spec.chart_digest.clone());
         }
@@ -94,16 +95,21 @@ impl<'a> Apply<'a> {
         mut self,
         prior: VirtualClusterModel,
         planned: VirtualClusterModel,
+        config: &VirtualClusterModel,
         mut private: VirtualClusterPrivate,
     ) -> Option<Applied> {
         self.start_clock(&planned, |timeouts| &timeouts.update);
         let place = Place::of(&planned)?;
         if planned.revision.as_ref_option().is_some() && planned.paused == prior.paused {
-            // Only what Terraform itself keeps has changed, such as `timeouts`.
+            // Only what Terraform itself keeps has changed, such as `timeouts`, or where the chart came from.
+            if planned.chart != prior.chart {
+                self.record_source(&place, &planned, &private).await.ok()?;
+            }
             return Some((planned, private));
         }
         let host = self.host(&place, &private).await?;
-        let prepared = render::from_archive(self.diags, &host, &place, &planned, &private).await?;
+        let access = ChartAccess::of(self.configured.charts(), config);
+        let prepared = render::from_archive(self.diags, &access, &host, &place, &planned, &private).await?;
         let claim = self.claim(&host, &place, &private, &prepared.spec).await.ok()?;
         let done = self.converge(&host, &claim, &prepared, wants_to_wait(&planned)).await;
         let record = claim.record();
@@ -152,6 +158,25 @@ impl<'a> Apply<'a> {
         self.explain(claim.update(|record| record.phase = Phase::Creating).await)?;
         self.explain(namespace::ensure(host, claim, &prepared.labels, self.time_left(), &self.stop).await)?;
         self.converge(host, claim, prepared, wants_to_wait(planned)).await
+    }
+
+    /// Has the record say where the chart comes from, for imports. Nothing else on the host changes.
+    async fn record_source(
+        &mut self,
+        place: &Place,
+        planned: &VirtualClusterModel,
+        private: &VirtualClusterPrivate,
+    ) -> Result<(), Failed> {
+        let host = self.host(place, private).await.ok_or(Failed)?;
+        let spec = Spec::of(planned, private).ok_or(Failed)?;
+        let claim = self.claim(&host, place, private, &spec).await?;
+        let update = claim.update(|record| {
+            if let Some(recorded) = record.spec.as_object_mut() {
+                recorded.insert("chart_source".to_owned(), spec.chart_source.clone().into());
+                recorded.insert("chart_username".to_owned(), spec.chart_username.clone().into());
+            }
+        });
+        self.explain(update.await)
     }
 
     /// Applies the objects, then pauses or waits. The record says that this is under way until it has succeeded.

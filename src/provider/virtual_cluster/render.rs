@@ -1,20 +1,21 @@
-//! From a spec to the objects on the host: loads the locked chart, maps attributes to chart values, renders, and adds what
+//! From a spec to the objects on the host: gets the locked chart, maps attributes to chart values, renders, and adds what
 //! the chart does not make: the ResourceQuota and LimitRange of the size, labels and annotations.
 
 mod live;
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use serde_json::Value as Json;
 
-use crate::chart::{Archive, Chart, ChartError};
+use crate::chart::source::{Charts, Credentials};
+use crate::chart::{Archive, Chart, ChartError, UserValues};
 use crate::domain::endpoint::{EndpointType, host_name};
 use crate::domain::values::{Layer, MappingVersion, VirtualClusterSpec, chart_values, limits};
 use crate::host::Host;
 use crate::host::access::Exposure;
 use crate::host::chart_archives::ChartArchives;
 use crate::host::pause::paused_form;
+use crate::provider::chart_source::{self, WantedChart};
 use crate::provider::virtual_cluster::explain::Explain;
 use crate::provider::virtual_cluster::model::{VirtualClusterModel, VirtualClusterPrivate};
 use crate::provider::virtual_cluster::spec::{Place, Spec};
@@ -75,25 +76,41 @@ pub fn check_values(diags: &mut Diagnostics, plan: &VirtualClusterModel, private
     }
 }
 
+/// Where charts come from, and what lets us in there.
+pub struct ChartAccess<'a> {
+    charts: &'a Charts,
+    credentials: Option<Credentials>,
+}
+
+impl<'a> ChartAccess<'a> {
+    /// With the credentials of `config`: the password is in no plan.
+    pub fn of(charts: &'a Charts, config: &VirtualClusterModel) -> Self {
+        let credentials = || {
+            let chart = config.chart.as_ref_option()?;
+            let username = chart.username.as_ref_option()?.clone();
+            Some(Credentials { username, password: chart.password.as_ref_option()?.as_str().into() })
+        };
+        Self { charts, credentials: credentials() }
+    }
+}
+
 /// Prepares a new virtual cluster: its chart comes from its source.
 pub async fn from_source(
     diags: &mut Diagnostics,
+    access: &ChartAccess<'_>,
     host: &Host,
     place: &Place,
     planned: &VirtualClusterModel,
     private: &VirtualClusterPrivate,
 ) -> Option<Prepared> {
     let chart = planned.chart.as_ref_option()?;
-    let source = chart.source.as_ref_option()?;
-    let archive = open(diags, source)?;
-    if let Some(expected) = chart.digest.as_ref_option().filter(|expected| **expected != archive.digest()) {
-        diags.fail(
-            AttributePath::new("chart").attribute("digest"),
-            "The chart is not the one that the configuration insists on.",
-            format!("\"{source}\" has digest {}; `chart.digest` is {expected}.", archive.digest()),
-        );
-        return None;
-    }
+    let wanted = WantedChart {
+        source: chart.source.as_ref_option()?,
+        version: planned.vcluster_version.as_ref_option()?,
+        digest: chart.digest.as_ref_option().map(String::as_str),
+        credentials: access.credentials.as_ref(),
+    };
+    let archive = chart_source::get(diags, access.charts, &wanted).await?;
     let mut with_digest = planned.clone();
     if let Value::Value(chart) = &mut with_digest.chart {
         chart.digest = Value::Value(archive.digest().to_owned());
@@ -105,6 +122,7 @@ pub async fn from_source(
 /// source have to be there again, with the very same digest.
 pub async fn from_archive(
     diags: &mut Diagnostics,
+    access: &ChartAccess<'_>,
     host: &Host,
     place: &Place,
     planned: &VirtualClusterModel,
@@ -119,38 +137,11 @@ pub async fn from_archive(
         }
     };
     let Some(bytes) = kept else {
-        return from_source(diags, host, place, planned, private).await;
+        return from_source(diags, access, host, place, planned, private).await;
     };
     let archive = Archive::from_tgz(&bytes);
     let archive = archive.map_err(|error| chart_error(diags, "The kept chart cannot be read.", &error)).ok()?;
     prepare(diags, host, place, planned, private, &archive).await
-}
-
-fn open(diags: &mut Diagnostics, source: &str) -> Option<Archive> {
-    check_source(diags, source)?;
-    Archive::open(Path::new(source))
-        .map_err(|error| {
-            diags.fail(at_source(), format!("The chart \"{source}\" cannot be read."), format!("{error}."))
-        })
-        .ok()
-}
-
-/// Reports a source that no chart can be loaded from. Whether a file is there shows only when it is needed.
-pub fn check_source(diags: &mut Diagnostics, source: &str) -> Option<()> {
-    let Some((scheme, _)) = source.split_once("://") else { return Some(()) };
-    diags.fail(
-        at_source(),
-        "Charts cannot be fetched over the network yet.",
-        format!(
-            "\"{source}\" is of the kind {scheme}. Download the chart once, as with `helm pull vcluster --repo \
-             https://charts.loft.sh --version <version>`, and set `chart.source` to the archive."
-        ),
-    );
-    None
-}
-
-fn at_source() -> AttributePath {
-    AttributePath::new("chart").attribute("source")
 }
 
 async fn prepare(
@@ -165,7 +156,8 @@ async fn prepare(
     let typed = spec.typed(place)?;
     let chart = Chart::parse(archive).map_err(|error| chart_error(diags, "The chart cannot be used.", &error)).ok()?;
     let chart_version = &chart.metadata().version;
-    if *chart_version != spec.vcluster_version {
+    // Helm takes a leading `v` for decoration.
+    if chart_version.strip_prefix('v').unwrap_or(chart_version) != spec.vcluster_version {
         diags.fail(
             AttributePath::new("vcluster_version"),
             "The chart is of another version.",
@@ -181,6 +173,8 @@ async fn prepare(
         None => None,
     };
     let values = mapped(diags, spec.mapping, &typed, layer.as_ref())?;
+    let values = UserValues::try_from(values);
+    let values = values.map_err(|error| chart_error(diags, "The chart cannot be rendered.", &error)).ok()?;
     let rendered = live::render(diags, host, place, chart, values).await?;
     let limits = limits::objects(MappingVersion::from_number(spec.mapping)?, &typed);
     let documents = rendered.documents.into_iter().map(|document| document.object).filter(|object| !object.is_null());

@@ -86,26 +86,36 @@ pub fn schema() -> Schema {
                         "source",
                         defaulted(
                             String,
-                            "Where the vCluster chart comes from: a directory, or a `.tgz` archive. Default \
-                             `https://charts.loft.sh`. It is needed once: the archive is then kept on the host cluster.",
+                            "Where the vCluster chart comes from: a chart repository (`https://…`), an OCI registry (`oci://…`), a \
+                             directory, or a `.tgz` archive (a path or a URL). Default `https://charts.loft.sh`. It is needed \
+                             once: the archive is then kept on the host cluster. `HTTPS_PROXY`, `NO_PROXY`, `SSL_CERT_FILE` \
+                             and `SSL_CERT_DIR` of the environment count; `NESTED_CHART_CACHE` names the directory of the \
+                             cache, by default `~/.cache/terraform-provider-nested/charts`.",
                         ),
                     ),
                     (
                         "digest",
                         defaulted(
                             String,
-                            "`sha256:` digest of the chart. For an archive it is the digest of its bytes, for a directory \
-                             that of a reproducible packing. Locked: found when the virtual cluster is created, it never \
-                             changes afterwards. Set it to insist on one.",
+                            "`sha256:` digest of the chart. For an archive it is the digest of its bytes, wherever it comes \
+                             from; for a directory that of a reproducible packing. Locked: found when the virtual cluster is \
+                             created, it never changes afterwards. Set it to insist on one: then a chart in the cache needs \
+                             no network.",
                         ),
                     ),
-                    ("username", optional(String, "User name for the chart's source.")),
+                    (
+                        "username",
+                        optional(
+                            String,
+                            "User name for a chart repository or a registry. It is sent to the source's own host only.",
+                        ),
+                    ),
                     (
                         "password",
                         sensitive(optional(
                             String,
-                            "Password for the chart's source. Write-only: it is kept in no state and no plan. Needs \
-                             Terraform 1.11 or later, or OpenTofu 1.11 or later.",
+                            "Password or token for `username`. Write-only: it is kept in no state and no plan. Needs Terraform \
+                             1.11 or later, or OpenTofu 1.11 or later.",
                         )),
                     ),
                 ])),

@@ -5,14 +5,15 @@ use std::str::FromStr;
 
 use semver::Version;
 
+use crate::chart::source::Source;
 use crate::domain::distro::Distro;
 use crate::domain::endpoint::{self, EndpointType};
 use crate::domain::metadata;
 use crate::domain::name;
 use crate::domain::quantity::{Bytes, Millicores, QuantityError};
 use crate::domain::size::Size;
-use crate::provider::duration;
 use crate::provider::virtual_cluster::model::{ChartModel, ResourcesModel, StringMap, VirtualClusterModel};
+use crate::provider::{chart_source, duration};
 use crate::terraform::value::Value;
 use crate::terraform::{AttributePath, Diagnostics, Report, write_only_allowed};
 
@@ -136,12 +137,9 @@ impl Check<'_> {
     fn chart(&mut self, chart: Option<&ChartModel>) {
         let Some(chart) = chart else { return };
         let at = |name: &'static str| AttributePath::new("chart").attribute(name);
-        if chart.source.as_ref_option().is_some_and(String::is_empty) {
-            self.fail(
-                at("source"),
-                "The chart's source is empty.",
-                "Leave it out to use the official chart repository.",
-            );
+        let source = chart.source.as_ref_option().map(|source| Source::parse(source));
+        if let Some(Err(error)) = source {
+            self.diags.add_error(chart_source::explain(&error));
         }
         if let Some(digest) = chart.digest.as_ref_option() {
             let hex = digest.strip_prefix("sha256:").unwrap_or_default();
@@ -337,6 +335,20 @@ mod tests {
         check(|config| config.labels = Value::Value(labels), &[("labels[\"app\"]", "rely on it")]);
         let timeouts = TimeoutsModel { create: text("soon"), ..TimeoutsModel::default() };
         check(|config| config.timeouts = Value::Value(timeouts), &[("timeouts.create", "not a duration")]);
+    }
+
+    #[test]
+    fn chart_sources_are_read_before_they_are_needed() {
+        let from = |source: &str| Value::Value(ChartModel { source: text(source), ..ChartModel::default() });
+        for source in ["https://charts.example.com", "oci://example.com/charts", "./chart", "a.tgz"] {
+            check(|config| config.chart = from(source), &[]);
+        }
+        check(|config| config.chart = from(""), &[("chart.source", "it is empty")]);
+        check(|config| config.chart = from("s3://bucket"), &[("chart.source", "expected https://")]);
+        check(
+            |config| config.chart = from("https://me:secret@example.com"),
+            &[("chart.source", "do not belong into a URL")],
+        );
     }
 
     #[test]
