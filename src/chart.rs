@@ -58,8 +58,7 @@ pub struct Chart {
     metadata: Metadata,
     /// Its `values.yaml`; every number is a float.
     values: Map<String, Value>,
-    /// A schema that does not compile fails when values are checked, as in Helm.
-    schema: Option<Result<Schema, String>>,
+    schema: Option<Schema>,
     templates: Vec<TemplateFile>,
     files: Files,
     dependencies: Vec<Chart>,
@@ -176,7 +175,7 @@ impl Chart {
         let templates = templates.map(|(name, data)| TemplateFile::new(&path, name, data)).collect::<Result<_, _>>()?;
         Ok(Self {
             values,
-            schema: files.get("values.schema.json").map(|json| Schema::parse(json)),
+            schema: files.get("values.schema.json").map(Schema::parse),
             templates,
             files: other_files(files, metadata.api_version == "v1"),
             dependencies: subcharts(files, &metadata.name, &path, depth)?,

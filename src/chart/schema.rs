@@ -1,25 +1,35 @@
-//! `values.schema.json`: compiled once per chart with boon, whose author also wrote the validator that Helm uses: both
-//! find the same problems in the same order. Loads nothing from the network or the disk.
+//! `values.schema.json`: what is not plainly right is compiled, once per chart, with boon, whose author also wrote the
+//! validator that Helm uses: both find the same problems in the same order. Loads nothing from the network or the disk.
 
 mod message;
+mod plain;
 
 use std::fmt::Write as _;
+use std::sync::{Arc, OnceLock};
 
 use boon::{Compiler, SchemaIndex, Schemas, UrlLoader};
 use serde_json::{Map, Value};
 
 use super::dependencies::Node;
 use super::values::as_written;
+use plain::Plain;
 
-/// A chart's schema.
+/// A chart's schema. One that does not compile fails when values are checked, as in Helm.
+#[derive(Debug)]
 pub(super) struct Schema {
+    text: Arc<[u8]>,
+    plain: Option<Plain>,
+    compiled: OnceLock<Result<Compiled, String>>,
+}
+
+struct Compiled {
     schemas: Schemas,
     index: SchemaIndex,
 }
 
-impl std::fmt::Debug for Schema {
+impl std::fmt::Debug for Compiled {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.write_str("Schema")
+        out.write_str("Compiled")
     }
 }
 
@@ -34,8 +44,26 @@ impl UrlLoader for NoLoader {
 }
 
 impl Schema {
-    pub(super) fn parse(json: &[u8]) -> Result<Self, String> {
-        let json: Value = serde_json::from_slice(json).map_err(|error| error.to_string())?;
+    pub(super) fn parse(text: &Arc<[u8]>) -> Self {
+        let plain = serde_json::from_slice(text).ok().and_then(|json| Plain::parse(&json));
+        Self { text: text.clone(), plain, compiled: OnceLock::new() }
+    }
+
+    fn validate(&self, values: &Map<String, Value>) -> Result<(), String> {
+        let values = values.iter().map(|(key, value)| (key.clone(), as_written(value))).collect();
+        if self.plain.as_ref().is_some_and(|plain| plain.accepts(&values)) {
+            return Ok(());
+        }
+        let compiled = self.compiled.get_or_init(|| {
+            let json = serde_json::from_slice(&self.text).map_err(|error| error.to_string())?;
+            Compiled::new(json)
+        });
+        compiled.as_ref().map_err(Clone::clone)?.validate(&values)
+    }
+}
+
+impl Compiled {
+    fn new(json: Value) -> Result<Self, String> {
         let mut compiler = Compiler::new();
         compiler.use_loader(Box::new(NoLoader));
         compiler.add_resource(LOCATION, json).map_err(|error| error.to_string())?;
@@ -44,9 +72,8 @@ impl Schema {
         Ok(Self { schemas, index })
     }
 
-    fn validate(&self, values: &Map<String, Value>) -> Result<(), String> {
-        let values = values.iter().map(|(key, value)| (key.clone(), as_written(value))).collect();
-        self.schemas.validate(&values, self.index).map_err(|error| message::describe(&error))
+    fn validate(&self, values: &Value) -> Result<(), String> {
+        self.schemas.validate(values, self.index).map_err(|error| message::describe(&error))
     }
 }
 
@@ -64,11 +91,7 @@ pub(super) fn validate(node: &Node<'_>, values: &Map<String, Value>) -> Result<(
 fn problems(node: &Node<'_>, values: &Map<String, Value>) -> String {
     let mut out = String::new();
     if let Some(schema) = &node.chart.schema {
-        let result = match schema {
-            Ok(schema) => schema.validate(values),
-            Err(reason) => Err(reason.clone()),
-        };
-        if let Err(reason) = result {
+        if let Err(reason) = schema.validate(values) {
             // Writing to a String cannot fail.
             let _ = write!(out, "{}:\n{reason}", node.name);
         }
