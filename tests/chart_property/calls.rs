@@ -79,7 +79,6 @@ const FUNCTIONS: &[(&str, &str)] = &[
     ("join", "sl"),
     ("js", "a*"),
     ("kebabcase", "s"),
-    ("keys", "mm*"),
     ("kindIs", "Ka"),
     ("kindOf", "a"),
     ("last", "l"),
@@ -212,7 +211,6 @@ const FUNCTIONS: &[(&str, &str)] = &[
     ("urlJoin", "m"),
     ("urlParse", "U"),
     ("urlquery", "a*"),
-    ("values", "m"),
     ("without", "la*"),
     ("wrap", "Is"),
     ("wrapWith", "Iss"),
@@ -387,7 +385,6 @@ const OTHERS: &[&str] = &[
     "(int 5)",
     "(semver \"1.2.3\")",
     "(toDate \"2006-01-02\" \"2024-02-29\")",
-    
 ];
 const TIMES: &[&str] = &[
     "(toDate \"2006-01-02\" \"2024-02-29\")",

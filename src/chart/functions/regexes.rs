@@ -9,6 +9,7 @@ use std::rc::Rc;
 use regex::{Captures, Regex};
 
 use super::super::limits::Fault;
+use super::super::template::quote::quote;
 use super::super::value::{Element, List, Value};
 use super::{Context, Row, int, text};
 
@@ -17,15 +18,19 @@ pub(super) const TABLE: &[Row] = &[
         Ok(compile(&args[0]).is_ok_and(|found| text(&args[1]).is_ok_and(|whole| found.regex.is_match(whole))).into())
     }),
     ("mustRegexMatch", "ss", |_, args| Ok(compile(&args[0])?.regex.is_match(text(&args[1])?).into())),
-    ("regexFind", "ss", find),
+    ("regexFind", "ss", |context, args| find(context, args).map_err(|fault| panicked(&args[0], fault))),
     ("mustRegexFind", "ss", find),
-    ("regexFindAll", "ssi", find_all),
+    ("regexFindAll", "ssi", |context, args| find_all(context, args).map_err(|fault| panicked(&args[0], fault))),
     ("mustRegexFindAll", "ssi", find_all),
-    ("regexReplaceAll", "sss", |context, args| replace(context, args, false)),
+    ("regexReplaceAll", "sss", |context, args| {
+        replace(context, args, false).map_err(|fault| panicked(&args[0], fault))
+    }),
     ("mustRegexReplaceAll", "sss", |context, args| replace(context, args, false)),
-    ("regexReplaceAllLiteral", "sss", |context, args| replace(context, args, true)),
+    ("regexReplaceAllLiteral", "sss", |context, args| {
+        replace(context, args, true).map_err(|fault| panicked(&args[0], fault))
+    }),
     ("mustRegexReplaceAllLiteral", "sss", |context, args| replace(context, args, true)),
-    ("regexSplit", "ssi", split),
+    ("regexSplit", "ssi", |context, args| split(context, args).map_err(|fault| panicked(&args[0], fault))),
     ("mustRegexSplit", "ssi", split),
     ("regexQuoteMeta", "s", |_, args| Ok(quote_meta(text(&args[0])?).into())),
 ];
@@ -60,6 +65,18 @@ fn compile(pattern: &Value) -> Result<Rc<Expression>, Fault> {
         compiled.insert(pattern.to_owned(), expression.clone());
     });
     Ok(expression)
+}
+
+/// What `regexp.MustCompile` panics with.
+fn panicked(pattern: &Value, fault: Fault) -> Fault {
+    match pattern {
+        Value::Str(pattern) if fault.0.starts_with("error parsing regexp: ") => {
+            let can_backquote = |c: char| c == '\t' || (!c.is_control() && c != '`' && c != '\u{feff}');
+            let quoted = if pattern.chars().all(can_backquote) { format!("`{pattern}`") } else { quote(pattern) };
+            Fault(format!("regexp: Compile({quoted}): {}", fault.0))
+        }
+        _ => fault,
+    }
 }
 
 /// `regexp.QuoteMeta`, which escapes fewer characters than the crate's.

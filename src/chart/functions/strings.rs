@@ -1,6 +1,5 @@
 //! Text. Positions and lengths are bytes, as in Go.
 
-use super::super::json::replace_invalid;
 use super::super::limits::Fault;
 use super::super::print;
 use super::super::template::quote;
@@ -215,5 +214,5 @@ fn wrap(width: i64, new_line: &str, whole: &str, long_words: bool) -> Result<Val
         }
     }
     out.extend_from_slice(&content[offset..]);
-    Ok(replace_invalid(&out).into())
+    Ok(Value::from_bytes(out))
 }
