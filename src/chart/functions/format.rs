@@ -23,7 +23,7 @@ struct Flags {
 }
 
 /// `fmt.Sprintf`.
-pub(super) fn sprintf(context: &Context, format: &str, args: &[Value]) -> Result<Value, Fault> {
+pub(in crate::chart) fn sprintf(context: &Context, format: &str, args: &[Value]) -> Result<Value, Fault> {
     let mut printer = Printer { context, args, next: 0, reordered: false, out: Vec::new() };
     let mut rest = format;
     while let Some(at) = rest.find('%') {
