@@ -4,9 +4,11 @@ HOSTS ?= 1
 NODES ?= 2
 NODE_CPU ?= 16
 NODE_MEMORY ?= 64Gi
+FUZZ_TARGETS ?= template archive values
+FUZZ_SECONDS ?= 600
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test test-unit test-charts lint docs tools bench-render bench-startup rig-up rig-down
+.PHONY: help quickstart test test-unit test-charts fuzz lint docs tools bench-render bench-startup rig-up rig-down
 
 help: ## List these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r target text; do \
@@ -17,6 +19,7 @@ quickstart: ## Two virtual clusters on host clusters of its own: create, use, pa
 
 test: tools ## Every test, against real API servers and real Terraform
 	cargo test --workspace --no-fail-fast
+	@$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=20
 
 test-unit: ## The tests that start no process: seconds
 	cargo test --quiet --lib --test layers --test docs
@@ -27,6 +30,9 @@ test-charts: ## NESTED_CHARTS=DIRECTORY: charts of others, every case of their o
 		echo "or the directory chart of a checkout of github.com/loft-sh/vcluster, which has the test suites, too." >&2; \
 		exit 2; }
 	NESTED_CHARTS="$(NESTED_CHARTS)" cargo test --quiet --test chart_official -- --nocapture
+
+fuzz: ## Feed the chart engine what nobody wrote: FUZZ_SECONDS for each of FUZZ_TARGETS
+	@for target in $(FUZZ_TARGETS); do fuzz/run $$target $(FUZZ_SECONDS) || exit 1; done
 
 lint: ## Formatting and Clippy, as reviews expect them
 	cargo fmt --all --check

@@ -1,10 +1,16 @@
-//! Random values and random expressions, compared with `helm template`. Runs wherever Helm is at hand;
-//! `NESTED_PROPERTY_CASES` says how many, `NESTED_PROPERTY_SEED` where to start.
+//! Random values, calls of every function and whole templates, compared with `helm template`. Runs wherever Helm is at
+//! hand; `NESTED_PROPERTY_CASES` says how many, `NESTED_PROPERTY_SEED` where to start.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "a test")]
 
+#[path = "chart_property/batch.rs"]
+mod batch;
+#[path = "chart_property/calls.rs"]
+mod calls;
 #[path = "chart_reference/helm.rs"]
 mod helm;
+#[path = "chart_property/templates.rs"]
+mod templates;
 
 use std::path::Path;
 
@@ -141,179 +147,12 @@ fn random_values_print_as_helm_prints_them() {
     });
 }
 
-const FUNCTIONS: &[&str] = &[
-    "abbrev",
-    "abbrevboth",
-    "add",
-    "add1",
-    "addf",
-    "adler32sum",
-    "all",
-    "any",
-    "append",
-    "atoi",
-    "b32dec",
-    "b32enc",
-    "b64dec",
-    "b64enc",
-    "base",
-    "camelcase",
-    "cat",
-    "ceil",
-    "chunk",
-    "clean",
-    "coalesce",
-    "compact",
-    "concat",
-    "contains",
-    "deepCopy",
-    "deepEqual",
-    "default",
-    "dict",
-    "dig",
-    "dir",
-    "div",
-    "duration",
-    "empty",
-    "eq",
-    "ext",
-    "first",
-    "float64",
-    "floor",
-    "fromJson",
-    "fromYaml",
-    "ge",
-    "get",
-    "gt",
-    "has",
-    "hasKey",
-    "hasPrefix",
-    "hasSuffix",
-    "html",
-    "indent",
-    "index",
-    "initial",
-    "initials",
-    "int",
-    "int64",
-    "isAbs",
-    "join",
-    "js",
-    "kebabcase",
-    "kindIs",
-    "kindOf",
-    "last",
-    "le",
-    "len",
-    "list",
-    "lower",
-    "lt",
-    "max",
-    "maxf",
-    "merge",
-    "mergeOverwrite",
-    "min",
-    "minf",
-    "mod",
-    "mul",
-    "mulf",
-    "ne",
-    "nindent",
-    "nospace",
-    "not",
-    "omit",
-    "pick",
-    "plural",
-    "pluck",
-    "prepend",
-    "print",
-    "printf",
-    "println",
-    "quote",
-    "regexFind",
-    "regexFindAll",
-    "regexMatch",
-    "regexQuoteMeta",
-    "regexReplaceAll",
-    "regexReplaceAllLiteral",
-    "regexSplit",
-    "repeat",
-    "replace",
-    "rest",
-    "reverse",
-    "round",
-    "semverCompare",
-    "seq",
-    "sha256sum",
-    "slice",
-    "snakecase",
-    "sortAlpha",
-    "split",
-    "splitList",
-    "splitn",
-    "squote",
-    "sub",
-    "substr",
-    "swapcase",
-    "ternary",
-    "title",
-    "toJson",
-    "toPrettyJson",
-    "toRawJson",
-    "toString",
-    "toStrings",
-    "toYaml",
-    "trim",
-    "trimAll",
-    "trimPrefix",
-    "trimSuffix",
-    "trunc",
-    "typeOf",
-    "uniq",
-    "until",
-    "untilStep",
-];
-
-const CONSTANTS: &[&str] = &[
-    "\"\"",
-    "\"a\"",
-    "\"b c\"",
-    "\"1.2.3\"",
-    "\">=1.2\"",
-    "\"%s-%d\"",
-    "\"[a-c]+\"",
-    "\"x,y,z\"",
-    "\"{\\\"k\\\": 1}\"",
-    "\"Hello World\"",
-    "0",
-    "1",
-    "-3",
-    "7",
-    "2.5",
-    "true",
-    "false",
-    "nil",
-    ".Values.list",
-    ".Values.map",
-    ".Values.text",
-    ".Values.number",
-    ".Values.nothing",
-    ".Values.missing",
-];
-
-fn expression(rng: &mut StdRng, depth: u32) -> String {
-    if depth > 2 || rng.random_range(0..3) == 0 {
-        return (*CONSTANTS.choose(rng).expect("a constant")).to_owned();
-    }
-    let function = FUNCTIONS.choose(rng).expect("a function");
-    let args = (0..rng.random_range(1..4)).map(|_| expression(rng, depth + 1)).collect::<Vec<_>>();
-    format!("({function} {})", args.join(" "))
+#[test]
+fn random_calls_give_what_helm_gives() {
+    batch::compare(200, calls::template);
 }
 
 #[test]
-fn random_expressions_give_what_helm_gives() {
-    compare(40, |rng| {
-        let values = json!({"list": ["b", "a", 1, null], "map": {"k": 1, "a": {"b": true}}, "text": "some text", "number": 3, "nothing": null});
-        (format!("out: {{{{ {} | toString | b64enc }}}}\n", expression(rng, 0)), values)
-    });
+fn random_templates_give_what_helm_gives() {
+    batch::compare(200, templates::template);
 }

@@ -46,6 +46,19 @@ impl Context {
         self.maps.borrow_mut().push(map.clone());
         Value::Map(map)
     }
+
+    /// Calls a function and counts what every one of them costs: the texts that it reads and the one that it makes.
+    /// What multiplies beyond that, each function counts before it does it.
+    pub(super) fn counted(&self, args: &[Value], call: impl FnOnce() -> Result<Value, Fault>) -> Result<Value, Fault> {
+        let read = args.iter().filter_map(Value::bytes).map(<[u8]>::len).sum::<usize>();
+        self.budget.steps(args.len())?;
+        self.budget.read(read)?;
+        let result = call()?;
+        let made = result.bytes().map_or(0, <[u8]>::len);
+        self.budget.read(made)?;
+        self.budget.text(made)?;
+        Ok(result)
+    }
 }
 
 impl Drop for Context {
@@ -223,5 +236,62 @@ fn map(value: &Value) -> Option<&Map> {
     match value {
         Value::Map(map) => Some(map),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    use super::FUNCTIONS;
+
+    /// Go's builtins, Sprig 3.3's `TxtFuncMap` without `env` and `expandenv`, and what Helm 3.22 adds.
+    const HELM: &str = "
+        abbrev abbrevboth add add1 add1f addf adler32sum ago all and any append atoi b32dec b32enc b64dec
+        b64enc base bcrypt biggest buildCustomCert call camelcase cat ceil chunk clean coalesce compact
+        concat contains date dateInZone dateModify date_in_zone date_modify decryptAES deepCopy deepEqual
+        default derivePassword dict dig dir div divf duration durationRound empty encryptAES eq ext fail
+        first float64 floor fromJson fromJsonArray fromToml fromYaml fromYamlArray ge genCA genCAWithKey
+        genPrivateKey genSelfSignedCert genSelfSignedCertWithKey genSignedCert genSignedCertWithKey get
+        getHostByName gt has hasKey hasPrefix hasSuffix hello html htmlDate htmlDateInZone htpasswd include
+        indent index initial initials int int64 isAbs join js kebabcase keys kindIs kindOf last le len list
+        lookup lower lt max maxf merge mergeOverwrite min minf mod mul mulf mustAppend mustChunk mustCompact
+        mustDateModify mustDeepCopy mustFirst mustFromJson mustHas mustInitial mustLast mustMerge
+        mustMergeOverwrite mustPrepend mustPush mustRegexFind mustRegexFindAll mustRegexMatch
+        mustRegexReplaceAll mustRegexReplaceAllLiteral mustRegexSplit mustRest mustReverse mustSlice
+        mustToDate mustToJson mustToPrettyJson mustToRawJson mustUniq mustWithout must_date_modify ne
+        nindent nospace not now omit or osBase osClean osDir osExt osIsAbs pick pluck plural prepend print
+        printf println push quote randAlpha randAlphaNum randAscii randBytes randInt randNumeric regexFind
+        regexFindAll regexMatch regexQuoteMeta regexReplaceAll regexReplaceAllLiteral regexSplit repeat
+        replace required rest reverse round semver semverCompare seq set sha1sum sha256sum sha512sum shuffle
+        slice snakecase sortAlpha split splitList splitn squote sub subf substr swapcase ternary title
+        toDate toDecimal toJson toPrettyJson toRawJson toString toStrings toToml toYaml toYamlPretty tpl
+        trim trimAll trimPrefix trimSuffix trimall trunc tuple typeIs typeIsLike typeOf uniq unixEpoch unset
+        until untilStep untitle upper urlJoin urlParse urlquery uuidv4 values without wrap wrapWith
+    ";
+
+    #[test]
+    fn there_is_every_function_that_helm_has_and_no_other() {
+        let ours: BTreeSet<&str> = FUNCTIONS.keys().copied().collect();
+        assert_eq!(ours, HELM.split_whitespace().collect::<BTreeSet<_>>());
+    }
+
+    #[test]
+    fn every_function_is_compared_with_helm_in_a_fixture() {
+        let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/charts");
+        let mut called = BTreeSet::new();
+        for file in std::fs::read_dir(fixtures.join("snippets")).expect("the snippets") {
+            let path = file.expect("a file").path();
+            if path.extension().is_some_and(|end| end == "txt") {
+                let text = std::fs::read_to_string(&path).expect("a file of snippets");
+                let actions = text.split("{{").skip(1).filter_map(|rest| rest.split("}}").next());
+                let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+                let words = actions.flat_map(|action| action.split(|c| !is_name(c)));
+                called.extend(words.map(str::to_owned));
+            }
+        }
+        let forgotten: Vec<_> = FUNCTIONS.keys().filter(|name| !called.contains(**name)).collect();
+        assert!(forgotten.is_empty(), "{forgotten:?}");
     }
 }

@@ -7,9 +7,9 @@ use serde_json::{Map as JsonMap, Value as Json};
 
 use super::functions::semver::Version;
 use super::json::kind;
-use super::number;
 use super::template::quote::{is_printable, quote};
 use super::value::{Element, Field, List, Map, MapType, Struct, Value};
+use super::{number, print};
 
 /// A chart's own description.
 #[derive(Debug, Clone, Default)]
@@ -173,8 +173,7 @@ impl Metadata {
             shown("Type", "type", self.kind.as_str()),
             Field { name: "IsRoot", json: "IsRoot", omit_empty: false, value: is_root.into() },
         ];
-        let type_name = "struct { chart.Metadata; IsRoot bool }";
-        Value::Struct(Rc::new(Struct { type_name, pointer: false, fields }))
+        Value::Struct(Rc::new(Struct { type_name: print::CHART, pointer: false, fields }))
     }
 }
 

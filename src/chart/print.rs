@@ -19,6 +19,8 @@ pub(super) fn print(value: &Value, out: &mut Vec<u8>) -> Result<(), Fault> {
 
 /// `%T` of `.Capabilities.KubeVersion`.
 pub(super) const KUBE_VERSION: &str = "chartutil.KubeVersion";
+/// `%T` of `.Chart`, whose last field stands beside an embedded struct that holds the others.
+pub(super) const CHART: &str = "struct { chart.Metadata; IsRoot bool }";
 /// `%T` of what `semver` returns, without the `*`.
 pub(super) const SEMVER: &str = "semver.Version";
 
@@ -70,8 +72,13 @@ fn append(value: &Value, out: &mut Vec<u8>, depth: usize) -> Result<(), Fault> {
                 separate(index, out);
                 out.extend_from_slice(name.as_bytes());
                 out.push(b':');
-                let numbers: Vec<String> = data.iter().map(u8::to_string).collect();
-                out.extend_from_slice(format!("[{}]", numbers.join(" ")).as_bytes());
+                out.push(b'[');
+                for (index, byte) in data.iter().enumerate() {
+                    separate(index, out);
+                    out.extend_from_slice(byte.to_string().as_bytes());
+                }
+                out.push(b']');
+                check_nesting(depth, out.len())?;
             }
             out.push(b']');
         }
@@ -97,7 +104,14 @@ fn append_struct(value: &Struct, out: &mut Vec<u8>, depth: usize) -> Result<(), 
         out.push(b'&');
     }
     out.push(b'{');
+    let embeds = value.type_name == CHART;
+    if embeds {
+        out.push(b'{');
+    }
     for (index, field) in value.fields.iter().enumerate() {
+        if embeds && index + 1 == value.fields.len() {
+            out.push(b'}');
+        }
         separate(index, out);
         append(&field.value, out, depth + 1)?;
     }

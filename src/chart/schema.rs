@@ -1,6 +1,7 @@
 //! `values.schema.json`: what is not plainly right is compiled, once per chart, with boon, whose author also wrote the
 //! validator that Helm uses: both find the same problems in the same order. Loads nothing from the network or the disk.
 
+mod cost;
 mod message;
 mod plain;
 
@@ -25,6 +26,7 @@ pub(super) struct Schema {
 struct Compiled {
     schemas: Schemas,
     index: SchemaIndex,
+    json: Value,
 }
 
 impl std::fmt::Debug for Compiled {
@@ -64,15 +66,17 @@ impl Schema {
 
 impl Compiled {
     fn new(json: Value) -> Result<Self, String> {
+        cost::check_patterns(&json)?;
         let mut compiler = Compiler::new();
         compiler.use_loader(Box::new(NoLoader));
-        compiler.add_resource(LOCATION, json).map_err(|error| error.to_string())?;
+        compiler.add_resource(LOCATION, json.clone()).map_err(|error| error.to_string())?;
         let mut schemas = Schemas::new();
         let index = compiler.compile(LOCATION, &mut schemas).map_err(|error| error.to_string())?;
-        Ok(Self { schemas, index })
+        Ok(Self { schemas, index, json })
     }
 
     fn validate(&self, values: &Value) -> Result<(), String> {
+        cost::check(&self.json, values)?;
         self.schemas.validate(values, self.index).map_err(|error| message::describe(&error))
     }
 }

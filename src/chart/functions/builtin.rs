@@ -28,9 +28,9 @@ pub(super) const TABLE: &[Row] = &[
     ("print", "a*", |_, args| sprint(args).map(Value::from_bytes)),
     ("println", "a*", sprintln),
     ("printf", "sa*", |context, args| sprintf(context, text(&args[0])?, &args[1..])),
-    ("html", "a*", |_, args| escaped(args, escape_html)),
-    ("js", "a*", |_, args| escaped(args, escape_js)),
-    ("urlquery", "a*", |_, args| escaped(args, escape_query)),
+    ("html", "a*", |_, args| escaped(args, escape_html, |byte, out| out.push(byte))),
+    ("js", "a*", |_, args| escaped(args, escape_js, |byte, out| out.push(byte))),
+    ("urlquery", "a*", |_, args| escaped(args, escape_query, escape_byte)),
 ];
 
 fn len(_: &Context, args: &[Value]) -> Result<Value, Fault> {
@@ -46,14 +46,14 @@ fn len(_: &Context, args: &[Value]) -> Result<Value, Fault> {
     Ok(Value::Int(len as i64))
 }
 
-fn index(_: &Context, args: &[Value]) -> Result<Value, Fault> {
+fn index(context: &Context, args: &[Value]) -> Result<Value, Fault> {
     if args[0].is_nil() {
         return Err("index of untyped nil".into());
     }
-    args[1..].iter().try_fold(args[0].clone(), |item, key| at(&item, key))
+    args[1..].iter().try_fold(args[0].clone(), |item, key| at(context, &item, key))
 }
 
-fn at(item: &Value, key: &Value) -> Result<Value, Fault> {
+fn at(context: &Context, item: &Value, key: &Value) -> Result<Value, Fault> {
     let position = |len: usize| -> Result<usize, Fault> {
         let position = match key {
             Value::Int(index) | Value::Int64(index) => *index,
@@ -80,7 +80,7 @@ fn at(item: &Value, key: &Value) -> Result<Value, Fault> {
         Value::Str(text) => Ok(Value::Uint8(text.as_bytes()[position(text.len())?])),
         Value::Raw(bytes) => Ok(Value::Uint8(bytes[position(bytes.len())?])),
         Value::Map(map) => Ok(map.get(&name()?).unwrap_or_else(|| map.zero())),
-        Value::Files(files) => Ok(files.bytes(&name()?)),
+        Value::Files(files) => files.bytes(&name()?, &context.budget),
         other => Err(format!("can't index item of type {}", other.type_name()).into()),
     }
 }
@@ -125,10 +125,15 @@ fn sprintln(_: &Context, args: &[Value]) -> Result<Value, Fault> {
 }
 
 /// What a template would print, then an escaper.
-fn escaped(args: &[Value], escape: fn(&str) -> String) -> Result<Value, Fault> {
+fn escaped(args: &[Value], escape: fn(&str) -> String, invalid: fn(u8, &mut Vec<u8>)) -> Result<Value, Fault> {
     let shown = |arg: &Value| if arg.is_nil() { Value::from("<no value>") } else { arg.clone() };
     let printed = sprint(&args.iter().map(shown).collect::<Vec<_>>())?;
-    Ok(escape(&super::super::json::replace_invalid(&printed)).into())
+    let mut out = Vec::with_capacity(printed.len());
+    for chunk in printed.utf8_chunks() {
+        out.extend_from_slice(escape(chunk.valid()).as_bytes());
+        chunk.invalid().iter().for_each(|byte| invalid(*byte, &mut out));
+    }
+    Ok(Value::from_bytes(out))
 }
 
 fn escape_html(text: &str) -> String {
@@ -175,4 +180,8 @@ fn escape_query(text: &str) -> String {
         }
     }
     out
+}
+
+fn escape_byte(byte: u8, out: &mut Vec<u8>) {
+    out.extend_from_slice(format!("%{byte:02X}").as_bytes());
 }

@@ -134,7 +134,7 @@ struct Fields {
 
 fn read(layout: &str, value: &str) -> Result<Time, String> {
     let mut fields = Fields {
-        year: 1,
+        year: 0,
         month: 1,
         day: 1,
         hour: 0,
