@@ -75,6 +75,7 @@ impl Compiled {
     }
 
     fn validate(&self, values: &Value) -> Result<(), String> {
+        cost::check(&self.json, values)?;
         self.schemas.validate(values, self.index).map_err(|error| message::describe(&error))
     }
 }
@@ -92,11 +93,11 @@ pub(super) fn validate(node: &Node<'_>, values: &Map<String, Value>) -> Result<(
 
 fn problems(node: &Node<'_>, values: &Map<String, Value>) -> String {
     let mut out = String::new();
-    if let Some(schema) = &node.chart.schema {
-        if let Err(reason) = schema.validate(values) {
-            // Writing to a String cannot fail.
-            let _ = write!(out, "{}:\n{reason}", node.name);
-        }
+    if let Some(schema) = &node.chart.schema
+        && let Err(reason) = schema.validate(values)
+    {
+        // Writing to a String cannot fail.
+        let _ = write!(out, "{}:\n{reason}", node.name);
     }
     for child in &node.children {
         match values.get(&child.name) {
