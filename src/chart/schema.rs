@@ -12,6 +12,7 @@ use boon::{Compiler, SchemaIndex, Schemas, UrlLoader};
 use serde_json::{Map, Value};
 
 use super::dependencies::Node;
+use super::json;
 use super::values::as_written;
 use plain::Plain;
 
@@ -40,14 +41,18 @@ struct NoLoader;
 
 impl UrlLoader for NoLoader {
     fn load(&self, url: &str) -> Result<Value, Box<dyn std::error::Error>> {
+        // As Helm, which cannot load these either and lets them allow everything.
+        if url.starts_with("urn:") {
+            return Ok(Value::Bool(true));
+        }
         Err(format!("the schema refers to {url}; other files are not loaded").into())
     }
 }
 
 impl Schema {
     pub(super) fn parse(text: &[u8]) -> Self {
-        let json: Result<Value, String> = serde_json::from_slice(text).map_err(|error| error.to_string());
-        let json = json.and_then(|json| cost::check_patterns(&json).map(|()| json));
+        let json = serde_json::from_slice(text).map_err(|error| not_json(text, &error));
+        let json: Result<Value, String> = json.and_then(|json| cost::check_patterns(&json).map(|()| json));
         let plain = json.as_ref().ok().and_then(Plain::parse);
         Self { json, plain, compiled: OnceLock::new() }
     }
@@ -68,15 +73,25 @@ impl Compiled {
     fn new(json: &Value) -> Result<Self, String> {
         let mut compiler = Compiler::new();
         compiler.use_loader(Box::new(NoLoader));
-        compiler.add_resource(LOCATION, json.clone()).map_err(|error| error.to_string())?;
+        compiler.add_resource(LOCATION, json.clone()).map_err(|error| message::unusable(&error))?;
         let mut schemas = Schemas::new();
-        let index = compiler.compile(LOCATION, &mut schemas).map_err(|error| error.to_string())?;
+        let index = compiler.compile(LOCATION, &mut schemas).map_err(|error| message::unusable(&error))?;
         Ok(Self { schemas, index })
     }
 
     fn validate(&self, values: &Value) -> Result<(), String> {
         cost::check(&self.json, values)?;
         self.schemas.validate(values, self.index).map_err(|error| message::describe(&error))
+    }
+}
+
+/// Go reads a schema as a stream, whose end has words of its own.
+fn not_json(text: &[u8], error: &serde_json::Error) -> String {
+    match json::read(text) {
+        Err(_) if text.trim_ascii().is_empty() => "EOF".to_owned(),
+        Err(reason) if reason == "unexpected end of JSON input" => "unexpected EOF".to_owned(),
+        Err(reason) => reason,
+        Ok(_) => error.to_string(),
     }
 }
 

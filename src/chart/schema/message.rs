@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use boon::{ErrorKind, ValidationError};
+use boon::{CompileError, ErrorKind, ValidationError};
 use serde_json::Number;
 
 use crate::chart::number;
@@ -15,6 +15,36 @@ pub(super) fn describe(error: &ValidationError<'_, '_>) -> String {
         append(cause, 0, &mut out);
     }
     out
+}
+
+/// Why a schema cannot be used.
+pub(super) fn unusable(error: &CompileError) -> String {
+    match error {
+        CompileError::ValidationError { url, src } => {
+            let metaschema = match &src.kind {
+                ErrorKind::Schema { url } => *url,
+                _ => "",
+            };
+            let places = describe(src);
+            let failed = format!("jsonschema validation failed with '{metaschema}'\n{}", places.trim_end());
+            format!("{} is not valid against metaschema: {failed}", quote::quote(url))
+        }
+        CompileError::LoadUrlError { url, src } => format!("failing loading {}: {src}", quote::quote(url)),
+        CompileError::InvalidMetaSchemaUrl { url, src } => format!("invalid $schema in {}: {src}", quote::quote(url)),
+        CompileError::UnsupportedDraft { url } => format!("draft {} is not supported", quote::quote(url)),
+        CompileError::MetaSchemaCycle { url } => format!("cycle in resolving $schema in {}", quote::quote(url)),
+        CompileError::ParseIdError { loc } => format!("error in parsing id at {}", quote::quote(loc)),
+        CompileError::ParseAnchorError { loc } => format!("error in parsing anchor at {}", quote::quote(loc)),
+        CompileError::JsonPointerNotFound(url) => format!("json-pointer in {} not found", quote::quote(url)),
+        CompileError::InvalidJsonPointer(url) => format!("invalid json-pointer {}", quote::quote(url)),
+        CompileError::AnchorNotFound { url, reference } => {
+            format!("anchor in {} not found in schema {}", quote::quote(reference), quote::quote(url))
+        }
+        CompileError::UnsupportedVocabulary { url, vocabulary } => {
+            format!("unsupported vocabulary {} in {}", quote::quote(vocabulary), quote::quote(url))
+        }
+        other => other.to_string(),
+    }
 }
 
 fn append(error: &ValidationError<'_, '_>, depth: usize, out: &mut String) {
