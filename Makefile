@@ -4,22 +4,35 @@ HOSTS ?= 1
 NODES ?= 2
 NODE_CPU ?= 16
 NODE_MEMORY ?= 64Gi
+FUZZ_TARGETS ?= template archive values
+FUZZ_SECONDS ?= 600
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test test-unit lint docs tools bench-startup rig-up rig-down
+.PHONY: help quickstart test test-unit test-charts fuzz lint docs tools bench-render bench-startup rig-up rig-down
 
 help: ## List these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r target text; do \
-		printf 'make %-12s %s\n' "$$target" "$$text"; done
+		printf 'make %-13s %s\n' "$$target" "$$text"; done
 
 quickstart: ## Two virtual clusters on host clusters of its own: create, use, pause, drift, destroy
 	@quickstart/run
 
 test: tools ## Every test, against real API servers and real Terraform
 	cargo test --workspace --no-fail-fast
+	@$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=20
 
 test-unit: ## The tests that start no process: seconds
 	cargo test --quiet --lib --test layers --test docs
+
+test-charts: ## NESTED_CHARTS=DIRECTORY: charts of others, every case of their own suites, beside Helm
+	@test -n "$(NESTED_CHARTS)" || { echo "NESTED_CHARTS names no directory of charts." >&2; \
+		echo "Put one there for each version, with helm pull vcluster --repo https://charts.loft.sh --version 0.34.7," >&2; \
+		echo "or the directory chart of a checkout of github.com/loft-sh/vcluster, which has the test suites, too." >&2; \
+		exit 2; }
+	NESTED_CHARTS="$(NESTED_CHARTS)" cargo test --quiet --test chart_official -- --nocapture
+
+fuzz: ## Feed the chart engine what nobody wrote: FUZZ_SECONDS for each of FUZZ_TARGETS
+	@for target in $(FUZZ_TARGETS); do fuzz/run $$target $(FUZZ_SECONDS) || exit 1; done
 
 lint: ## Formatting and Clippy, as reviews expect them
 	cargo fmt --all --check
@@ -33,6 +46,9 @@ tools: ## Build what tests and rig need and the machine lacks (once, about 10 mi
 	@cargo build --quiet --package rig
 	@cargo run --quiet --package rig -- build
 	@for tool in terraform tofu kubectl helm registry; do cargo run --quiet --package rig -- tool $$tool; done
+
+bench-render: ## CHART=PATH: time and memory of rendering a chart, beside helm template
+	cargo bench --bench render -- $(CHART)
 
 bench-startup: ## Time and memory to the handshake and the schema, beside a Go provider
 	cargo bench --bench startup

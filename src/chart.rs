@@ -16,11 +16,16 @@ mod limits;
 mod manifest;
 mod metadata;
 mod number;
+mod output;
 mod print;
 mod render;
 mod schema;
+mod set;
+// Fuzzing compiles this layer alone, without what a network takes.
+#[cfg(not(fuzzing))]
 pub mod source;
 mod template;
+mod user_values;
 mod value;
 mod values;
 mod yaml;
@@ -36,12 +41,16 @@ pub use error::ChartError;
 pub use functions::Cluster;
 pub use manifest::{Document, Hook};
 pub use metadata::Metadata;
+pub use output::Selection;
 pub use render::{Crd, Release, Rendered};
+pub use user_values::UserValues;
 
 use files::Files;
 use functions::semver::{Constraints, Version};
+use limits::{Allowance, Loading, MAX_CHARTS, MAX_YAML_NODES};
 use schema::Schema;
 use template::{ParseError, Tree};
+use values::as_floats;
 
 /// Subcharts within subcharts.
 const MAX_NESTING: usize = 10;
@@ -50,9 +59,9 @@ const MAX_NESTING: usize = 10;
 #[derive(Debug)]
 pub struct Chart {
     metadata: Metadata,
+    /// Its `values.yaml`; every number is a float.
     values: Map<String, Value>,
-    /// A schema that does not compile fails when values are checked, as in Helm.
-    schema: Option<Result<Schema, String>>,
+    schema: Option<Schema>,
     templates: Vec<TemplateFile>,
     files: Files,
     dependencies: Vec<Chart>,
@@ -78,8 +87,12 @@ type ChartFiles = BTreeMap<String, Arc<[u8]>>;
 ///
 /// Text that is not YAML, or not a map.
 pub fn parse_values(text: &str) -> Result<Map<String, Value>, ChartError> {
+    values_within(text, &Allowance::new(MAX_YAML_NODES))
+}
+
+fn values_within(text: &str, allowance: &Allowance) -> Result<Map<String, Value>, ChartError> {
     let wrong = |reason: String| ChartError::Values { reason };
-    match yaml::parse(text).map_err(|error| wrong(error.to_string()))? {
+    match yaml::parse_within(text, allowance).map_err(|error| wrong(error.to_string()))? {
         Value::Null => Ok(Map::new()),
         Value::Object(values) => Ok(values),
         other => {
@@ -99,7 +112,7 @@ impl Chart {
     ///
     /// Whatever Helm refuses to load. Syntax errors in templates are reported by [`render`](Self::render).
     pub fn parse(archive: &Archive) -> Result<Self, ChartError> {
-        let chart = Self::from_files(archive.files(), "", 0)?;
+        let chart = Self::from_files(archive.files(), "", 0, &Loading::default())?;
         chart.check_dependencies()?;
         Ok(chart)
     }
@@ -109,9 +122,12 @@ impl Chart {
         &self.metadata
     }
 
-    /// The chart's `values.yaml`. Whole numbers are integers here; templates see every number as a float.
-    pub fn default_values(&self) -> &Map<String, Value> {
-        &self.values
+    /// The chart with values unchecked: neither its own schema nor those of its subcharts count.
+    #[must_use]
+    pub fn without_schemas(mut self) -> Self {
+        self.schema = None;
+        self.dependencies = self.dependencies.into_iter().map(Self::without_schemas).collect();
+        self
     }
 
     /// Renders the chart for a release, as `helm template` does.
@@ -134,18 +150,21 @@ impl Chart {
         render::render(self, release, Some(cluster))
     }
 
-    fn from_files(files: &ChartFiles, parent: &str, depth: usize) -> Result<Self, ChartError> {
+    fn from_files(files: &ChartFiles, parent: &str, depth: usize, loading: &Loading) -> Result<Self, ChartError> {
         let load = |file: &str, reason: String| ChartError::Load { file: file.to_owned(), reason };
         let wrong = |file: &str, reason: String| load(file, format!("cannot load {file}: {reason}"));
         if depth > MAX_NESTING {
             return Err(wrong("charts", format!("charts nest more than {MAX_NESTING} levels deep")));
+        }
+        if !loading.charts.take(1) {
+            return Err(wrong("charts", format!("there are more than {MAX_CHARTS} charts")));
         }
         let text = |name: &str| {
             let text = files.get(name).map(|data| std::str::from_utf8(data));
             text.transpose().map_err(|_| wrong(name, "it is not UTF-8".to_owned()))
         };
         let yaml = |name: &str| {
-            let json = text(name)?.map(yaml::parse);
+            let json = text(name)?.map(|text| yaml::parse_within(text, &loading.yaml_nodes));
             json.transpose().map_err(|error| wrong(name, error.to_string()))
         };
         let mut metadata = Metadata::default();
@@ -158,17 +177,20 @@ impl Chart {
             metadata.read(&requirements).map_err(|reason| wrong("requirements.yaml", reason))?;
         }
         metadata.validate().map_err(|reason| load("Chart.yaml", reason))?;
-        let values = text("values.yaml")?.map_or(Ok(Map::new()), parse_values);
+        let values =
+            text("values.yaml")?.map(|text| values_within(text, &loading.yaml_nodes)).unwrap_or(Ok(Map::new()));
         let values = values.map_err(|error| wrong("values.yaml", error.to_string()))?;
+        let values = values.into_iter().map(|(key, value)| (key, as_floats(value))).collect();
         let path = if parent.is_empty() { metadata.name.clone() } else { format!("{parent}/charts/{}", metadata.name) };
         let templates = files.iter().filter(|(name, _)| name.starts_with("templates/"));
-        let templates = templates.map(|(name, data)| TemplateFile::new(&path, name, data)).collect::<Result<_, _>>()?;
+        let templates = templates.map(|(name, data)| TemplateFile::new(&path, name, data, &loading.template_nodes));
+        let templates = templates.collect::<Result<_, _>>()?;
         Ok(Self {
             values,
-            schema: files.get("values.schema.json").map(|json| Schema::parse(json)),
+            schema: files.get("values.schema.json").map(|text| Schema::parse(text)),
             templates,
             files: other_files(files, metadata.api_version == "v1"),
-            dependencies: subcharts(files, &metadata.name, &path, depth)?,
+            dependencies: subcharts(files, &metadata.name, &path, depth, loading)?,
             metadata,
         })
     }
@@ -182,7 +204,11 @@ impl Chart {
             true => Ok(()),
             false => Err(ChartError::Load {
                 file: "Chart.yaml".to_owned(),
-                reason: format!("found in Chart.yaml, but missing in charts/ directory: {}", missing.join(", ")),
+                reason: format!(
+                    "An error occurred while checking for chart dependencies. You may need to run `helm dependency \
+                     build` to fetch missing dependencies: found in Chart.yaml, but missing in charts/ directory: {}",
+                    missing.join(", ")
+                ),
             }),
         }
     }
@@ -201,14 +227,14 @@ impl Chart {
 }
 
 impl TemplateFile {
-    fn new(chart: &str, name: &str, data: &[u8]) -> Result<Self, ChartError> {
+    fn new(chart: &str, name: &str, data: &[u8], nodes: &Allowance) -> Result<Self, ChartError> {
         let text = std::str::from_utf8(data).map_err(|_| ChartError::Load {
             file: format!("{chart}/{name}"),
             reason: "templates that are not UTF-8 are not supported".to_owned(),
         })?;
         let path = format!("{chart}/{name}");
         let mut file = Self { name: name.to_owned(), path, text: text.into(), trees: Ok(Arc::new([])) };
-        file.trees = file.parse_as(&file.path);
+        file.trees = file.parse_as(&file.path, nodes);
         Ok(file)
     }
 }
@@ -227,7 +253,13 @@ fn other_files(files: &ChartFiles, is_v1: bool) -> Files {
 }
 
 /// The charts in `charts/`: directories and archives.
-fn subcharts(files: &ChartFiles, parent: &str, path: &str, depth: usize) -> Result<Vec<Chart>, ChartError> {
+fn subcharts(
+    files: &ChartFiles,
+    parent: &str,
+    path: &str,
+    depth: usize,
+    loading: &Loading,
+) -> Result<Vec<Chart>, ChartError> {
     let mut found: BTreeMap<&str, ChartFiles> = BTreeMap::new();
     for (file, data) in files {
         let Some(file) = file.strip_prefix("charts/") else { continue };
@@ -237,13 +269,13 @@ fn subcharts(files: &ChartFiles, parent: &str, path: &str, depth: usize) -> Resu
         let (name, rest) = file.split_once('/').unwrap_or((file, ""));
         let files = found.entry(name).or_default();
         if rest.is_empty() && name.ends_with(".tgz") {
-            files.clone_from(Archive::from_tgz(data)?.files());
+            *files = archive::subchart(data, &loading.unpacked)?;
         } else if !rest.is_empty() {
             files.insert(rest.to_owned(), data.clone());
         }
     }
     let load = |(name, files): (&str, ChartFiles)| {
-        Chart::from_files(&files, path, depth + 1).map_err(|error| ChartError::Load {
+        Chart::from_files(&files, path, depth + 1, loading).map_err(|error| ChartError::Load {
             file: format!("charts/{name}"),
             reason: format!("error unpacking subchart {name} in {parent}: {error}"),
         })

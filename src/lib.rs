@@ -2,8 +2,10 @@
 //!
 //! `ARCHITECTURE.md` has the map. Data goes one way: Terraform → [`plugin`] → [`provider`] → ([`domain`] decides) →
 //! [`host`] acts; [`chart`] renders what is applied; [`terraform`] is the vocabulary that plugin and provider share.
+//! [`command`] is what a user can run by hand.
 
 pub mod chart;
+pub mod command;
 pub mod domain;
 pub mod host;
 pub mod plugin;

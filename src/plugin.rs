@@ -27,7 +27,7 @@ mod tls;
 mod wire;
 
 pub use handshake::Settings;
-pub use process::main;
+pub use process::{Command, main};
 pub use registry::Registry;
 pub use server::{Server, ServerError};
 pub use tls::TlsError;

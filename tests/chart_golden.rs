@@ -1,7 +1,7 @@
 //! Charts and template snippets of our own, compared with what real Helm made of them.
 //!
-//! `cargo test --test chart_golden -- --ignored` writes the golden files anew, with the Helm that `HELM` names, or one
-//! that it builds from its Go module into `${XDG_CACHE_HOME:-~/.cache}/terraform-provider-nested/tools`.
+//! `cargo test --test chart_golden -- --ignored` writes the golden files anew, with the Helm that `HELM` names, or the pinned
+//! one, which it builds from its Go module if need be.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "a test")]
 
@@ -10,7 +10,6 @@ mod helm;
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use base64::Engine as _;
 use helm::Case;
@@ -138,7 +137,7 @@ fn charts_render_as_their_golden_files() {
 #[test]
 #[ignore = "writes the golden files with real Helm"]
 fn regenerate_golden_files() {
-    let helm = helm::find().unwrap_or_else(build_helm);
+    let helm = helm::find().expect("Helm");
     let mut outputs: Vec<(PathBuf, String)> = Vec::new();
     for_each_snippet(|path, title, directory| {
         let path = path.with_extension("golden");
@@ -154,19 +153,4 @@ fn regenerate_golden_files() {
     for (path, output) in outputs {
         std::fs::write(&path, output).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     }
-}
-
-/// Helm from its Go module; takes some minutes once.
-fn build_helm() -> PathBuf {
-    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
-    let cache = cache.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache"))).expect("HOME is set");
-    let tools = cache.join("terraform-provider-nested/tools/helm-v3.22.0");
-    let helm = tools.join("helm");
-    if !helm.is_file() {
-        let module = "helm.sh/helm/v3/cmd/helm@v3.22.0";
-        println!("building {module} into {}", tools.display());
-        let status = Command::new("go").args(["install", module]).env("GOBIN", &tools).status();
-        assert!(status.is_ok_and(|status| status.success()), "go install {module} failed; is Go installed?");
-    }
-    helm
 }

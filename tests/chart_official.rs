@@ -1,12 +1,16 @@
 //! The official vCluster charts, compared with `helm template`: their defaults, and every case of their own test suites.
-//! Runs wherever `NESTED_CHARTS` names a directory with one chart per subdirectory, and Helm is at hand.
+//! Runs wherever `NESTED_CHARTS` names a directory of charts; `make test-charts` shows the counts.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "a test")]
 
+#[path = "chart_reference/charts.rs"]
+mod charts;
 #[path = "chart_reference/helm.rs"]
 mod helm;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use helm::Case;
 use serde_json::{Map, Value};
@@ -14,34 +18,86 @@ use terraform_provider_nested::chart::{Archive, Chart, parse_values};
 
 #[test]
 fn official_charts_render_as_helm_renders_them() {
-    let Some(charts) = std::env::var_os("NESTED_CHARTS") else {
+    let Some(directory) = std::env::var_os("NESTED_CHARTS") else {
         return println!("skipped: NESTED_CHARTS names no directory with official charts");
     };
-    let Some(helm) = helm::find() else {
-        return println!("skipped: there is no helm on the path, and HELM names none");
-    };
-    let mut paths: Vec<_> =
-        std::fs::read_dir(charts).expect("NESTED_CHARTS").map(|entry| entry.unwrap().path()).collect();
-    paths.sort();
+    let charts = charts::all(&directory).unwrap_or_else(|error| panic!("{error}"));
+    let helm = helm::find().expect("Helm, to compare with");
     let mut failures = Vec::new();
-    for path in paths.iter().filter(|path| path.join("Chart.yaml").is_file()) {
-        compare(&helm, path, &mut failures);
+    let mut sum = Counts::default();
+    for (index, path) in charts.iter().enumerate() {
+        let (name, counts) = compare(&helm, path, &mut failures);
+        println!("{}/{} {name}: {counts}", index + 1, charts.len());
+        sum.add(&counts);
     }
+    println!("{} charts: {sum}", charts.len());
     assert!(failures.is_empty(), "{} differ:\n{}", failures.len(), failures.join("\n"));
 }
 
-fn compare(helm: &Path, path: &Path, failures: &mut Vec<String>) {
-    let chart = Chart::parse(&Archive::open(path).expect("the chart opens")).expect("the chart parses");
-    let (mut rendered, mut refused, mut total) = (0, 0, 0);
-    for case in cases(path) {
-        total += 1;
-        match (case.helm(helm, path), case.ours(&chart)) {
-            (Ok(helm), Ok(ours)) if helm == ours => rendered += 1,
-            (Err(helm), Err(ours)) if helm == ours => refused += 1,
-            (helm, ours) => failures.push(difference(path, &case, helm, ours)),
-        }
+#[derive(Default)]
+struct Counts {
+    rendered: usize,
+    refused: usize,
+    differ: usize,
+}
+
+impl Counts {
+    fn add(&mut self, other: &Self) {
+        self.rendered += other.rendered;
+        self.refused += other.refused;
+        self.differ += other.differ;
     }
-    println!("{}: {total} cases, {rendered} rendered alike, {refused} refused alike", path.display());
+}
+
+impl std::fmt::Display for Counts {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { rendered, refused, differ } = self;
+        let cases = rendered + refused + differ;
+        write!(out, "{cases} cases, {rendered} rendered alike, {refused} refused alike, {differ} different")
+    }
+}
+
+/// Compares all cases of one chart, on all processors: Helm needs a tenth of a second for each.
+fn compare(helm: &Path, path: &Path, failures: &mut Vec<String>) -> (String, Counts) {
+    let chart = Chart::parse(&Archive::open(path).expect("the chart opens")).expect("the chart parses");
+    let unpacked = tempfile::tempdir().expect("a temporary directory");
+    let cases = cases(&suites(path, unpacked.path()));
+    let next = AtomicUsize::new(0);
+    let found = Mutex::new((Counts::default(), Vec::new()));
+    let work = || {
+        while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let (theirs, ours) = (case.helm(helm, path), case.ours(&chart));
+            let (counts, differences) = &mut *found.lock().unwrap();
+            match (theirs, ours) {
+                (Ok(theirs), Ok(ours)) if theirs == ours => counts.rendered += 1,
+                (Err(theirs), Err(ours)) if theirs == ours => counts.refused += 1,
+                (theirs, ours) => {
+                    counts.differ += 1;
+                    differences.push(difference(path, case, theirs, ours));
+                }
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(work);
+        }
+    });
+    let (counts, mut differences) = found.into_inner().unwrap();
+    differences.sort();
+    failures.extend(differences);
+    (format!("{} {}", chart.metadata().name, chart.metadata().version), counts)
+}
+
+/// Where a chart's helm-unittest suites are. Those of an archive are unpacked first.
+fn suites(path: &Path, unpacked: &Path) -> PathBuf {
+    if path.is_dir() {
+        return path.join("tests");
+    }
+    let file = std::fs::File::open(path).expect("the archive is readable");
+    tar::Archive::new(flate2::read::GzDecoder::new(file)).unpack(unpacked).expect("the archive is sound");
+    let mut tops = std::fs::read_dir(unpacked).expect("it was unpacked");
+    tops.next().map_or(unpacked.to_owned(), |top| top.unwrap().path().join("tests"))
 }
 
 fn difference(path: &Path, case: &Case, helm: Result<String, String>, ours: Result<String, String>) -> String {
@@ -63,12 +119,12 @@ fn difference(path: &Path, case: &Case, helm: Result<String, String>, ours: Resu
 }
 
 /// The defaults, some Kubernetes versions, and the `set` and `values` of the chart's helm-unittest suites.
-fn cases(path: &Path) -> Vec<Case> {
+fn cases(directory: &Path) -> Vec<Case> {
     let mut cases = vec![Case::new("defaults", "")];
     for kube_version in ["v1.20.0", "v1.28.3", "v1.34.1"] {
         cases.push(Case { kube_version: kube_version.to_owned(), ..Case::new(kube_version, "") });
     }
-    let Ok(suites) = std::fs::read_dir(path.join("tests")) else { return cases };
+    let Ok(suites) = std::fs::read_dir(directory) else { return cases };
     let mut suites: Vec<_> = suites.map(|entry| entry.unwrap().path()).collect();
     suites.sort();
     for suite in suites.iter().filter(|suite| suite.extension().is_some_and(|end| end == "yaml")) {
@@ -77,17 +133,17 @@ fn cases(path: &Path) -> Vec<Case> {
         for (index, test) in parsed["tests"].as_array().into_iter().flatten().enumerate() {
             let file = suite.file_name().unwrap().to_string_lossy();
             let name = format!("{file} {index} {}", test["it"].as_str().unwrap_or_default());
-            cases.push(case(path, name, &parsed, test));
+            cases.push(case(directory, name, &parsed, test));
         }
     }
     cases
 }
 
-fn case(path: &Path, name: String, suite: &Value, test: &Value) -> Case {
+fn case(directory: &Path, name: String, suite: &Value, test: &Value) -> Case {
     let mut values = Map::new();
     for level in [suite, test] {
         for file in level["values"].as_array().into_iter().flatten().filter_map(Value::as_str) {
-            let text = std::fs::read_to_string(path.join("tests").join(file)).expect("the values file is readable");
+            let text = std::fs::read_to_string(directory.join(file)).expect("the values file is readable");
             overlay(&mut values, parse_values(&text).expect("the values file is YAML"));
         }
         for (key, value) in level["set"].as_object().into_iter().flatten() {

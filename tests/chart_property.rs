@@ -27,9 +27,7 @@ fn number_from(variable: &str, default: u64) -> u64 {
 
 /// Compares what both sides make of `count` random cases of a template and values.
 fn compare(count: u64, make: impl Fn(&mut StdRng) -> (String, Value)) {
-    let Some(helm) = helm::find() else {
-        return println!("skipped: there is no helm on the path, and HELM names none");
-    };
+    let Some(helm) = helm::find() else { return };
     let start = number_from("NESTED_PROPERTY_SEED", 1);
     let mut failures = Vec::new();
     for seed in start..start + number_from("NESTED_PROPERTY_CASES", count) {

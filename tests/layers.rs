@@ -29,6 +29,22 @@ const RULES: &[(&str, &[&str])] = &[
             "tonic",
             "prost",
             "tf_provider",
+            "crate::command",
+            "crate::host",
+            "crate::provider",
+            "crate::plugin",
+            "crate::terraform",
+        ],
+    ),
+    (
+        "command",
+        &[
+            "kube",
+            "k8s_openapi",
+            "tonic",
+            "prost",
+            "tf_provider",
+            "crate::domain",
             "crate::host",
             "crate::provider",
             "crate::plugin",
@@ -40,7 +56,10 @@ const RULES: &[(&str, &[&str])] = &[
         &["tonic", "prost", "tf_provider", "crate::chart", "crate::provider", "crate::plugin", "crate::terraform"],
     ),
     ("provider", &["kube", "k8s_openapi", "tonic", "prost", "crate::plugin"]),
-    ("plugin", &["kube", "k8s_openapi", "crate::host", "crate::chart", "crate::provider", "crate::domain"]),
+    (
+        "plugin",
+        &["kube", "k8s_openapi", "crate::command", "crate::host", "crate::chart", "crate::provider", "crate::domain"],
+    ),
     (
         "terraform",
         &[

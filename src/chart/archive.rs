@@ -6,7 +6,7 @@ mod ignore;
 use std::collections::BTreeMap;
 use std::io::{Cursor, Read};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use flate2::read::MultiGzDecoder;
 use flate2::{Compression, GzBuilder};
@@ -14,6 +14,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::error::ChartError;
 use super::functions::paths_clean;
+use super::limits::Allowance;
 use ignore::Rules;
 
 /// The largest archive that is read, in bytes.
@@ -26,6 +27,10 @@ const MAX_TOTAL: u64 = 100 << 20;
 const MAX_FILES: usize = 10_000;
 /// Nesting of directories; symbolic links may form loops.
 const MAX_DEPTH: usize = 32;
+/// What is looked at in a directory, ignored files and links included.
+const MAX_ENTRIES: usize = 100_000;
+/// The longest path, in bytes.
+const MAX_PATH: usize = 4096;
 
 const UTF8_BOM: &[u8] = b"\xef\xbb\xbf";
 
@@ -37,7 +42,8 @@ const PACKED_HERE: &[u8] = b"packed from a directory";
 pub struct Archive {
     files: BTreeMap<String, Arc<[u8]>>,
     digest: String,
-    tgz: Arc<[u8]>,
+    /// A directory is packed when somebody wants to keep it: that takes longer than a render.
+    tgz: OnceLock<Arc<[u8]>>,
 }
 
 impl Archive {
@@ -49,25 +55,22 @@ impl Archive {
         if metadata.is_dir() {
             return Self::from_directory(path);
         }
-        if metadata.len() > MAX_ARCHIVE {
-            return Err(too_large());
+        if !metadata.is_file() {
+            return Err(archive(format!("{} is neither a file nor a directory", path.display())));
         }
-        Self::from_tgz(&std::fs::read(path).map_err(read)?)
+        Self::from_tgz(&read_up_to(path, MAX_ARCHIVE).map_err(read)?.ok_or_else(too_large)?)
     }
 
     /// Loads a directory, leaving out what its `.helmignore` names.
     pub fn from_directory(root: &Path) -> Result<Self, ChartError> {
-        let rules = match std::fs::read_to_string(root.join(".helmignore")) {
-            Ok(text) => Rules::parse(&text)?,
-            Err(_) => Rules::parse("")?,
-        };
-        let mut walk = Walk { rules, files: BTreeMap::new(), total: 0 };
+        let mut walk =
+            Walk { rules: Rules::read(&root.join(".helmignore"))?, files: BTreeMap::new(), total: 0, entries: 0 };
         walk.directory(root, "", 0)?;
         if walk.files.is_empty() {
             return Err(archive("no files in the chart directory"));
         }
-        let tar = pack(&walk.files)?;
-        Ok(Self { files: walk.files, digest: digest(&tar), tgz: compress(&tar)?.into() })
+        let digest = digest(&pack(&walk.files)?);
+        Ok(Self { files: walk.files, digest, tgz: OnceLock::new() })
     }
 
     /// Loads the bytes of a chart archive, a gzipped tar file with one directory at its top.
@@ -75,21 +78,11 @@ impl Archive {
         if bytes.len() as u64 > MAX_ARCHIVE {
             return Err(too_large());
         }
-        let mut decoder = MultiGzDecoder::new(Cursor::new(bytes));
-        let packed_here = decoder.header().is_some_and(|header| header.comment() == Some(PACKED_HERE));
-        if decoder.header().is_none() {
-            return Err(archive("it does not appear to be a gzipped archive"));
-        }
-        let mut tar = Vec::new();
         // Padding and headers come on top of the files.
-        let limit = MAX_TOTAL + MAX_FILES as u64 * 2048;
-        decoder.by_ref().take(limit + 1).read_to_end(&mut tar).map_err(|error| archive(error.to_string()))?;
-        if tar.len() as u64 > limit {
-            return Err(too_large());
-        }
+        let (tar, packed_here) = inflate(bytes, MAX_TOTAL + MAX_FILES as u64 * 2048)?;
         let files = unpack(&tar)?;
         let digest = digest(if packed_here { &tar } else { bytes });
-        Ok(Self { files, digest, tgz: bytes.into() })
+        Ok(Self { files, digest, tgz: OnceLock::from(Arc::from(bytes)) })
     }
 
     /// `sha256:<hex>` of the archive's bytes, as the index of a chart repository states it. For a directory: of the
@@ -100,7 +93,8 @@ impl Archive {
 
     /// The archive to keep: [`from_tgz`](Self::from_tgz) of it gives the same files and the same digest.
     pub fn to_tgz(&self) -> &[u8] {
-        &self.tgz
+        // What could be packed for the digest can be packed again, and memory takes whatever is written.
+        self.tgz.get_or_init(|| pack(&self.files).and_then(|tar| compress(&tar)).unwrap_or_default().into())
     }
 
     /// The files by path.
@@ -109,12 +103,47 @@ impl Archive {
     }
 }
 
+/// The files of an archive within a chart, which takes what it unfolds into from what is left for all of them.
+pub(super) fn subchart(bytes: &[u8], left: &Allowance) -> Result<BTreeMap<String, Arc<[u8]>>, ChartError> {
+    let (tar, _) = inflate(bytes, left.left() as u64)?;
+    match left.take(tar.len()) {
+        true => unpack(&tar),
+        false => Err(too_large()),
+    }
+}
+
+/// The tar file in gzipped bytes, and whether it was packed here.
+fn inflate(bytes: &[u8], limit: u64) -> Result<(Vec<u8>, bool), ChartError> {
+    let mut decoder = MultiGzDecoder::new(Cursor::new(bytes));
+    let Some(header) = decoder.header() else {
+        return Err(archive("it does not appear to be a gzipped archive"));
+    };
+    let packed_here = header.comment() == Some(PACKED_HERE);
+    let mut tar = Vec::new();
+    decoder.by_ref().take(limit + 1).read_to_end(&mut tar).map_err(|error| archive(error.to_string()))?;
+    match tar.len() as u64 > limit {
+        true => Err(too_large()),
+        false => Ok((tar, packed_here)),
+    }
+}
+
+/// A file's bytes; nothing if there are more, whatever its metadata says.
+fn read_up_to(path: &Path, limit: u64) -> std::io::Result<Option<Vec<u8>>> {
+    let mut data = Vec::new();
+    std::fs::File::open(path)?.take(limit + 1).read_to_end(&mut data)?;
+    Ok((data.len() as u64 <= limit).then_some(data))
+}
+
 pub(super) fn archive(reason: impl Into<String>) -> ChartError {
     ChartError::Archive { reason: reason.into() }
 }
 
 fn too_large() -> ChartError {
     archive(format!("it is larger than {} MiB, or holds more than {} MiB", MAX_ARCHIVE >> 20, MAX_TOTAL >> 20))
+}
+
+fn too_many_files() -> ChartError {
+    archive(format!("it holds more than {MAX_FILES} files"))
 }
 
 fn digest(bytes: &[u8]) -> String {
@@ -130,6 +159,7 @@ struct Walk {
     rules: Rules,
     files: BTreeMap<String, Arc<[u8]>>,
     total: u64,
+    entries: usize,
 }
 
 impl Walk {
@@ -139,6 +169,11 @@ impl Walk {
         }
         let read = |source| ChartError::Read { path: directory.to_owned(), source };
         for entry in std::fs::read_dir(directory).map_err(read)? {
+            // Links from a directory to itself multiply.
+            self.entries += 1;
+            if self.entries > MAX_ENTRIES {
+                return Err(too_many_files());
+            }
             let path = entry.map_err(read)?.path();
             let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
                 return Err(archive(format!("the file name {} is not UTF-8", path.display())));
@@ -156,14 +191,17 @@ impl Walk {
             if !metadata.is_file() {
                 return Err(archive(format!("{name} is neither a file nor a directory")));
             }
-            self.total += metadata.len();
-            if metadata.len() > MAX_FILE {
+            let Some(data) = read_up_to(&path, MAX_FILE).map_err(read)? else {
                 return Err(archive(format!("{name} is larger than {} MiB", MAX_FILE >> 20)));
-            }
-            if self.total > MAX_TOTAL || self.files.len() >= MAX_FILES {
+            };
+            self.total += data.len() as u64;
+            if self.total > MAX_TOTAL {
                 return Err(too_large());
             }
-            self.files.insert(name, without_bom(std::fs::read(&path).map_err(read)?));
+            if self.files.len() >= MAX_FILES {
+                return Err(too_many_files());
+            }
+            self.files.insert(name, without_bom(data));
         }
         Ok(())
     }
@@ -175,7 +213,11 @@ fn unpack(tar: &[u8]) -> Result<BTreeMap<String, Arc<[u8]>>, ChartError> {
     let mut total = 0;
     for entry in tar::Archive::new(tar).entries().map_err(broken)? {
         let mut entry = entry.map_err(broken)?;
-        let raw = entry.path_bytes().into_owned();
+        let raw = entry.path_bytes();
+        if raw.len() > MAX_PATH {
+            return Err(archive(format!("a file name in it is longer than {MAX_PATH} bytes")));
+        }
+        let raw = raw.into_owned();
         let raw = String::from_utf8(raw).map_err(|_| archive("a file name in it is not UTF-8"))?;
         match entry.header().entry_type() {
             tar::EntryType::Directory | tar::EntryType::XGlobalHeader | tar::EntryType::XHeader => continue,
@@ -183,12 +225,15 @@ fn unpack(tar: &[u8]) -> Result<BTreeMap<String, Arc<[u8]>>, ChartError> {
             _ => return Err(archive(format!("{raw:?} is a link or another special file"))),
         }
         let Some(name) = chart_path(&raw)? else { continue };
-        total += entry.size();
         if entry.size() > MAX_FILE {
             return Err(archive(format!("{name} is larger than {} MiB", MAX_FILE >> 20)));
         }
-        if total > MAX_TOTAL || files.len() >= MAX_FILES {
+        total += entry.size();
+        if total > MAX_TOTAL {
             return Err(too_large());
+        }
+        if files.len() >= MAX_FILES {
+            return Err(too_many_files());
         }
         let mut data = Vec::new();
         entry.read_to_end(&mut data).map_err(broken)?;

@@ -84,18 +84,22 @@ impl KubeVersion {
     /// Reads `1.35.4` or `v1.35.4`, ignoring what follows the numbers, as `helm template --kube-version` does.
     /// `None` if there are not at least two numbers.
     pub fn parse(text: &str) -> Option<Self> {
-        let text = text.trim();
+        let text = text.trim_start();
         let text = text.strip_prefix('v').unwrap_or(text);
-        let numbers = text.find(|c: char| !c.is_ascii_digit() && c != '.').map_or(text, |end| &text[..end]);
-        let numbers = numbers.trim_end_matches('.');
-        let mut parts = numbers.split('.');
-        let (major, minor) = (parts.next()?, parts.next()?);
-        let numeric = |part: &str| !part.is_empty() && part.parse::<u32>().is_ok();
-        (numeric(major) && numeric(minor) && parts.all(numeric)).then(|| Self {
-            version: format!("v{numbers}"),
-            major: major.to_owned(),
-            minor: minor.to_owned(),
-        })
+        let mut numbers: Vec<u64> = Vec::new();
+        let mut rest = text;
+        while let Some(end) = Some(rest.bytes().take_while(u8::is_ascii_digit).count()).filter(|end| *end > 0) {
+            let (digits, tail) = rest.split_at(end);
+            if numbers.is_empty() && digits.len() > 1 && digits.starts_with('0') {
+                return None;
+            }
+            numbers.push(digits.parse().ok()?);
+            rest = tail.strip_prefix('.').unwrap_or_default();
+        }
+        let [major, minor, ..] = numbers[..] else { return None };
+        let numbers: Vec<String> = numbers.iter().map(u64::to_string).collect();
+        let version = format!("v{}", numbers.join("."));
+        Some(Self { version, major: major.to_string(), minor: minor.to_string() })
     }
 
     /// `.Capabilities` with this version.

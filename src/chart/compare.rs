@@ -127,7 +127,10 @@ pub(super) fn deep_equal(a: &Value, b: &Value, budget: &Budget) -> Result<bool, 
         (Value::Float(a), Value::Float(b)) => a == b,
         _ if a.is_nil() && b.is_nil() => true,
         _ if a.kind() != b.kind() => false,
-        _ if a.kind() == Kind::String => a.bytes() == b.bytes(),
+        _ if a.kind() == Kind::String => {
+            budget.read(a.bytes().map_or(0, <[u8]>::len))?;
+            a.bytes() == b.bytes()
+        }
         _ => integer(a) == integer(b),
     };
     budget.leave();

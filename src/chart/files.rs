@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::glob::Glob;
-use super::limits::Fault;
+use super::limits::{Budget, Fault};
 use super::value::{Element, List, Map, MapType, Value};
 use super::yaml;
 
@@ -31,10 +31,17 @@ impl Files {
         self.0.iter().map(|(name, data)| (name.as_str(), &**data))
     }
 
-    /// What indexing or ranging gives: Go's `[]byte`.
-    pub(super) fn bytes(&self, name: &str) -> Value {
+    /// What indexing gives: Go's `[]byte`.
+    pub(super) fn bytes(&self, name: &str, budget: &Budget) -> Result<Value, Fault> {
         let data = self.0.get(name).map(|data| &**data).unwrap_or_default();
-        as_byte_list(data)
+        budget.byte_list(data.len())?;
+        Ok(as_byte_list(data))
+    }
+
+    /// What ranging gives.
+    pub(super) fn named_bytes(&self, budget: &Budget) -> Result<impl Iterator<Item = (String, Value)>, Fault> {
+        self.0.values().try_for_each(|data| budget.byte_list(data.len()))?;
+        Ok(self.0.iter().map(|(name, data)| (name.clone(), as_byte_list(data))))
     }
 
     pub(super) fn get(&self, name: &str) -> Value {
@@ -46,6 +53,10 @@ impl Files {
         let glob = Glob::new(pattern);
         let matching = self.0.iter().filter(|(name, _)| glob.as_ref().is_none_or(|glob| glob.matches(name)));
         matching.map(|(name, data)| (name.clone(), data.clone())).collect()
+    }
+
+    pub(super) fn count_lines(&self, name: &str) -> usize {
+        self.0.get(name).map_or(0, |data| data.iter().filter(|byte| **byte == b'\n').count())
     }
 
     pub(super) fn lines(&self, name: &str) -> Value {

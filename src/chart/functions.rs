@@ -47,6 +47,19 @@ impl Context {
         self.maps.borrow_mut().push(map.clone());
         Value::Map(map)
     }
+
+    /// Calls a function and counts what every one of them costs: the texts that it reads and the one that it makes.
+    /// What multiplies beyond that, each function counts before it does it.
+    pub(super) fn counted(&self, args: &[Value], call: impl FnOnce() -> Result<Value, Fault>) -> Result<Value, Fault> {
+        let read = args.iter().filter_map(Value::bytes).map(<[u8]>::len).sum::<usize>();
+        self.budget.steps(args.len())?;
+        self.budget.read(read)?;
+        let result = call()?;
+        let made = result.bytes().map_or(0, <[u8]>::len);
+        self.budget.read(made)?;
+        self.budget.text(made)?;
+        Ok(result)
+    }
 }
 
 impl Drop for Context {

@@ -1,7 +1,10 @@
 //! Path patterns: `.Files.Glob` (gobwas/glob with `/` as separator) and `.helmignore` (Go's `filepath.Match`).
 //! Both become regular expressions, whose matching takes linear time whatever the pattern.
 
-use regex::Regex;
+use regex::{Regex, RegexBuilder};
+
+/// Bytes of a compiled pattern: some hundred wildcards.
+const MAX_COMPILED: usize = 256 << 10;
 
 /// A compiled pattern that must match a whole path.
 #[derive(Debug)]
@@ -60,7 +63,7 @@ impl Glob {
 }
 
 fn compile(regex: &str) -> Option<Glob> {
-    Regex::new(&format!("(?s)\\A{regex}\\z")).ok().map(Glob)
+    RegexBuilder::new(&format!("(?s)\\A{regex}\\z")).size_limit(MAX_COMPILED).build().ok().map(Glob)
 }
 
 fn push_literal(regex: &mut String, c: char) {

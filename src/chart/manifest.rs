@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::error::ChartError;
 use super::json::kind;
+use super::limits::Allowance;
 use super::yaml;
 
 /// One rendered Kubernetes object.
@@ -113,22 +114,24 @@ impl Document {
 static SEPARATOR: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"(?:\A|[\t\n\f\r ]*\n)---[\t\n\f\r ]*").ok());
 
 /// The documents of one rendered file, in its order. Hooks for events that do not exist are left out, as in Helm.
-pub(super) fn split(template: &str, rendered: &str) -> Result<Vec<Document>, ChartError> {
-    let rendered = rendered.trim();
-    let parts: Vec<&str> = match &*SEPARATOR {
-        Some(separator) => separator.split(rendered).collect(),
-        None => vec![rendered],
-    };
-    let mut documents = Vec::new();
-    for part in parts.into_iter().filter(|part| !part.is_empty()) {
-        documents.extend(document(template, part.trim())?);
-    }
-    Ok(documents)
+pub(super) fn split(template: &str, rendered: &str, nodes: &Allowance) -> Result<Vec<Document>, ChartError> {
+    let documents = texts(rendered).into_iter().filter_map(|text| document(template, text, nodes).transpose());
+    documents.collect()
 }
 
-fn document(template: &str, text: &str) -> Result<Option<Document>, ChartError> {
+/// The texts between the separators of a YAML stream.
+pub(super) fn texts(stream: &str) -> Vec<&str> {
+    let stream = stream.trim();
+    let parts: Vec<&str> = match &*SEPARATOR {
+        Some(separator) => separator.split(stream).collect(),
+        None => vec![stream],
+    };
+    parts.into_iter().filter(|part| !part.is_empty()).map(str::trim).collect()
+}
+
+fn document(template: &str, text: &str, nodes: &Allowance) -> Result<Option<Document>, ChartError> {
     let wrong = |reason: String| ChartError::Manifest { template: template.to_owned(), reason };
-    let object = yaml::parse(text).map_err(|error| wrong(error.to_string()))?;
+    let object = yaml::parse_within(text, nodes).map_err(|error| wrong(error.to_string()))?;
     check_head(&object).map_err(|what| {
         wrong(format!("error unmarshaling JSON: while decoding JSON: json: cannot unmarshal {what}"))
     })?;

@@ -7,9 +7,9 @@ use serde_json::{Map as JsonMap, Value as Json};
 
 use super::functions::semver::Version;
 use super::json::kind;
-use super::{number, print};
 use super::template::quote::{is_printable, quote};
 use super::value::{Element, Field, List, Map, MapType, Struct, Value};
+use super::{number, print};
 
 /// A chart's own description.
 #[derive(Debug, Clone, Default)]
@@ -24,13 +24,14 @@ pub struct Metadata {
     pub kube_version: String,
     /// `application`, `library`, or empty.
     pub kind: String,
+    /// Whether its authors advise against using it.
+    pub deprecated: bool,
     pub(super) api_version: String,
     pub(super) dependencies: Vec<Dependency>,
     texts: BTreeMap<&'static str, String>,
     lists: BTreeMap<&'static str, Vec<String>>,
     maintainers: Vec<[String; 3]>,
     annotations: Option<BTreeMap<String, String>>,
-    deprecated: bool,
 }
 
 /// An entry of `dependencies`.

@@ -72,8 +72,13 @@ fn append(value: &Value, out: &mut Vec<u8>, depth: usize) -> Result<(), Fault> {
                 separate(index, out);
                 out.extend_from_slice(name.as_bytes());
                 out.push(b':');
-                let numbers: Vec<String> = data.iter().map(u8::to_string).collect();
-                out.extend_from_slice(format!("[{}]", numbers.join(" ")).as_bytes());
+                out.push(b'[');
+                for (index, byte) in data.iter().enumerate() {
+                    separate(index, out);
+                    out.extend_from_slice(byte.to_string().as_bytes());
+                }
+                out.push(b']');
+                check_nesting(depth, out.len())?;
             }
             out.push(b']');
         }

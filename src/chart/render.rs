@@ -2,21 +2,19 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
-use std::fmt::Write as _;
 use std::rc::Rc;
 use std::sync::Arc;
-
-use serde_json::{Map as JsonMap, Value as Json};
 
 use super::capabilities::KubeVersion;
 use super::dependencies::{Node, resolve};
 use super::error::ChartError;
 use super::functions::{self, Cluster, Context, author_message};
 use super::json::replace_invalid;
-use super::limits::{Budget, Fault};
+use super::limits::{Allowance, Budget, Fault, MAX_TEMPLATE_NODES, MAX_YAML_NODES};
 use super::manifest::{self, Document};
 use super::template::{Env, Namespace, ParseError, Tree, execute, parse, without_no_value};
-use super::value::{Map, MapType, Value, map_from_json};
+use super::user_values::UserValues;
+use super::value::{Map, MapType, Value, map_from_values};
 use super::values::{Nulls, coalesce};
 use super::{Chart, TemplateFile, schema};
 
@@ -35,8 +33,8 @@ pub struct Release<'a> {
     pub kube_version: &'a KubeVersion,
     /// `.Capabilities.APIVersions`: groups with versions (`apps/v1`), and with kinds (`apps/v1/Deployment`).
     pub api_versions: &'a [String],
-    /// The user's values, an object; null deletes a default.
-    pub values: &'a Json,
+    /// The user's values.
+    pub values: &'a UserValues,
 }
 
 /// A rendered chart.
@@ -66,25 +64,9 @@ impl Crd {
     ///
     /// Text that is not YAML, or no Kubernetes objects.
     pub fn names(&self) -> Result<Vec<String>, ChartError> {
-        let documents = manifest::split(&self.path, &self.text)?;
+        let documents = manifest::split(&self.path, &self.text, &Allowance::new(MAX_YAML_NODES))?;
         let names = documents.iter().filter_map(|document| document.object.pointer("/metadata/name")?.as_str());
         Ok(names.map(str::to_owned).collect())
-    }
-}
-
-impl Rendered {
-    /// What `helm template` prints: documents, then hooks, without CRDs.
-    pub fn to_text(&self) -> String {
-        let mut out = String::new();
-        for Document { template, text, .. } in &self.documents {
-            // Writing to a String cannot fail.
-            let _ = write!(out, "---\n# Source: {template}\n{text}\n");
-        }
-        let mut out = format!("{}\n", out.trim());
-        for Document { template, text, .. } in &self.hooks {
-            let _ = write!(out, "---\n# Source: {template}\n{text}\n");
-        }
-        out
     }
 }
 
@@ -105,30 +87,20 @@ pub(super) fn render(
     })
 }
 
-fn run(
-    chart: &Chart,
-    release: &Release<'_>,
-    cluster: Option<Arc<dyn Cluster>>,
-) -> Result<Rendered, ChartError> {
+fn run(chart: &Chart, release: &Release<'_>, cluster: Option<Arc<dyn Cluster>>) -> Result<Rendered, ChartError> {
     let values_error = |reason: String| ChartError::Values { reason };
-    let given = match release.values {
-        Json::Null => JsonMap::new(),
-        Json::Object(values) => values.clone(),
-        _ => return Err(values_error("the values are not a map".to_owned())),
-    };
-    let node = resolve(chart, &given).map_err(values_error)?;
-    let mut values = given;
+    let node = resolve(chart, release.values.values()).map_err(values_error)?;
+    let mut values = release.values.values().clone();
     coalesce(&node, &mut values, Nulls::Delete).map_err(values_error)?;
     schema::validate(&node, &values).map_err(values_error)?;
     chart.check_kube_version(release.kube_version)?;
 
-    let context =
-        Context { budget: Budget::default(), cluster, now: functions::now(), maps: RefCell::new(Vec::new()) };
+    let context = Context { budget: Budget::default(), cluster, now: functions::now(), maps: RefCell::new(Vec::new()) };
     let env = Env { context, included: RefCell::new(HashMap::new()) };
     let mut files = Vec::new();
     let root =
         Scope { release: release_map(release), capabilities: release.kube_version.to_value(release.api_versions) };
-    root.chart(&env, &node, "", Value::Map(map_from_json(&values).seen_as(MapType::Values)), &mut files);
+    root.chart(&env, &node, "", Value::Map(map_from_values(&values).seen_as(MapType::Values)), &mut files);
     let rendered = execute_all(&env, files)?;
     assemble(&node, rendered)
 }
@@ -218,7 +190,8 @@ fn release_map(release: &Release<'_>) -> Value {
 fn execute_all(env: &Env, mut files: Vec<Prepared<'_>>) -> Result<Vec<(String, String)>, ChartError> {
     let order = |path: &str| (path.matches('/').count(), path.to_owned());
     files.sort_by_cached_key(|file| std::cmp::Reverse(order(&file.path)));
-    let trees = files.iter().map(parsed).collect::<Result<Vec<_>, _>>()?;
+    let nodes = Allowance::new(MAX_TEMPLATE_NODES);
+    let trees = files.iter().map(|file| parsed(file, &nodes)).collect::<Result<Vec<_>, _>>()?;
     let mut namespace = Namespace::new(None);
     for tree in trees.iter().flat_map(|trees| trees.iter()) {
         namespace.add(tree);
@@ -238,14 +211,14 @@ fn execute_all(env: &Env, mut files: Vec<Prepared<'_>>) -> Result<Vec<(String, S
     Ok(rendered)
 }
 
-fn parsed(file: &Prepared<'_>) -> Result<Arc<[Tree]>, ChartError> {
+fn parsed(file: &Prepared<'_>, nodes: &Allowance) -> Result<Arc<[Tree]>, ChartError> {
     let error = |error: &ParseError| {
         // Helm shows only what follows the last colon.
         let reason = error.message.rsplit(": ").next().unwrap_or_default().to_owned();
         ChartError::Parse { template: file.path.clone(), line: error.line, reason }
     };
     if file.renamed {
-        return file.file.parse_as(&file.path).map_err(|failed| error(&failed));
+        return file.file.parse_as(&file.path, nodes).map_err(|failed| error(&failed));
     }
     file.file.trees.clone().map_err(|failed| error(&failed))
 }
@@ -268,8 +241,9 @@ fn assemble(node: &Node<'_>, mut files: Vec<(String, String)>) -> Result<Rendere
     files.retain(|(path, text)| !path.ends_with("NOTES.txt") && !text.trim().is_empty());
     files.sort();
     let mut rendered = Rendered::default();
+    let nodes = Allowance::new(MAX_YAML_NODES);
     for (path, text) in files {
-        for document in manifest::split(&path, &text)? {
+        for document in manifest::split(&path, &text, &nodes)? {
             match document.hook {
                 None => rendered.documents.push(document),
                 Some(_) => rendered.hooks.push(document),
@@ -299,7 +273,7 @@ impl TemplateFile {
         self.name.rsplit('/').next().is_some_and(|name| name.starts_with('_'))
     }
 
-    pub(super) fn parse_as(&self, path: &str) -> Result<Arc<[Tree]>, ParseError> {
-        parse(path, self.text.to_string(), &|name| functions::find(name).is_some()).map(Arc::from)
+    pub(super) fn parse_as(&self, path: &str, nodes: &Allowance) -> Result<Arc<[Tree]>, ParseError> {
+        parse(path, self.text.to_string(), &|name| functions::find(name).is_some(), nodes).map(Arc::from)
     }
 }

@@ -54,7 +54,45 @@ pub(super) struct List {
     pub element: Element,
     /// Go's nil slice: empty, but JSON `null`.
     pub is_nil: bool,
-    pub items: Rc<[Value]>,
+    pub items: Items,
+}
+
+/// The values of a slice, shared by all its clones.
+#[derive(Debug, Clone)]
+pub(super) struct Items(Rc<[Value]>);
+
+impl std::ops::Deref for Items {
+    type Target = [Value];
+
+    fn deref(&self) -> &[Value] {
+        &self.0
+    }
+}
+
+impl From<Vec<Value>> for Items {
+    fn from(items: Vec<Value>) -> Self {
+        Self(items.into())
+    }
+}
+
+/// Lists within lists are dropped one after the other: a template nests them deeper than any stack.
+impl Drop for Items {
+    fn drop(&mut self) {
+        let mut nested = Vec::new();
+        take_lists(self, &mut nested);
+        while let Some(mut items) = nested.pop() {
+            take_lists(&mut items, &mut nested);
+        }
+    }
+}
+
+/// Takes the lists out of a list that nobody else holds.
+fn take_lists(items: &mut Items, lists: &mut Vec<Items>) {
+    for item in Rc::get_mut(&mut items.0).into_iter().flatten() {
+        if let Value::List(list) = item {
+            lists.push(std::mem::replace(&mut list.items, Items(Rc::new([]))));
+        }
+    }
 }
 
 impl List {
@@ -67,7 +105,7 @@ impl List {
     }
 
     pub(super) fn nil(element: Element) -> Self {
-        Self { element, is_nil: true, items: Rc::new([]) }
+        Self { element, is_nil: true, items: Vec::new().into() }
     }
 }
 
@@ -320,6 +358,20 @@ impl Value {
             serde_json::Value::Array(items) => Value::List(List::new(items.iter().map(Value::from_json).collect())),
             serde_json::Value::Object(entries) => Value::Map(map_from_json(entries)),
         }
+    }
+}
+
+/// Merged values, in which a whole number is an int64.
+pub(super) fn map_from_values(entries: &serde_json::Map<String, serde_json::Value>) -> Map {
+    Map::new(entries.iter().map(|(key, value)| (key.as_str().into(), from_values(value))).collect())
+}
+
+fn from_values(json: &serde_json::Value) -> Value {
+    match json {
+        serde_json::Value::Number(number) => number.as_i64().map_or_else(|| Value::from_json(json), Value::Int64),
+        serde_json::Value::Array(items) => Value::List(List::new(items.iter().map(from_values).collect())),
+        serde_json::Value::Object(entries) => Value::Map(map_from_values(entries)),
+        other => Value::from_json(other),
     }
 }
 

@@ -1,9 +1,11 @@
 //! Coalescing of values, as Helm does it: what the user says wins, maps are merged, null deletes a default,
-//! globals reach every subchart. Works on plain JSON; rendering turns the result into template values.
+//! globals reach every subchart. Works on plain JSON, where a whole number is Go's `int64` and any other a `float64`;
+//! rendering turns the result into template values.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 
 use super::dependencies::Node;
+use super::number;
 
 /// The key under which values are shared with all subcharts.
 pub(super) const GLOBAL: &str = "global";
@@ -35,7 +37,10 @@ fn go_type(value: &Value) -> String {
     match value {
         Value::Null => "<nil>".to_owned(),
         Value::Bool(value) => format!("bool={value}"),
-        Value::Number(value) => format!("float64={value}"),
+        Value::Number(value) => match value.as_i64() {
+            Some(value) => format!("int64={value}"),
+            None => format!("float64={}", number::format_g(value.as_f64().unwrap_or(f64::NAN))),
+        },
         Value::String(value) => format!("string={value}"),
         other => other.to_string(),
     }
@@ -95,6 +100,35 @@ fn coalesce_globals(child: &mut Map<String, Value>, parent: &Map<String, Value>)
             (value, _) => drop(target.insert(key, value)),
         }
     }
+}
+
+/// JSON and YAML as Go reads them: every number is a float64.
+pub(super) fn as_floats(value: Value) -> Value {
+    match value {
+        Value::Number(number) => number.as_f64().and_then(Number::from_f64).map_or(Value::Null, Value::Number),
+        Value::Array(items) => items.into_iter().map(as_floats).collect(),
+        Value::Object(entries) => entries.into_iter().map(|(key, value)| (key, as_floats(value))).collect(),
+        other => other,
+    }
+}
+
+/// As Go writes values as JSON: whole numbers without a fraction.
+pub(super) fn as_written(value: &Value) -> Value {
+    match value {
+        Value::Number(number) => whole(number).map_or_else(|| value.clone(), Value::from),
+        Value::Array(items) => items.iter().map(as_written).collect(),
+        Value::Object(entries) => entries.iter().map(|(key, value)| (key.clone(), as_written(value))).collect(),
+        other => other.clone(),
+    }
+}
+
+fn whole(number: &Number) -> Option<i64> {
+    // Beyond that, floats are whole anyway.
+    const LIMIT: f64 = 9_007_199_254_740_992.0;
+    let float = number.as_f64()?;
+    #[allow(clippy::cast_possible_truncation, reason = "it is whole and small enough")]
+    let whole = (float.fract() == 0.0 && float.abs() <= LIMIT).then_some(float as i64);
+    number.as_i64().or(whole)
 }
 
 /// The table at a path of dots.

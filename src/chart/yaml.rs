@@ -9,7 +9,7 @@ use super::limits::Fault;
 use super::value::Value;
 use emit::Dialect;
 
-pub(super) use parse::parse;
+pub(super) use parse::{parse, parse_within};
 
 /// `toYaml`: without the last newline, and empty for what JSON cannot express.
 pub(super) fn to_yaml(value: &Value) -> Result<String, Fault> {

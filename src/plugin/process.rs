@@ -1,5 +1,6 @@
 //! This process as Terraform's child: its command line, its signals, and when it ends.
 
+use std::ffi::OsString;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
@@ -13,8 +14,19 @@ use super::{logs, panics};
 const NAME: &str = env!("CARGO_PKG_NAME");
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// The whole program: serves `registry` when Terraform has started us, and else says what this is.
-pub fn main(registry: impl FnOnce() -> Registry) -> ExitCode {
+/// What a user can run by hand, beside Terraform's own use of this program.
+pub struct Command {
+    /// The first argument that asks for it.
+    pub name: &'static str,
+    /// For `--help`.
+    pub summary: &'static str,
+    /// Runs it with the arguments that follow.
+    pub run: fn(Vec<OsString>) -> ExitCode,
+}
+
+/// The whole program: serves `registry` when Terraform has started us, runs a command when one is named, and else says what
+/// this is.
+pub fn main(commands: &[Command], registry: impl FnOnce() -> Registry) -> ExitCode {
     if let Some(settings) = Settings::from_environment(|name| std::env::var(name).ok()) {
         panics::log_panics();
         logs::start();
@@ -23,10 +35,14 @@ pub fn main(registry: impl FnOnce() -> Registry) -> ExitCode {
             Err(error) => complain(&error),
         };
     }
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["--version" | "-V"] => print(&mut io::stdout(), &format!("{NAME} {VERSION}")),
-        ["--help" | "-h"] => print(&mut io::stdout(), &help()),
+    let mut arguments = std::env::args_os().skip(1);
+    let first = arguments.next().unwrap_or_default();
+    if let Some(command) = commands.iter().find(|command| first == command.name) {
+        return (command.run)(arguments.collect());
+    }
+    match (first.to_str(), arguments.next()) {
+        (Some("--version" | "-V"), None) => print(&mut io::stdout(), &format!("{NAME} {VERSION}")),
+        (Some("--help" | "-h"), None) => print(&mut io::stdout(), &help(commands)),
         _ => {
             print(&mut io::stderr(), &introduction());
             ExitCode::FAILURE
@@ -43,7 +59,9 @@ fn introduction() -> String {
     )
 }
 
-fn help() -> String {
+fn help(commands: &[Command]) -> String {
+    let commands: String =
+        commands.iter().map(|command| format!("  {:<16} {}\n", command.name, command.summary)).collect();
     format!(
         r#"{NAME} {VERSION}
 
@@ -58,6 +76,8 @@ Terraform starts this program itself. To use it, write
 
 and run terraform init.
 
+Commands, to run by hand (COMMAND --help says more):
+{commands}
 Options:
   -h, --help       this text
   -V, --version    the version

@@ -1,8 +1,15 @@
 //! `.helmignore`: Helm's rules, which are nearly Git's, without `**`.
 
-use super::archive;
+use std::path::Path;
+
+use super::{archive, read_up_to};
 use crate::chart::error::ChartError;
 use crate::chart::glob::Glob;
+
+/// The largest file, in bytes; every rule of it is matched with every path.
+const MAX_FILE: u64 = 64 << 10;
+/// Rules in a file.
+const MAX_RULES: usize = 500;
 
 /// The rules in order; the first that applies decides.
 pub(super) struct Rules(Vec<Rule>);
@@ -16,11 +23,25 @@ struct Rule {
 }
 
 impl Rules {
-    /// The rules of a file, and Helm's own: no hidden files in `templates`.
+    /// The rules of a file; a missing one has none of its own.
+    pub(super) fn read(path: &Path) -> Result<Self, ChartError> {
+        if !path.is_file() {
+            return Self::parse("");
+        }
+        let data = read_up_to(path, MAX_FILE).map_err(|source| ChartError::Read { path: path.to_owned(), source })?;
+        let text = data.and_then(|data| String::from_utf8(data).ok());
+        Self::parse(&text.ok_or_else(|| archive(format!(".helmignore is no text of at most {MAX_FILE} bytes")))?)
+    }
+
+    /// The rules of a text, and Helm's own: no hidden files in `templates`.
     pub(super) fn parse(text: &str) -> Result<Self, ChartError> {
         let lines = text.trim_start_matches('\u{feff}').lines().chain(["templates/.?*"]);
         let rules = lines.map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
-        rules.map(Rule::parse).collect::<Result<_, _>>().map(Self)
+        let rules = rules.map(Rule::parse).collect::<Result<Vec<_>, _>>()?;
+        match rules.len() > MAX_RULES {
+            true => Err(archive(format!(".helmignore holds more than {MAX_RULES} rules"))),
+            false => Ok(Self(rules)),
+        }
     }
 
     /// Whether the path is left out.

@@ -46,14 +46,14 @@ fn len(_: &Context, args: &[Value]) -> Result<Value, Fault> {
     Ok(Value::Int(len as i64))
 }
 
-fn index(_: &Context, args: &[Value]) -> Result<Value, Fault> {
+fn index(context: &Context, args: &[Value]) -> Result<Value, Fault> {
     if args[0].is_nil() {
         return Err("index of untyped nil".into());
     }
-    args[1..].iter().try_fold(args[0].clone(), |item, key| at(&item, key))
+    args[1..].iter().try_fold(args[0].clone(), |item, key| at(context, &item, key))
 }
 
-fn at(item: &Value, key: &Value) -> Result<Value, Fault> {
+fn at(context: &Context, item: &Value, key: &Value) -> Result<Value, Fault> {
     let position = |len: usize| -> Result<usize, Fault> {
         let position = match key {
             Value::Int(index) | Value::Int64(index) => *index,
@@ -80,7 +80,7 @@ fn at(item: &Value, key: &Value) -> Result<Value, Fault> {
         Value::Str(text) => Ok(Value::Uint8(text.as_bytes()[position(text.len())?])),
         Value::Raw(bytes) => Ok(Value::Uint8(bytes[position(bytes.len())?])),
         Value::Map(map) => Ok(map.get(&name()?).unwrap_or_else(|| map.zero())),
-        Value::Files(files) => Ok(files.bytes(&name()?)),
+        Value::Files(files) => files.bytes(&name()?, &context.budget),
         other => Err(format!("can't index item of type {}", other.type_name()).into()),
     }
 }

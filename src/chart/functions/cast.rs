@@ -5,6 +5,7 @@ use super::super::limits::Fault;
 use super::super::number;
 use super::super::print;
 use super::super::value::{Element, Value};
+use super::Context;
 
 /// `cast.ToInt64`.
 pub(super) fn to_int(value: &Value) -> i64 {
@@ -69,12 +70,22 @@ fn byte_list(items: &[Value]) -> Vec<u8> {
     items.iter().map(|item| if let Value::Uint8(byte) = item { *byte } else { 0 }).collect()
 }
 
-/// Sprig's `strslice`: the texts of a list's items that are not nil, or of one value.
-pub(super) fn to_texts(value: &Value) -> Result<Vec<String>, Fault> {
+/// Sprig's `strslice`: the texts of a list's items that are not nil, or of one value. Counted, because a list can hold
+/// one long text many times.
+pub(super) fn to_texts(context: &Context, value: &Value) -> Result<Vec<String>, Fault> {
+    let counted = |item: &Value| {
+        context.budget.text(item.bytes().map_or(0, <[u8]>::len))?;
+        let text = to_text(item)?;
+        context.budget.read(text.len())?;
+        Ok(text)
+    };
     match value {
-        Value::List(list) => list.items.iter().filter(|item| !item.is_nil()).map(to_text).collect(),
+        Value::List(list) => {
+            context.budget.items(list.items.len())?;
+            list.items.iter().filter(|item| !item.is_nil()).map(counted).collect()
+        }
         Value::Nil => Ok(Vec::new()),
-        other => Ok(vec![to_text(other)?]),
+        other => Ok(vec![counted(other)?]),
     }
 }
 

@@ -27,8 +27,9 @@ fn default(_: &Context, args: &[Value]) -> Result<Value, Fault> {
     Ok(args.get(1).filter(|given| !empty(given)).unwrap_or(&args[0]).clone())
 }
 
-fn compact(_: &Context, args: &[Value]) -> Result<Value, Fault> {
+fn compact(context: &Context, args: &[Value]) -> Result<Value, Fault> {
     let list = super::lists::list(&args[0], "Cannot compact on type")?;
+    context.budget.items(list.items.len())?;
     Ok(Value::List(List::new(list.items.iter().filter(|item| !empty(item)).cloned().collect())))
 }
 

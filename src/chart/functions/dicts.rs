@@ -23,7 +23,8 @@ pub(super) const TABLE: &[Row] = &[
     }),
     ("pluck", "sm*", pluck),
     ("keys", "m*", keys),
-    ("values", "m", |_, args| {
+    ("values", "m", |context, args| {
+        context.budget.items(map(&args[0]).map_or(0, Map::len))?;
         Ok(map(&args[0]).map(|map| map.entries().values().cloned().collect::<Vec<_>>()).unwrap_or_default().into())
     }),
     ("pick", "ms*", |context, args| select(context, args, true)),
@@ -38,6 +39,7 @@ pub(super) const TABLE: &[Row] = &[
 ];
 
 fn dict(context: &Context, args: &[Value]) -> Result<Value, Fault> {
+    context.budget.items(args.len())?;
     let mut entries = BTreeMap::new();
     for pair in args.chunks(2) {
         let key: Arc<str> = match &pair[0] {
@@ -65,7 +67,8 @@ fn pluck(_: &Context, args: &[Value]) -> Result<Value, Fault> {
 }
 
 /// Go's order is random; ours is sorted.
-fn keys(_: &Context, args: &[Value]) -> Result<Value, Fault> {
+fn keys(context: &Context, args: &[Value]) -> Result<Value, Fault> {
+    context.budget.items(args.iter().filter_map(map).map(Map::len).sum())?;
     let maps = args.iter().filter_map(map);
     Ok(Value::strings(maps.flat_map(|map| map.entries().keys().cloned().map(Value::Str).collect::<Vec<_>>())))
 }
@@ -74,6 +77,7 @@ fn select(context: &Context, args: &[Value], keep: bool) -> Result<Value, Fault>
     let named = args[1..].iter().map(text).collect::<Result<Vec<_>, _>>()?;
     let Some(map) = map(&args[0]) else { return Ok(context.map(Map::new(BTreeMap::new()))) };
     let entries = map.entries();
+    context.budget.items(entries.len().saturating_mul(named.len().max(1)))?;
     let chosen = entries.iter().filter(|(key, _)| named.contains(&&***key) == keep);
     Ok(context.map(Map::new(chosen.map(|(key, value)| (key.clone(), value.clone())).collect())))
 }
@@ -91,8 +95,8 @@ fn merge_all(context: &Context, args: &[Value], overwrite: bool) -> Result<Value
 /// Without `overwrite`, empty values of the target (`""`, `0`, `false`, an empty list) count as lacking.
 fn merge(context: &Context, target: &Map, source: &Map, overwrite: bool) -> Result<(), Fault> {
     context.budget.enter()?;
+    context.budget.items(source.len())?;
     let entries = source.entries().clone();
-    context.budget.steps(entries.len())?;
     for (key, from) in entries {
         if from.is_nil() {
             if overwrite {
@@ -129,8 +133,8 @@ pub(in crate::chart) fn deep_copy(context: &Context, value: &Value) -> Result<Va
             context.map(Map::typed(map.ty(), copies))
         }
         Value::List(list) => {
-            let items = list.items.iter().map(|item| deep_copy(context, item)).collect::<Result<_, _>>()?;
-            Value::List(List { items, ..list.clone() })
+            let items = list.items.iter().map(|item| deep_copy(context, item)).collect::<Result<Vec<_>, _>>()?;
+            Value::List(List { items: items.into(), ..list.clone() })
         }
         other => other.clone(),
     };

@@ -29,7 +29,7 @@ pub(super) const TABLE: &[Row] = &[
     ("mustToRawJson", "a", |_, args| raised(encode(&args[0], Style { escape_html: false, indent: false }))),
     ("fromJson", "s", from_json),
     ("fromJsonArray", "s", from_json_array),
-    ("mustFromJson", "s", |_, args| Ok(Value::from_json(&read(bytes(&args[0])?)?))),
+    ("mustFromJson", "s", |context, args| Ok(Value::from_json(&parsed(context, args)??))),
 ];
 
 const HTML: Style = Style { escape_html: true, indent: false };
@@ -144,7 +144,14 @@ fn adler32(data: &[u8]) -> u32 {
 
 /// Helm returns a map with the key `Error` instead of failing.
 fn from_json(context: &Context, args: &[Value]) -> Result<Value, Fault> {
-    Ok(object_or_error(context, read(bytes(&args[0])?), ""))
+    Ok(object_or_error(context, parsed(context, args)?, ""))
+}
+
+/// A limit's fault outside, JSON's own inside.
+fn parsed(context: &Context, args: &[Value]) -> Result<Result<serde_json::Value, String>, Fault> {
+    let json = bytes(&args[0])?;
+    context.budget.parse(json.len())?;
+    Ok(read(json))
 }
 
 /// The map, or Helm's map with the key `Error`. `source` starts the message about a wrong type.
@@ -162,8 +169,8 @@ fn error_map(message: String) -> Map {
     Map::new([("Error".into(), Value::from(message))].into_iter().collect())
 }
 
-fn from_json_array(_: &Context, args: &[Value]) -> Result<Value, Fault> {
-    Ok(array_or_error(read(bytes(&args[0])?), ""))
+fn from_json_array(context: &Context, args: &[Value]) -> Result<Value, Fault> {
+    Ok(array_or_error(parsed(context, args)?, ""))
 }
 
 /// The list, or Helm's list of the error's text. `source` starts the message about a wrong type.

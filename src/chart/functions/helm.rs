@@ -18,10 +18,12 @@ pub(super) const TABLE: &[Row] = &[
         Ok(text.into())
     }),
     ("fromYaml", "s", |context, args| {
+        context.budget.parse(text(&args[0])?.len())?;
         let json = yaml::parse(text(&args[0])?).map_err(|error| error.to_string());
         Ok(object_or_error(context, json, FROM_YAML))
     }),
-    ("fromYamlArray", "s", |_, args| {
+    ("fromYamlArray", "s", |context, args| {
+        context.budget.parse(text(&args[0])?.len())?;
         let json = yaml::parse(text(&args[0])?).map_err(|error| error.to_string());
         Ok(array_or_error(json, FROM_YAML))
     }),

@@ -6,8 +6,8 @@ use super::super::value::{Element, List, Value};
 use super::{Context, Row, cast, int, text};
 
 pub(super) const TABLE: &[Row] = &[
-    ("list", "a*", |_, args| Ok(args.to_vec().into())),
-    ("tuple", "a*", |_, args| Ok(args.to_vec().into())),
+    ("list", "a*", of_arguments),
+    ("tuple", "a*", of_arguments),
     ("append", "aa", push),
     ("mustAppend", "aa", push),
     ("push", "aa", push),
@@ -37,7 +37,7 @@ pub(super) const TABLE: &[Row] = &[
     ("concat", "a*", concat),
     ("sortAlpha", "a", sort_alpha),
     ("join", "sa", join),
-    ("toStrings", "a", |_, args| Ok(Value::strings(cast::to_texts(&args[0])?))),
+    ("toStrings", "a", |context, args| Ok(Value::strings(cast::to_texts(context, &args[0])?))),
     ("until", "i", |context, args| until(context, 0, int(&args[0])?, if int(&args[0])? < 0 { -1 } else { 1 })),
     ("untilStep", "iii", |context, args| until(context, int(&args[0])?, int(&args[1])?, int(&args[2])?)),
     ("seq", "i*", seq),
@@ -52,20 +52,26 @@ pub(super) fn list<'a>(value: &'a Value, refusal: &str) -> Result<&'a List, Faul
     }
 }
 
+fn of_arguments(context: &Context, args: &[Value]) -> Result<Value, Fault> {
+    context.budget.items(args.len())?;
+    Ok(args.to_vec().into())
+}
+
 fn push(context: &Context, args: &[Value]) -> Result<Value, Fault> {
     let list = list(&args[0], "Cannot push on type")?;
-    context.budget.steps(list.items.len())?;
+    context.budget.items(list.items.len())?;
     Ok(list.items.iter().chain([&args[1]]).cloned().collect::<Vec<_>>().into())
 }
 
 fn prepend(context: &Context, args: &[Value]) -> Result<Value, Fault> {
     let list = list(&args[0], "Cannot prepend on type")?;
-    context.budget.steps(list.items.len())?;
+    context.budget.items(list.items.len())?;
     Ok([&args[1]].into_iter().chain(list.items.iter()).cloned().collect::<Vec<_>>().into())
 }
 
-fn chunk(_: &Context, args: &[Value]) -> Result<Value, Fault> {
+fn chunk(context: &Context, args: &[Value]) -> Result<Value, Fault> {
     let list = list(&args[1], "Cannot chunk type")?;
+    context.budget.items(list.items.len())?;
     let size = int(&args[0])?;
     // Sprig makes as many chunks as the quotient says, rounded down.
     let count = ((list.items.len() as f64 - 1.0) / size as f64).floor() + 1.0;
@@ -84,24 +90,27 @@ fn end(value: &Value, which: &str, pick: fn(&[Value]) -> Option<&Value>) -> Resu
     Ok(pick(&list.items).cloned().unwrap_or(Value::Nil))
 }
 
-fn rest(_: &Context, args: &[Value]) -> Result<Value, Fault> {
+fn rest(context: &Context, args: &[Value]) -> Result<Value, Fault> {
     let list = list(&args[0], "Cannot find rest on type")?;
+    context.budget.items(list.items.len())?;
     Ok(match list.items.split_first() {
         Some((_, rest)) => rest.to_vec().into(),
         None => Value::List(List::nil(Element::Any)),
     })
 }
 
-fn initial(_: &Context, args: &[Value]) -> Result<Value, Fault> {
+fn initial(context: &Context, args: &[Value]) -> Result<Value, Fault> {
     let list = list(&args[0], "Cannot find initial on type")?;
+    context.budget.items(list.items.len())?;
     Ok(match list.items.split_last() {
         Some((_, initial)) => initial.to_vec().into(),
         None => Value::List(List::nil(Element::Any)),
     })
 }
 
-fn reverse(_: &Context, args: &[Value]) -> Result<Value, Fault> {
+fn reverse(context: &Context, args: &[Value]) -> Result<Value, Fault> {
     let list = list(&args[0], "Cannot find reverse on type")?;
+    context.budget.items(list.items.len())?;
     Ok(list.items.iter().rev().cloned().collect::<Vec<_>>().into())
 }
 
@@ -142,8 +151,9 @@ fn has(context: &Context, args: &[Value]) -> Result<Value, Fault> {
     Ok(contains(context, &list.items, &args[0])?.into())
 }
 
-fn slice(_: &Context, args: &[Value]) -> Result<Value, Fault> {
+fn slice(context: &Context, args: &[Value]) -> Result<Value, Fault> {
     let list = list(&args[0], "list should be type of slice or array but")?;
+    context.budget.items(list.items.len())?;
     if list.items.is_empty() {
         return Ok(Value::Nil);
     }
@@ -162,7 +172,7 @@ fn concat(context: &Context, args: &[Value]) -> Result<Value, Fault> {
             Value::List(_) | Value::Nil => list(arg, "")?,
             other => return Err(format!("Cannot concat type {} as list", other.kind().name()).into()),
         };
-        context.budget.steps(list.items.len())?;
+        context.budget.items(list.items.len())?;
         items.extend(list.items.iter().cloned());
     }
     Ok(match items.is_empty() {
@@ -171,9 +181,9 @@ fn concat(context: &Context, args: &[Value]) -> Result<Value, Fault> {
     })
 }
 
-fn sort_alpha(_: &Context, args: &[Value]) -> Result<Value, Fault> {
+fn sort_alpha(context: &Context, args: &[Value]) -> Result<Value, Fault> {
     let mut texts = match &args[0] {
-        list @ Value::List(_) => cast::to_texts(list)?,
+        list @ Value::List(_) => cast::to_texts(context, list)?,
         other => vec![cast::to_text(other)?],
     };
     texts.sort();
@@ -182,7 +192,7 @@ fn sort_alpha(_: &Context, args: &[Value]) -> Result<Value, Fault> {
 
 fn join(context: &Context, args: &[Value]) -> Result<Value, Fault> {
     let separator = text(&args[0])?;
-    let texts = cast::to_texts(&args[1])?;
+    let texts = cast::to_texts(context, &args[1])?;
     context.budget.text(texts.iter().map(|text| text.len() + separator.len()).sum())?;
     Ok(texts.join(separator).into())
 }
@@ -194,7 +204,7 @@ fn range(context: &Context, start: i64, stop: i64, step: i64) -> Result<Vec<i64>
     }
     let distance = stop.abs_diff(start);
     let count = usize::try_from(distance.div_ceil(step.unsigned_abs())).unwrap_or(usize::MAX);
-    context.budget.steps(count)?;
+    context.budget.items(count)?;
     Ok((0..count as i64).map(|index| start + index * step).collect())
 }
 

@@ -19,11 +19,22 @@ pub(in crate::chart) struct Method {
 
 type Row = (&'static str, &'static str, Body);
 
+/// A character of a pattern can become a class of all of Unicode.
+const GLOB_STEPS: usize = 8;
+
 const FILES: &[Row] = &[
     ("Get", "s", |value, _, args| files(value).map(|files| files.get(text(&args[0]).unwrap_or_default()))),
-    ("GetBytes", "s", |value, _, args| files(value).map(|files| files.bytes(text(&args[0]).unwrap_or_default()))),
-    ("Glob", "s", |value, _, args| Ok(Value::Files(files(value)?.glob(text(&args[0])?).into()))),
-    ("Lines", "s", |value, _, args| Ok(files(value)?.lines(text(&args[0])?))),
+    ("GetBytes", "s", |value, context, args| files(value)?.bytes(text(&args[0]).unwrap_or_default(), &context.budget)),
+    ("Glob", "s", |value, context, args| {
+        let (files, pattern) = (files(value)?, text(&args[0])?);
+        context.budget.steps(files.len() + pattern.len() * GLOB_STEPS)?;
+        Ok(Value::Files(files.glob(pattern).into()))
+    }),
+    ("Lines", "s", |value, context, args| {
+        let (files, name) = (files(value)?, text(&args[0])?);
+        context.budget.items(files.count_lines(name))?;
+        Ok(files.lines(name))
+    }),
     ("AsConfig", "", |value, _, _| files(value)?.as_config()),
     ("AsSecrets", "", |value, _, _| files(value)?.as_secrets()),
 ];

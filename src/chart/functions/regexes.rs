@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use regex::{Captures, Regex};
+use regex::{Captures, Match, Regex, RegexBuilder};
 
 use super::super::limits::Fault;
 use super::super::template::quote::quote;
@@ -14,10 +14,11 @@ use super::super::value::{Element, List, Value};
 use super::{Context, Row, int, text};
 
 pub(super) const TABLE: &[Row] = &[
-    ("regexMatch", "ss", |_, args| {
-        Ok(compile(&args[0]).is_ok_and(|found| text(&args[1]).is_ok_and(|whole| found.regex.is_match(whole))).into())
+    ("regexMatch", "ss", |context, args| match (compile(context, &args[0])?, text(&args[1])) {
+        (Ok(expression), Ok(whole)) => is_match(context, &expression, whole),
+        _ => Ok(false.into()),
     }),
-    ("mustRegexMatch", "ss", |_, args| Ok(compile(&args[0])?.regex.is_match(text(&args[1])?).into())),
+    ("mustRegexMatch", "ss", |context, args| is_match(context, &*compile(context, &args[0])??, text(&args[1])?)),
     ("regexFind", "ss", |context, args| find(context, args).map_err(|fault| panicked(&args[0], fault))),
     ("mustRegexFind", "ss", find),
     ("regexFindAll", "ssi", |context, args| find_all(context, args).map_err(|fault| panicked(&args[0], fault))),
@@ -42,29 +43,82 @@ thread_local! {
 
 const MAX_COMPILED: usize = 100;
 
-/// A compiled expression, and the names of its groups from the first one.
+/// Bytes of an expression's own text.
+const MAX_PATTERN: usize = 16 << 10;
+
+/// A compiled expression, the names of its groups from the first one, and what a step of it costs.
 struct Expression {
     regex: Regex,
     names: Vec<String>,
+    weight: usize,
 }
 
-fn compile(pattern: &Value) -> Result<Rc<Expression>, Fault> {
-    let pattern = text(pattern)?;
-    if let Some(expression) = COMPILED.with_borrow(|compiled| compiled.get(pattern).cloned()) {
-        return Ok(expression);
+/// Compiled sizes in bytes, with their weights: matching takes at most as long as the size times the text. Go's limit
+/// is far higher, but nobody writes such expressions.
+const SIZES: [(usize, usize); 3] = [(8 << 10, 1), (64 << 10, 8), (1 << 20, 128)];
+/// Bytes that an expression of the smallest size matches in one step.
+const BYTES_PER_STEP: usize = 16;
+/// The same for the rest of the text after a match, which the next search may look at in vain.
+const BYTES_PER_MATCH: usize = 128;
+/// Steps that compiling to the smallest size takes.
+const COMPILE_STEPS: usize = 1000;
+
+impl Expression {
+    /// Counts a search through the text.
+    fn count(&self, context: &Context, whole: &str) -> Result<(), Fault> {
+        context.budget.steps(whole.len() / BYTES_PER_STEP * self.weight)
     }
-    let wrong = |reason: String| Fault(format!("error parsing regexp: {reason}"));
-    let translated = syntax::translate(pattern).map_err(wrong)?;
-    // What Go accepts can still compile to more than is allowed.
-    let regex = Regex::new(&translated.pattern).map_err(|_| wrong(format!("expression too large: `{pattern}`")))?;
-    let expression = Rc::new(Expression { regex, names: translated.names });
-    COMPILED.with_borrow_mut(|compiled| {
-        if compiled.len() >= MAX_COMPILED {
-            compiled.clear();
+
+    /// All matches up to a limit. Each may have looked at the whole rest of the text.
+    fn matches<'t>(&self, context: &Context, whole: &'t str, limit: usize) -> Result<Vec<Match<'t>>, Fault> {
+        self.count(context, whole)?;
+        let mut matches = Vec::new();
+        for found in self.regex.find_iter(whole).take(limit) {
+            context.budget.items(1 + (whole.len() - found.start()) / BYTES_PER_MATCH * self.weight)?;
+            matches.push(found);
         }
-        compiled.insert(pattern.to_owned(), expression.clone());
-    });
-    Ok(expression)
+        Ok(matches)
+    }
+}
+
+/// A limit's fault outside, the expression's own inside.
+fn compile(context: &Context, pattern: &Value) -> Result<Result<Rc<Expression>, Fault>, Fault> {
+    let pattern = match text(pattern) {
+        Ok(pattern) => pattern,
+        Err(fault) => return Ok(Err(fault)),
+    };
+    if let Some(expression) = COMPILED.with_borrow(|compiled| compiled.get(pattern).cloned()) {
+        return Ok(Ok(expression));
+    }
+    let wrong = |reason: String| Ok(Err(Fault(format!("error parsing regexp: {reason}"))));
+    // What Go accepts can still be more than is allowed.
+    let too_large = || wrong(format!("expression too large: `{pattern}`"));
+    if pattern.len() > MAX_PATTERN {
+        return too_large();
+    }
+    context.budget.parse(pattern.len())?;
+    let translated = match syntax::translate(pattern) {
+        Ok(translated) => translated,
+        Err(reason) => return wrong(reason),
+    };
+    for (size, weight) in SIZES {
+        context.budget.steps(COMPILE_STEPS * weight)?;
+        let Ok(regex) = RegexBuilder::new(&translated.pattern).size_limit(size).build() else { continue };
+        let expression = Rc::new(Expression { regex, names: translated.names, weight });
+        COMPILED.with_borrow_mut(|compiled| {
+            if compiled.len() >= MAX_COMPILED {
+                compiled.clear();
+            }
+            compiled.insert(pattern.to_owned(), expression.clone());
+        });
+        return Ok(Ok(expression));
+    }
+    too_large()
+}
+
+fn is_match(context: &Context, expression: &Expression, whole: &str) -> Result<Value, Fault> {
+    expression.count(context, whole)?;
+    Ok(expression.regex.is_match(whole).into())
 }
 
 /// What `regexp.MustCompile` panics with.
@@ -91,8 +145,10 @@ fn quote_meta(whole: &str) -> String {
     out
 }
 
-fn find(_: &Context, args: &[Value]) -> Result<Value, Fault> {
-    Ok(compile(&args[0])?.regex.find(text(&args[1])?).map_or("", |found| found.as_str()).into())
+fn find(context: &Context, args: &[Value]) -> Result<Value, Fault> {
+    let (expression, whole) = (compile(context, &args[0])??, text(&args[1])?);
+    expression.count(context, whole)?;
+    Ok(expression.regex.find(whole).map_or("", |found| found.as_str()).into())
 }
 
 /// A negative limit is none.
@@ -100,10 +156,9 @@ fn limit(value: &Value) -> Result<usize, Fault> {
     Ok(usize::try_from(int(value)?).unwrap_or(usize::MAX))
 }
 
-fn find_all(_: &Context, args: &[Value]) -> Result<Value, Fault> {
-    let expression = compile(&args[0])?;
-    let found = expression.regex.find_iter(text(&args[1])?).take(limit(&args[2])?);
-    let found: Vec<Value> = found.map(|found| found.as_str().into()).collect();
+fn find_all(context: &Context, args: &[Value]) -> Result<Value, Fault> {
+    let found = compile(context, &args[0])??.matches(context, text(&args[1])?, limit(&args[2])?)?;
+    let found: Vec<Value> = found.iter().map(|found| found.as_str().into()).collect();
     Ok(Value::List(match found.is_empty() {
         true => List::nil(Element::Str),
         false => List::typed(Element::Str, found),
@@ -111,13 +166,14 @@ fn find_all(_: &Context, args: &[Value]) -> Result<Value, Fault> {
 }
 
 fn replace(context: &Context, args: &[Value], literal: bool) -> Result<Value, Fault> {
-    let (expression, whole, with) = (compile(&args[0])?, text(&args[1])?, text(&args[2])?);
+    let (expression, whole, with) = (compile(context, &args[0])??, text(&args[1])?, text(&args[2])?);
     let regex = &expression.regex;
-    let count = regex.find_iter(whole).count();
-    // A replacement can hold at most as many references as characters, each no longer than the whole.
+    let count = expression.matches(context, whole, usize::MAX)?.len();
+    // A reference is no longer than its match, and all matches are no longer than the whole.
     let references = if literal { 0 } else { with.matches('$').count() };
-    let each = with.len().saturating_add(references.saturating_mul(whole.len()));
-    context.budget.text(whole.len().saturating_add(count.saturating_mul(each)))?;
+    let referenced = references.saturating_add(1).saturating_mul(whole.len());
+    context.budget.text(count.saturating_mul(with.len()).saturating_add(referenced))?;
+    context.budget.steps(count.saturating_mul(references).saturating_mul(1 + expression.names.len() / 8))?;
     let replaced = match literal {
         true => regex.replace_all(whole, regex::NoExpand(with)),
         false => regex.replace_all(whole, |groups: &Captures<'_>| expand(with, groups, &expression.names)),
@@ -162,8 +218,8 @@ fn reference(text: &str) -> Option<(&str, &str)> {
     (!name.is_empty()).then_some((name, rest))
 }
 
-fn split(_: &Context, args: &[Value]) -> Result<Value, Fault> {
-    let (expression, whole, limit) = (compile(&args[0])?, text(&args[1])?, limit(&args[2])?);
+fn split(context: &Context, args: &[Value]) -> Result<Value, Fault> {
+    let (expression, whole, limit) = (compile(context, &args[0])??, text(&args[1])?, limit(&args[2])?);
     if limit == 0 {
         return Ok(Value::List(List::nil(Element::Str)));
     }
@@ -171,7 +227,7 @@ fn split(_: &Context, args: &[Value]) -> Result<Value, Fault> {
         return Ok(Value::strings([""]));
     }
     let (mut parts, mut begin, mut end) = (Vec::new(), 0, 0);
-    for found in expression.regex.find_iter(whole).take(limit) {
+    for found in expression.matches(context, whole, limit)? {
         if parts.len() == limit - 1 {
             break;
         }

@@ -1,5 +1,7 @@
 //! Text. Positions and lengths are bytes, as in Go.
 
+use std::collections::HashSet;
+
 use super::super::limits::Fault;
 use super::super::print;
 use super::super::template::quote;
@@ -8,8 +10,8 @@ use super::{Context, Row, bytes, cast, int, text};
 
 pub(super) const TABLE: &[Row] = &[
     ("trim", "s", |_, args| Ok(text(&args[0])?.trim().into())),
-    ("trimAll", "ss", |_, args| trim_all(args)),
-    ("trimall", "ss", |_, args| trim_all(args)),
+    ("trimAll", "ss", trim_all),
+    ("trimall", "ss", trim_all),
     ("trimPrefix", "ss", |_, args| {
         let whole = text(&args[1])?;
         Ok(whole.strip_prefix(text(&args[0])?).unwrap_or(whole).into())
@@ -35,16 +37,17 @@ pub(super) const TABLE: &[Row] = &[
     ("squote", "a*", squote_all),
     ("cat", "a*", cat),
     ("toString", "a", |_, args| cast::to_string_value(&args[0])),
-    ("split", "ss", |_, args| numbered(split(text(&args[1])?, text(&args[0])?, -1))),
-    ("splitn", "sis", |_, args| numbered(split(text(&args[2])?, text(&args[0])?, int(&args[1])?))),
-    ("splitList", "ss", |_, args| Ok(Value::strings(split(text(&args[1])?, text(&args[0])?, -1)))),
+    ("split", "ss", |context, args| numbered(split(context, &args[1], &args[0], -1)?)),
+    ("splitn", "sis", |context, args| numbered(split(context, &args[2], &args[0], int(&args[1])?)?)),
+    ("splitList", "ss", |context, args| Ok(Value::strings(split(context, &args[1], &args[0], -1)?))),
     ("wrap", "is", |_, args| wrap(int(&args[0])?, "\n", text(&args[1])?, false)),
     ("wrapWith", "iss", |_, args| wrap(int(&args[0])?, text(&args[1])?, text(&args[2])?, true)),
 ];
 
-fn trim_all(args: &[Value]) -> Result<Value, Fault> {
-    let cut = text(&args[0])?;
-    Ok(text(&args[1])?.trim_matches(|c| cut.contains(c)).into())
+fn trim_all(context: &Context, args: &[Value]) -> Result<Value, Fault> {
+    context.budget.steps(text(&args[0])?.len())?;
+    let cut: HashSet<char> = text(&args[0])?.chars().collect();
+    Ok(text(&args[1])?.trim_matches(|c| cut.contains(&c)).into())
 }
 
 fn repeat(context: &Context, args: &[Value]) -> Result<Value, Fault> {
@@ -141,40 +144,50 @@ fn abbreviated(content: &[u8], offset: usize, width: usize) -> Vec<u8> {
     [b"...", rest.as_slice()].concat()
 }
 
-fn quote_all(_: &Context, args: &[Value]) -> Result<Value, Fault> {
+fn quote_all(context: &Context, args: &[Value]) -> Result<Value, Fault> {
     let quoted = |arg| {
         let text = cast::to_string_value(arg)?;
+        context.budget.text(text.bytes().map_or(0, <[u8]>::len))?;
         Ok(quote::quote_bytes(text.bytes().unwrap_or_default()))
     };
     let texts = args.iter().filter(|arg| !arg.is_nil()).map(quoted);
     Ok(texts.collect::<Result<Vec<_>, Fault>>()?.join(" ").into())
 }
 
-fn squote_all(_: &Context, args: &[Value]) -> Result<Value, Fault> {
-    let texts = args.iter().filter(|arg| !arg.is_nil()).map(|arg| Ok(format!("'{}'", print::format_value(arg)?)));
+/// One of several values that are printed before any of it is counted as a result.
+fn printed(context: &Context, value: &Value) -> Result<String, Fault> {
+    let text = print::format_value(value)?;
+    context.budget.text(text.len())?;
+    Ok(text)
+}
+
+fn squote_all(context: &Context, args: &[Value]) -> Result<Value, Fault> {
+    let texts = args.iter().filter(|arg| !arg.is_nil()).map(|arg| Ok(format!("'{}'", printed(context, arg)?)));
     Ok(texts.collect::<Result<Vec<_>, Fault>>()?.join(" ").into())
 }
 
-fn cat(_: &Context, args: &[Value]) -> Result<Value, Fault> {
-    let texts = args.iter().filter(|arg| !arg.is_nil()).map(print::format_value);
+fn cat(context: &Context, args: &[Value]) -> Result<Value, Fault> {
+    let texts = args.iter().filter(|arg| !arg.is_nil()).map(|arg| printed(context, arg));
     Ok(texts.collect::<Result<Vec<_>, Fault>>()?.join(" ").into())
 }
 
 /// `strings.SplitN`: a negative count means all, an empty separator splits into characters.
-fn split(whole: &str, separator: &str, count: i64) -> Vec<String> {
+fn split(context: &Context, whole: &Value, separator: &Value, count: i64) -> Result<Vec<String>, Fault> {
+    let (whole, separator) = (text(whole)?, text(separator)?);
+    context.budget.items(whole.matches(separator).count())?;
     let limit = match count {
-        0 => return Vec::new(),
+        0 => return Ok(Vec::new()),
         count => usize::try_from(count).unwrap_or(usize::MAX),
     };
     if !separator.is_empty() {
-        return whole.splitn(limit, separator).map(str::to_owned).collect();
+        return Ok(whole.splitn(limit, separator).map(str::to_owned).collect());
     }
     let mut parts: Vec<String> = whole.chars().map(String::from).collect();
     if parts.len() > limit {
         let rest = parts.split_off(limit - 1).concat();
         parts.push(rest);
     }
-    parts
+    Ok(parts)
 }
 
 /// Sprig's map of parts: `_0`, `_1` …

@@ -137,7 +137,7 @@ impl Writer<'_> {
     fn entries(&self, value: &Value, depth: usize) -> Result<(Vec<(String, Value)>, Vec<(String, Value)>), Failure> {
         let entries: Vec<(String, Value)> = match value {
             Value::Map(map) => map.entries().iter().map(|(key, item)| (key.to_string(), item.clone())).collect(),
-            Value::Files(files) => files.iter().map(|(name, _)| (name.to_owned(), files.bytes(name))).collect(),
+            Value::Files(files) => files.named_bytes(&self.context.budget)?.collect(),
             Value::Struct(value) => {
                 value.fields.iter().map(|field| (field.name.to_owned(), field.value.clone())).collect()
             }
@@ -267,7 +267,8 @@ fn escape(text: &[u8]) -> Vec<u8> {
 /// A map; for text that is no TOML it has the key `Error`. The error's words are not Helm's.
 fn from_toml(context: &Context, args: &[Value]) -> Result<Value, Fault> {
     let document = text(&args[0])?;
-    context.budget.steps(document.len() / 16)?;
+    // What reads TOML keeps much beside each value.
+    context.budget.steps(document.len().saturating_mul(4))?;
     let entries = match document.parse::<DocumentMut>() {
         Ok(document) => table(context, document.as_table())?,
         Err(error) => {

@@ -55,9 +55,19 @@ fn append(error: &ValidationError<'_, '_>, depth: usize, out: &mut String) {
         // Writing to a String cannot fail.
         let _ = writeln!(out, "{}- at {place}: {}", "  ".repeat(depth), reason(&error.kind));
     }
+    if matches!(error.kind, ErrorKind::Contains) {
+        // Why each of the items does not match is not said.
+        return;
+    }
     for cause in &error.causes {
         append(cause, depth + usize::from(!skipped), out);
     }
+}
+
+fn contained(got: &[usize], want: usize) -> String {
+    let places: Vec<String> = got.iter().map(usize::to_string).collect();
+    let (count, places) = (got.len(), places.join(" "));
+    format!("{want} items required to match contains schema, but matched {count} items at {places}")
 }
 
 fn reason(kind: &ErrorKind<'_, '_>) -> String {
@@ -97,6 +107,15 @@ fn reason(kind: &ErrorKind<'_, '_>) -> String {
         ErrorKind::OneOf(Some((first, second))) => {
             format!("'oneOf' failed, subschemas {first}, {second} matched")
         }
+        ErrorKind::Dependency { prop, missing } | ErrorKind::DependentRequired { prop, missing } => {
+            let missing = list(&mut missing.iter().copied());
+            format!("properties {missing} required, if {} exists", quoted(prop))
+        }
+        ErrorKind::MinContains { got, want } => match got.is_empty() {
+            true => format!("min {want} items required to match contains schema, but none matched"),
+            false => format!("min {}", contained(got, *want)),
+        },
+        ErrorKind::MaxContains { got, want } => format!("max {}", contained(got, *want)),
         // Elsewhere both say the same.
         other => other.to_string(),
     }

@@ -5,11 +5,13 @@ use super::parser::parse;
 use super::quote;
 use super::tree::Expr;
 use crate::chart::functions::{self, Param, Signature};
-use crate::chart::limits::Fault;
+use crate::chart::limits::{Allowance, Fault, MAX_TEMPLATE_NODES};
 use crate::chart::value::{Element, MapType, Value};
 
 /// Helm's limit for including one template within itself.
 const MAX_INCLUDES: usize = 1000;
+/// Bytes of an error message beyond which it is only passed on.
+const MAX_MESSAGE: usize = 1 << 20;
 
 impl<'a> State<'a> {
     /// Calls a function. `args` has the function's own name first; `last` is what is piped into it.
@@ -29,14 +31,14 @@ impl<'a> State<'a> {
         }
         let nothing_piped = last.as_ref().is_some_and(Value::is_nil);
         let values = self.arguments(dot, name, function.signature, args, last)?;
-        let result = match name {
+        let result = self.env.context.counted(&values, || match name {
             // Go asks nothing for its type.
             "len" if nothing_piped => Err("reflect: call of reflect.Value.Type on zero Value".into()),
             "include" => self.include(&values),
             "tpl" => self.tpl(&values),
             "call" => (function.call)(&self.env.context, &values).map_err(|fault| not_a_function(args, &values, fault)),
             _ => (function.call)(&self.env.context, &values),
-        };
+        });
         result.map_err(|fault| {
             self.at = at;
             self.fault(format!("error calling {name}: {}", fault.0))
@@ -206,11 +208,12 @@ impl<'a> State<'a> {
     fn tpl(&mut self, values: &[Value]) -> Result<Value, Fault> {
         let [text, data] = values else { return Err("tpl takes a text and a value".into()) };
         let text = functions::text(text)?;
-        self.env.context.budget.steps(text.len() / 16)?;
+        self.env.context.budget.parse(text.len())?;
         self.env.context.budget.enter()?;
         let quoted = || quote::quote(text);
         // Helm gives every `tpl` text the name of its root template.
-        let trees = parse(ROOT, text.to_owned(), &|name| functions::find(name).is_some()).map_err(|error| {
+        let nodes = Allowance::new(MAX_TEMPLATE_NODES);
+        let trees = parse(ROOT, text.to_owned(), &|name| functions::find(name).is_some(), &nodes).map_err(|error| {
             let (line, message) = (error.line, error.message);
             Fault(format!("cannot parse template {}: template: {ROOT}:{line}: {message}", quoted()))
         })?;
@@ -220,7 +223,11 @@ impl<'a> State<'a> {
         }
         let mut out = Vec::new();
         let data = data.clone();
-        let run = |fault: Fault| Fault(format!("error during tpl function execution for {}: {}", quoted(), fault.0));
+        // Every `tpl` within a `tpl` repeats the whole message.
+        let run = |fault: Fault| match fault.0.len() > MAX_MESSAGE {
+            true => fault,
+            false => Fault(format!("error during tpl function execution for {}: {}", quoted(), fault.0)),
+        };
         if let Some(tree) = trees.first() {
             execute(self.env, &namespace, tree, data, &mut out).map_err(run)?;
         }

@@ -197,8 +197,8 @@ impl<'a> State<'a> {
                 self.range_over(pairs, map.ty() != MapType::Str, branch, out)?
             }
             Value::Files(files) => {
-                let names: Vec<String> = files.iter().map(|(name, _)| name.to_owned()).collect();
-                let pairs = names.into_iter().map(|name| (Value::from(name.as_str()), files.bytes(&name)));
+                let files = files.named_bytes(&self.env.context.budget)?;
+                let pairs = files.map(|(name, data)| (Value::from(name), data));
                 self.range_over(pairs, false, branch, out)?
             }
             Value::Nil => false,

@@ -24,7 +24,8 @@ impl<'a> State<'a> {
         }
         if let Some(method) = methods::find(&receiver.value, name) {
             let values = self.arguments(dot, name, method.signature, args, last)?;
-            let result = (method.call)(&receiver.value, &self.env.context, &values);
+            let context = &self.env.context;
+            let result = context.counted(&values, || (method.call)(&receiver.value, context, &values));
             return result.map(Seen::from).map_err(|fault| {
                 self.at = at;
                 self.fault(format!("error calling {name}: {}", fault.0))
@@ -47,7 +48,7 @@ impl<'a> State<'a> {
                 let value = map.get(name).unwrap_or_else(|| map.zero());
                 Ok(Seen::entry(value, map.ty() != MapType::Str))
             }
-            Value::Files(files) => Ok(files.bytes(name).into()),
+            Value::Files(files) => files.bytes(name, &self.env.context.budget).map(Seen::from),
             _ => Err(no_field()),
         }
     }

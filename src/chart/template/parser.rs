@@ -13,6 +13,7 @@ use std::sync::Arc;
 use super::lexer::{Item, Kind, Lexer};
 use super::quote;
 use super::tree::{Branch, Call, Name, Node, Source, Tree, is_empty};
+use crate::chart::limits::{Allowance, MAX_TEMPLATE_NODES};
 
 /// Nested blocks, parentheses and `else if`s. Go allows 10,000 parentheses; ours fits the stack of any thread.
 const MAX_DEPTH: usize = 200;
@@ -25,16 +26,18 @@ pub(in crate::chart) struct ParseError {
     pub message: String,
 }
 
-/// Parses one file. The first tree is the file itself; its `define`s and `block`s follow.
+/// Parses one file, taking what its tree holds from `nodes`. The first tree is the file itself; its `define`s and `block`s follow.
 pub(in crate::chart) fn parse(
     name: &str,
     text: String,
     is_function: &dyn Fn(&str) -> bool,
+    nodes: &Allowance,
 ) -> Result<Vec<Tree>, ParseError> {
     let source = Arc::new(Source { name: name.to_owned(), text });
     let mut parser = Parser {
         lexer: Lexer::new(&source.text),
         is_function,
+        nodes,
         defined: HashMap::new(),
         source: &source,
         depth: 0,
@@ -61,6 +64,7 @@ struct Scope<'a> {
 struct Parser<'a> {
     lexer: Lexer<'a>,
     is_function: &'a dyn Fn(&str) -> bool,
+    nodes: &'a Allowance,
     defined: HashMap<String, Tree>,
     source: &'a Arc<Source>,
     depth: usize,
@@ -149,6 +153,13 @@ impl<'a> Parser<'a> {
             return self.unexpected(&item, context);
         }
         Ok(item)
+    }
+
+    fn count(&self) -> Parse<()> {
+        match self.nodes.take(1) {
+            true => Ok(()),
+            false => self.fail(format!("templates hold more than {MAX_TEMPLATE_NODES} actions and operands")),
+        }
     }
 
     fn nested<T>(&mut self, parse: impl FnOnce(&mut Self) -> Parse<T>) -> Parse<T> {
@@ -242,6 +253,7 @@ impl<'a> Parser<'a> {
     }
 
     fn text_or_action(&mut self) -> Parse<Parsed> {
+        self.count()?;
         let item = self.next_non_space();
         match item.kind {
             Kind::Text => Ok(Parsed::Node(Node::Text(item.text.into_owned()))),

@@ -7,12 +7,15 @@ use libyaml_safer::{ErrorKind, Event, EventData, Parser, ScalarStyle};
 use serde_json::{Map, Number, Value};
 
 use super::resolve::{Scalar, resolve};
+use crate::chart::limits::{Allowance, MAX_YAML_NODES};
 use crate::chart::number;
 
 /// Nested collections in a document. go-yaml's limit is 10,000; ours holds the stack.
 const MAX_DEPTH: usize = 500;
 /// Values that aliases may unfold into.
 const MAX_DECODED: usize = 4_000_000;
+/// Bytes of text that aliases may repeat.
+const MAX_REPEATED: usize = 16 << 20;
 
 /// Helm's message, with the line where go-yaml gives one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -21,14 +24,29 @@ pub(in crate::chart) struct YamlError(String);
 
 /// Parses the first document of `text`; no document is null. Numbers keep their integer form where they have one.
 pub(in crate::chart) fn parse(text: &str) -> Result<Value, YamlError> {
+    parse_within(text, &Allowance::new(MAX_YAML_NODES))
+}
+
+/// As [`parse`], taking the document's values from an allowance.
+pub(in crate::chart) fn parse_within(text: &str, allowance: &Allowance) -> Result<Value, YamlError> {
     let failed = |reason: String| YamlError(format!("error converting YAML to JSON: {reason}"));
-    // libyaml-safer 0.3 panics where a comma follows a tag at once, as in `[!a,]`.
-    let composed = std::panic::catch_unwind(|| Composer::compose(text));
+    // libyaml-safer 0.3 panics where a comma follows a tag at once, as in `[!a,]`, and at tags with escapes that are no
+    // characters.
+    let max_nodes = allowance.left();
+    let composed = std::panic::catch_unwind(|| Composer::compose(text, max_nodes));
     let composed = composed.unwrap_or_else(|_| Err("the parser does not support this text".to_owned()));
     let (nodes, root) = composed.map_err(|reason| failed(format!("yaml: {reason}")))?;
     let Some(root) = root else { return Ok(Value::Null) };
-    let mut decoder = Decoder { nodes: &nodes, open_aliases: Vec::new(), decoded: 0, from_aliases: 0 };
-    decoder.decode(root).map_err(failed)
+    let mut decoder = Decoder { nodes: &nodes, open_aliases: Vec::new(), decoded: 0, from_aliases: 0, repeated: 0 };
+    let value = decoder.decode(root).map_err(failed)?;
+    match allowance.take(nodes.len().max(decoder.decoded)) {
+        true => Ok(value),
+        false => Err(failed(format!("yaml: {}", too_many_values()))),
+    }
+}
+
+fn too_many_values() -> String {
+    format!("more than {MAX_YAML_NODES} values are not supported")
 }
 
 /// Whether a block scalar at the end of the text ends with the line break that was added: not where its last line is white
@@ -50,13 +68,14 @@ enum Node {
 struct Composer<'a> {
     parser: Parser<&'a mut &'a [u8]>,
     nodes: Vec<Node>,
+    max_nodes: usize,
     anchors: HashMap<String, usize>,
     /// Where the text ended before a line break was added to it, and whether its last line has more than white space.
     unbroken_end: Option<(usize, bool)>,
 }
 
 impl Composer<'_> {
-    fn compose(text: &str) -> Result<(Vec<Node>, Option<usize>), String> {
+    fn compose(text: &str, max_nodes: usize) -> Result<(Vec<Node>, Option<usize>), String> {
         // libyaml-safer 0.3 panics on a block scalar that ends with the text. It gets a line break to end with, and
         // the scalar loses it again.
         let unbroken = !text.is_empty() && !text.ends_with('\n');
@@ -66,7 +85,7 @@ impl Composer<'_> {
         parser.set_input_string(&mut bytes);
         let last_is_text = text.rsplit('\n').next().is_some_and(|line| !line.trim().is_empty());
         let unbroken_end = unbroken.then_some((text.len(), last_is_text));
-        let mut composer = Composer { parser, nodes: Vec::new(), anchors: HashMap::new(), unbroken_end };
+        let mut composer = Composer { parser, nodes: Vec::new(), max_nodes, anchors: HashMap::new(), unbroken_end };
         composer.next()?;
         let root = match composer.next()? {
             EventData::DocumentStart { .. } => {
@@ -121,6 +140,9 @@ impl Composer<'_> {
         if depth > MAX_DEPTH {
             return Err(format!("exceeded max depth of {MAX_DEPTH}"));
         }
+        if self.nodes.len() >= self.max_nodes {
+            return Err(too_many_values());
+        }
         match event {
             EventData::Alias { anchor } => match self.anchors.get(&anchor) {
                 Some(&target) => Ok(self.add(Node::Alias(anchor, target), None)),
@@ -167,6 +189,7 @@ struct Decoder<'a> {
     open_aliases: Vec<usize>,
     decoded: usize,
     from_aliases: usize,
+    repeated: usize,
 }
 
 impl Decoder<'_> {
@@ -174,6 +197,7 @@ impl Decoder<'_> {
         self.count()?;
         match &self.nodes[index] {
             Node::Scalar { text, plain, tag } => {
+                self.count_text(text)?;
                 json(scalar(text, *plain, tag.as_deref())?, text).ok_or_else(|| unsupported_float(text))
             }
             Node::Alias(name, target) => self.through_alias(name, *target, |decoder| decoder.decode(*target)),
@@ -199,6 +223,17 @@ impl Decoder<'_> {
         };
         let ratio = self.from_aliases as f64 / self.decoded as f64;
         match self.from_aliases > 100 && self.decoded > 1000 && ratio > allowed {
+            true => Err("yaml: document contains excessive aliasing".to_owned()),
+            false => Ok(()),
+        }
+    }
+
+    /// Go shares the text of an alias; here every value has its own.
+    fn count_text(&mut self, text: &str) -> Result<(), String> {
+        if !self.open_aliases.is_empty() {
+            self.repeated += text.len();
+        }
+        match self.repeated > MAX_REPEATED {
             true => Err("yaml: document contains excessive aliasing".to_owned()),
             false => Ok(()),
         }
@@ -252,12 +287,13 @@ impl Decoder<'_> {
     fn key(&mut self, index: usize) -> Result<Key, String> {
         let (text, plain, tag) = match &self.nodes[index] {
             Node::Scalar { text, plain, tag } => (text, *plain, tag.as_deref()),
-            Node::Alias(_, target) => return self.key(*target),
+            Node::Alias(name, target) => return self.through_alias(name, *target, |decoder| decoder.key(*target)),
             Node::Sequence(_) | Node::Mapping(_) => return Err("yaml: invalid map key: not a scalar".to_owned()),
         };
         if text == "<<" && (plain || tag.is_some_and(|tag| tag.ends_with(":merge"))) {
             return Ok(Key::Merge);
         }
+        self.count_text(text)?;
         let name = match scalar(text, plain, tag)? {
             Scalar::Text | Scalar::Timestamp => text.clone(),
             Scalar::Bool(value) => value.to_string(),

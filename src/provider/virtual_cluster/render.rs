@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde_json::Value as Json;
 
 use crate::chart::source::{Charts, Credentials};
-use crate::chart::{Archive, Chart, ChartError};
+use crate::chart::{Archive, Chart, ChartError, UserValues};
 use crate::domain::endpoint::{EndpointType, host_name};
 use crate::domain::values::{Layer, MappingVersion, VirtualClusterSpec, chart_values, limits};
 use crate::host::Host;
@@ -173,6 +173,8 @@ async fn prepare(
         None => None,
     };
     let values = mapped(diags, spec.mapping, &typed, layer.as_ref())?;
+    let values = UserValues::try_from(values);
+    let values = values.map_err(|error| chart_error(diags, "The chart cannot be rendered.", &error)).ok()?;
     let rendered = live::render(diags, host, place, chart, values).await?;
     let limits = limits::objects(MappingVersion::from_number(spec.mapping)?, &typed);
     let documents = rendered.documents.into_iter().map(|document| document.object).filter(|object| !object.is_null());

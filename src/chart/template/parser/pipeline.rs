@@ -120,6 +120,7 @@ impl<'a> Parser<'a> {
         let chain_pos = self.peek().pos;
         let mut fields: Vec<Name> = Vec::new();
         while self.peek().kind == Kind::Field {
+            self.count()?;
             fields.push(self.next().text[1..].into());
         }
         if fields.is_empty() {
@@ -140,6 +141,7 @@ impl<'a> Parser<'a> {
     }
 
     fn term(&mut self) -> Parse<Option<Expr>> {
+        self.count()?;
         let item = self.next_non_space();
         let pos = item.pos;
         let expr = match item.kind {

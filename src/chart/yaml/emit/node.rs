@@ -2,7 +2,7 @@
 
 use super::Dialect;
 use crate::chart::json::replace_invalid;
-use crate::chart::limits::{Fault, check_nesting};
+use crate::chart::limits::{Budget, Fault, check_nesting};
 use crate::chart::number;
 use crate::chart::value::{Element, Value};
 use crate::chart::yaml::resolve::{Scalar, is_base_60, resolve};
@@ -80,8 +80,8 @@ impl Builder {
                 None => return self.mapping(value.json_fields().map(|field| (field.json, &field.value)), depth),
             },
             Value::Files(files) if !through_json => {
-                let entries: Vec<_> = files.iter().map(|(name, _)| (name, files.bytes(name))).collect();
-                return self.mapping(entries.iter().map(|(name, value)| (*name, value)), depth);
+                let entries = files.named_bytes(&Budget::default())?.collect::<Vec<_>>();
+                return self.mapping(entries.iter().map(|(name, value)| (name.as_str(), value)), depth);
             }
             Value::Files(files) => {
                 let mut nodes: Vec<_> =

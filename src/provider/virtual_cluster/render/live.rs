@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde_json::Value as Json;
 use tokio::runtime::Handle;
 
-use crate::chart::{Chart, ChartError, Cluster, KubeVersion, Release, Rendered};
+use crate::chart::{Chart, ChartError, Cluster, KubeVersion, Release, Rendered, UserValues};
 use crate::host::Host;
 use crate::host::lookup::lookup;
 use crate::host::object::ObjectRef;
@@ -45,7 +45,7 @@ pub(super) async fn render(
     host: &Host,
     place: &Place,
     chart: Chart,
-    values: Json,
+    values: UserValues,
 ) -> Option<Rendered> {
     let identity = host.identity().await.map_err(|error| diags.add_error(error.explain())).ok()?;
     let api_versions = host.api_versions().await.map_err(|error| diags.add_error(error.explain())).ok()?;
