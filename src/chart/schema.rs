@@ -51,8 +51,8 @@ impl UrlLoader for NoLoader {
 
 impl Schema {
     pub(super) fn parse(text: &[u8]) -> Self {
-        let json: Result<Value, String> = serde_json::from_slice(text).map_err(|error| not_json(text, &error));
-        let json = json.and_then(|json| cost::check_patterns(&json).map(|()| json));
+        let json = serde_json::from_slice(text).map_err(|error| not_json(text, &error));
+        let json: Result<Value, String> = json.and_then(|json| cost::check_patterns(&json).map(|()| json));
         let plain = json.as_ref().ok().and_then(Plain::parse);
         Self { json, plain, compiled: OnceLock::new() }
     }
@@ -60,12 +60,19 @@ impl Schema {
     fn validate(&self, values: &Map<String, Value>) -> Result<(), String> {
         let json = self.json.as_ref().map_err(Clone::clone)?;
         let values: Value = values.iter().map(|(key, value)| (key.clone(), as_written(value))).collect();
-        cost::check(json, &values)?;
+        let compiled = || {
+            let compiled = self.compiled.get_or_init(|| Compiled::new(json));
+            compiled.as_ref().map_err(Clone::clone)
+        };
+        if let Err(reason) = cost::check(json, &values) {
+            // What is wrong with the schema itself, the validator says better.
+            compiled()?;
+            return Err(reason);
+        }
         if self.plain.as_ref().is_some_and(|plain| plain.accepts(&values)) {
             return Ok(());
         }
-        let compiled = self.compiled.get_or_init(|| Compiled::new(json));
-        compiled.as_ref().map_err(Clone::clone)?.validate(&values)
+        compiled()?.validate(&values)
     }
 }
 
@@ -80,6 +87,7 @@ impl Compiled {
     }
 
     fn validate(&self, values: &Value) -> Result<(), String> {
+        cost::check(&self.json, values)?;
         self.schemas.validate(values, self.index).map_err(|error| message::describe(&error))
     }
 }
@@ -110,11 +118,11 @@ pub(super) fn validate(node: &Node<'_>, values: &Map<String, Value>) -> Result<(
 
 fn problems(node: &Node<'_>, values: &Map<String, Value>) -> String {
     let mut out = String::new();
-    if let Some(schema) = &node.chart.schema {
-        if let Err(reason) = schema.validate(values) {
-            // Writing to a String cannot fail.
-            let _ = write!(out, "{}:\n{reason}", node.name);
-        }
+    if let Some(schema) = &node.chart.schema
+        && let Err(reason) = schema.validate(values)
+    {
+        // Writing to a String cannot fail.
+        let _ = write!(out, "{}:\n{reason}", node.name);
     }
     for child in &node.children {
         match values.get(&child.name) {

@@ -329,7 +329,7 @@ impl Printer<'_> {
         let text = match (verb, flags.precision) {
             _ if !value.is_finite() => number::format_g(value),
             ('v' | 'g' | 'G', None) => number::format_g(value),
-            ('f' | 'F', precision) => format!("{value:.*}", precision.unwrap_or(6)),
+            ('f' | 'F', precision) => decimal(value, precision.unwrap_or(6)),
             ('e' | 'E', precision) => scientific(value, precision.unwrap_or(6)),
             ('v' | 'g' | 'G', Some(precision)) => general(value, precision),
             _ => return self.bad_verb(arg, verb),
@@ -342,12 +342,22 @@ impl Printer<'_> {
     }
 }
 
+/// Digits after which every float has only zeros. Rust panics where more than 65,535 are asked for.
+const EXACT: usize = 1100;
+
+/// `%.3f`
+fn decimal(value: f64, precision: usize) -> String {
+    let exact = precision.min(EXACT);
+    format!("{value:.exact$}") + &"0".repeat(precision - exact)
+}
+
 /// Rust writes `1e7` where Go writes `1e+07`.
 fn scientific(value: f64, precision: usize) -> String {
-    let text = format!("{value:.precision$e}");
+    let exact = precision.min(EXACT);
+    let text = format!("{value:.exact$e}");
     let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
     let (sign, exponent) = exponent.strip_prefix('-').map_or(('+', exponent), |exponent| ('-', exponent));
-    format!("{mantissa}e{sign}{exponent:0>2}")
+    format!("{mantissa}{}e{sign}{exponent:0>2}", "0".repeat(precision - exact))
 }
 
 /// `%.3g`: significant digits, without trailing zeros.
@@ -364,5 +374,5 @@ fn general(value: f64, precision: usize) -> String {
         return format!("{}e{exponent}", trim(mantissa));
     }
     let decimals = usize::try_from(precision as i64 - 1 - exponent).unwrap_or(0);
-    trim(&format!("{value:.decimals$}"))
+    trim(&decimal(value, decimals))
 }

@@ -55,10 +55,6 @@ fn append(error: &ValidationError<'_, '_>, depth: usize, out: &mut String) {
         // Writing to a String cannot fail.
         let _ = writeln!(out, "{}- at {place}: {}", "  ".repeat(depth), reason(&error.kind));
     }
-    if matches!(error.kind, ErrorKind::Contains) {
-        // Why each of the items does not match is not said.
-        return;
-    }
     for cause in &error.causes {
         append(cause, depth + usize::from(!skipped), out);
     }

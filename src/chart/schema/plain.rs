@@ -9,8 +9,12 @@ use std::collections::BTreeMap;
 use regex::Regex;
 use serde_json::{Map, Value};
 
-/// References from references; more may be a circle.
+/// Rules on one path; more may be a circle of references.
 const MAX_DEPTH: usize = 100;
+/// Pairs of a rule and a value. vCluster's chart needs some thousands.
+const MAX_VISITS: usize = 200_000;
+/// The longest pattern, in bytes.
+const MAX_PATTERN: usize = 100;
 const DRAFT: &str = "https://json-schema.org/draft/2020-12/schema";
 const TYPES: [&str; 7] = ["array", "boolean", "integer", "null", "number", "object", "string"];
 
@@ -41,8 +45,14 @@ struct Rule {
     pattern: Option<Regex>,
 }
 
-/// References lead too deep to be sure of anything.
+/// It takes too long to be sure of anything.
 struct Unsure;
+
+/// One look at values.
+struct Look<'p> {
+    definitions: &'p BTreeMap<String, Rule>,
+    visits: usize,
+}
 
 impl Plain {
     /// `None` if anything in the schema is not plain.
@@ -65,11 +75,15 @@ impl Plain {
 
     /// Whether values certainly fit.
     pub(super) fn accepts(&self, values: &Value) -> bool {
-        self.fits(&self.root, values, 0).unwrap_or(false)
+        let mut look = Look { definitions: &self.definitions, visits: 0 };
+        look.fits(&self.root, values, 0).unwrap_or(false)
     }
+}
 
-    fn fits(&self, rule: &Rule, value: &Value, depth: usize) -> Result<bool, Unsure> {
-        if depth > MAX_DEPTH {
+impl Look<'_> {
+    fn fits(&mut self, rule: &Rule, value: &Value, depth: usize) -> Result<bool, Unsure> {
+        self.visits += 1;
+        if depth > MAX_DEPTH || self.visits > MAX_VISITS {
             return Err(Unsure);
         }
         if rule.never || !(rule.types.is_empty() || rule.types.iter().any(|name| is_of_type(value, name))) {
@@ -90,7 +104,7 @@ impl Plain {
             && self.count(rule.one_of.as_deref(), value, depth)?.is_none_or(|count| count == 1))
     }
 
-    fn fits_object(&self, rule: &Rule, entries: &Map<String, Value>, depth: usize) -> Result<bool, Unsure> {
+    fn fits_object(&mut self, rule: &Rule, entries: &Map<String, Value>, depth: usize) -> Result<bool, Unsure> {
         let every = rule.every_property.as_deref();
         for (name, value) in entries {
             let own = rule.properties.get(name);
@@ -106,7 +120,7 @@ impl Plain {
     }
 
     fn all_fit<'v>(
-        &self,
+        &mut self,
         values: impl IntoIterator<Item = &'v Value>,
         rule: Option<&Rule>,
         depth: usize,
@@ -121,7 +135,7 @@ impl Plain {
     }
 
     /// How many of the rules the value fits.
-    fn count(&self, rules: Option<&[Rule]>, value: &Value, depth: usize) -> Result<Option<usize>, Unsure> {
+    fn count(&mut self, rules: Option<&[Rule]>, value: &Value, depth: usize) -> Result<Option<usize>, Unsure> {
         let Some(rules) = rules else { return Ok(None) };
         let mut count = 0;
         for rule in rules {
@@ -200,7 +214,8 @@ fn distinct_texts(json: &Value) -> Option<Vec<String>> {
 /// Of patterns only what means the same in JavaScript and in Rust beyond doubt.
 fn pattern(text: &str) -> Option<Regex> {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "^$[]()?*+-".contains(c);
-    Regex::new(text).ok().filter(|_| text.chars().all(is_plain) && !text.contains("(?"))
+    let plain = text.len() <= MAX_PATTERN && text.chars().all(is_plain) && !text.contains("(?");
+    plain.then(|| Regex::new(text).ok()).flatten()
 }
 
 fn is_of_type(value: &Value, name: &str) -> bool {
@@ -275,7 +290,7 @@ mod tests {
     fn nothing_is_accepted_that_the_validator_refuses() {
         let mut random = StdRng::seed_from_u64(1);
         let (mut accepted, mut plain_schemas) = (0, 0);
-        for _ in 0..4000 {
+        for _ in 0..600 {
             let definitions = json!({"a": schema(&mut random, 1), "b": schema(&mut random, 1)});
             let (own, other) = (schema(&mut random, 0), schema(&mut random, 0));
             let root = json!({"$defs": definitions, "properties": {"a": own}, "additionalProperties": other});
@@ -286,11 +301,11 @@ mod tests {
                 let value = json!({"a": value(&mut random, 0), "b": value(&mut random, 0)});
                 if plain.accepts(&value) {
                     accepted += 1;
-                    assert_eq!(compiled.validate(&value), Ok(()), "{root}\n{value}");
+                    assert!(compiled.schemas.validate(&value, compiled.index).is_ok(), "{root}\n{value}");
                 }
             }
         }
-        assert!(plain_schemas > 2000 && accepted > 1000, "{plain_schemas} plain schemas, {accepted} values accepted");
+        assert!(plain_schemas > 300 && accepted > 150, "{plain_schemas} plain schemas, {accepted} values accepted");
     }
 
     #[test]
@@ -309,5 +324,16 @@ mod tests {
         for schema in not_plain {
             assert!(Plain::parse(&schema).is_none(), "{schema}");
         }
+    }
+
+    #[test]
+    fn what_would_take_long_is_not_accepted() {
+        let twice = |next: usize| json!({"anyOf": [{"type": "null"}, {"$ref": format!("#/$defs/{next}")}, {"$ref": format!("#/$defs/{next}")}]});
+        let mut definitions: Map<String, Value> = (0..40).map(|index| (index.to_string(), twice(index + 1))).collect();
+        definitions.insert("40".to_owned(), json!(true));
+        let plain = Plain::parse(&json!({"$defs": definitions, "$ref": "#/$defs/0"})).unwrap();
+        assert!(!plain.accepts(&json!({})));
+        let circle = Plain::parse(&json!({"$defs": {"a": {"$ref": "#/$defs/a"}}, "$ref": "#/$defs/a"})).unwrap();
+        assert!(!circle.accepts(&json!({})));
     }
 }
