@@ -60,12 +60,19 @@ impl Schema {
     fn validate(&self, values: &Map<String, Value>) -> Result<(), String> {
         let json = self.json.as_ref().map_err(Clone::clone)?;
         let values: Value = values.iter().map(|(key, value)| (key.clone(), as_written(value))).collect();
-        cost::check(json, &values)?;
+        let compiled = || {
+            let compiled = self.compiled.get_or_init(|| Compiled::new(json));
+            compiled.as_ref().map_err(Clone::clone)
+        };
+        if let Err(reason) = cost::check(json, &values) {
+            // What is wrong with the schema itself, the validator says better.
+            compiled()?;
+            return Err(reason);
+        }
         if self.plain.as_ref().is_some_and(|plain| plain.accepts(&values)) {
             return Ok(());
         }
-        let compiled = self.compiled.get_or_init(|| Compiled::new(json));
-        compiled.as_ref().map_err(Clone::clone)?.validate(&values)
+        compiled()?.validate(&values)
     }
 }
 
@@ -89,6 +96,9 @@ fn not_json(text: &[u8], error: &serde_json::Error) -> String {
     match json::read(text) {
         Err(_) if text.trim_ascii().is_empty() => "EOF".to_owned(),
         Err(reason) if reason == "unexpected end of JSON input" => "unexpected EOF".to_owned(),
+        Err(reason) if reason.ends_with("after top-level value") => {
+            "invalid character after top-level value".to_owned()
+        }
         Err(reason) => reason,
         Ok(_) => error.to_string(),
     }

@@ -60,6 +60,12 @@ fn append(error: &ValidationError<'_, '_>, depth: usize, out: &mut String) {
     }
 }
 
+fn contained(got: &[usize], want: usize) -> String {
+    let places: Vec<String> = got.iter().map(usize::to_string).collect();
+    let (count, places) = (got.len(), places.join(" "));
+    format!("{want} items required to match contains schema, but matched {count} items at {places}")
+}
+
 fn reason(kind: &ErrorKind<'_, '_>) -> String {
     let counted = |what: &str, got: &usize, want: &usize| {
         format!("{what}: got {}, want {}", grouped(&got.to_string()), grouped(&want.to_string()))
@@ -97,6 +103,15 @@ fn reason(kind: &ErrorKind<'_, '_>) -> String {
         ErrorKind::OneOf(Some((first, second))) => {
             format!("'oneOf' failed, subschemas {first}, {second} matched")
         }
+        ErrorKind::Dependency { prop, missing } | ErrorKind::DependentRequired { prop, missing } => {
+            let missing = list(&mut missing.iter().copied());
+            format!("properties {missing} required, if {} exists", quoted(prop))
+        }
+        ErrorKind::MinContains { got, want } => match got.is_empty() {
+            true => format!("min {want} items required to match contains schema, but none matched"),
+            false => format!("min {}", contained(got, *want)),
+        },
+        ErrorKind::MaxContains { got, want } => format!("max {}", contained(got, *want)),
         // Elsewhere both say the same.
         other => other.to_string(),
     }
