@@ -61,8 +61,7 @@ pub struct Chart {
     metadata: Metadata,
     /// Its `values.yaml`; every number is a float.
     values: Map<String, Value>,
-    /// A schema that does not compile fails when values are checked, as in Helm.
-    schema: Option<Result<Schema, String>>,
+    schema: Option<Schema>,
     templates: Vec<TemplateFile>,
     files: Files,
     dependencies: Vec<Chart>,
@@ -188,7 +187,7 @@ impl Chart {
         let templates = templates.collect::<Result<_, _>>()?;
         Ok(Self {
             values,
-            schema: files.get("values.schema.json").map(|json| Schema::parse(json)),
+            schema: files.get("values.schema.json").map(|text| Schema::parse(text)),
             templates,
             files: other_files(files, metadata.api_version == "v1"),
             dependencies: subcharts(files, &metadata.name, &path, depth, loading)?,

@@ -1,6 +1,6 @@
 //! Functions whose results differ in every render: what they give is checked for what it must be.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "a test")]
 
 #[path = "chart_reference/helm.rs"]
 #[allow(dead_code, reason = "real Helm is not asked here")]

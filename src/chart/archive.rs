@@ -6,7 +6,7 @@ mod ignore;
 use std::collections::BTreeMap;
 use std::io::{Cursor, Read};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use flate2::read::MultiGzDecoder;
 use flate2::{Compression, GzBuilder};
@@ -42,7 +42,8 @@ const PACKED_HERE: &[u8] = b"packed from a directory";
 pub struct Archive {
     files: BTreeMap<String, Arc<[u8]>>,
     digest: String,
-    tgz: Arc<[u8]>,
+    /// A directory is packed when somebody wants to keep it: that takes longer than a render.
+    tgz: OnceLock<Arc<[u8]>>,
 }
 
 impl Archive {
@@ -68,8 +69,8 @@ impl Archive {
         if walk.files.is_empty() {
             return Err(archive("no files in the chart directory"));
         }
-        let tar = pack(&walk.files)?;
-        Ok(Self { files: walk.files, digest: digest(&tar), tgz: compress(&tar)?.into() })
+        let digest = digest(&pack(&walk.files)?);
+        Ok(Self { files: walk.files, digest, tgz: OnceLock::new() })
     }
 
     /// Loads the bytes of a chart archive, a gzipped tar file with one directory at its top.
@@ -81,7 +82,7 @@ impl Archive {
         let (tar, packed_here) = inflate(bytes, MAX_TOTAL + MAX_FILES as u64 * 2048)?;
         let files = unpack(&tar)?;
         let digest = digest(if packed_here { &tar } else { bytes });
-        Ok(Self { files, digest, tgz: bytes.into() })
+        Ok(Self { files, digest, tgz: OnceLock::from(Arc::from(bytes)) })
     }
 
     /// `sha256:<hex>` of the archive's bytes, as the index of a chart repository states it. For a directory: of the
@@ -92,7 +93,8 @@ impl Archive {
 
     /// The archive to keep: [`from_tgz`](Self::from_tgz) of it gives the same files and the same digest.
     pub fn to_tgz(&self) -> &[u8] {
-        &self.tgz
+        // What could be packed for the digest can be packed again, and memory takes whatever is written.
+        self.tgz.get_or_init(|| pack(&self.files).and_then(|tar| compress(&tar)).unwrap_or_default().into())
     }
 
     /// The files by path.

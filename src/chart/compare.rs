@@ -1,5 +1,6 @@
 //! Equality and order of values: `eq` and `lt` of Go's templates, and `reflect.DeepEqual`.
 
+use super::functions::{Context, sprintf};
 use super::limits::{Budget, Fault};
 use super::print;
 use super::value::{Kind, Value};
@@ -39,10 +40,10 @@ fn incompatible(a: &Value, b: &Value) -> Fault {
 }
 
 /// `eq a b`.
-pub(super) fn equal(a: &Value, b: &Value) -> Result<bool, Fault> {
+pub(super) fn equal(context: &Context, a: &Value, b: &Value) -> Result<bool, Fault> {
     match (basic(a), basic(b)) {
         (Basic::Int | Basic::Uint, Basic::Int | Basic::Uint) => Ok(integer(a) == integer(b)),
-        (Basic::Invalid, Basic::Invalid) => equal_others(a, b),
+        (Basic::Invalid, Basic::Invalid) => equal_others(context, a, b),
         (x, y) if x != y => match a.is_nil() || b.is_nil() {
             true => Ok(false),
             false => Err(incompatible(a, b)),
@@ -55,13 +56,18 @@ pub(super) fn equal(a: &Value, b: &Value) -> Result<bool, Fault> {
     }
 }
 
-fn equal_others(a: &Value, b: &Value) -> Result<bool, Fault> {
+/// Go's `%s`, whatever the value is.
+fn as_text(context: &Context, value: &Value) -> Result<String, Fault> {
+    print::format_value(&sprintf(context, "%s", std::slice::from_ref(value))?)
+}
+
+fn equal_others(context: &Context, a: &Value, b: &Value) -> Result<bool, Fault> {
     let is_nil = |value: &Value| match value {
         Value::List(list) => list.is_nil,
         other => other.is_nil(),
     };
     if a.kind() != b.kind() && a.kind() != Kind::Invalid && b.kind() != Kind::Invalid {
-        let (a_text, b_text) = (print::format_value(a)?, print::format_value(b)?);
+        let (a_text, b_text) = (as_text(context, a)?, print::format_value(b)?);
         let (a_type, b_type) = (a.type_name(), b.type_name());
         return Err(format!("non-comparable types {a_text}: {a_type}, {b_type}: {b_text}").into());
     }
@@ -72,7 +78,7 @@ fn equal_others(a: &Value, b: &Value) -> Result<bool, Fault> {
         (Value::Time(a), Value::Time(b)) => Ok(a == b),
         (Value::Struct(a), Value::Struct(b)) if a.pointer && b.pointer => Ok(std::rc::Rc::ptr_eq(a, b)),
         _ => {
-            let (text, ty) = (print::format_value(b)?, b.type_name());
+            let (text, ty) = (as_text(context, b)?, b.type_name());
             Err(format!("non-comparable type {text}: {ty}").into())
         }
     }

@@ -21,6 +21,7 @@ mod regexes;
 pub(super) mod semver;
 mod strings;
 mod toml;
+mod urls;
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -178,6 +179,7 @@ static FUNCTIONS: LazyLock<HashMap<&'static str, Function>> = LazyLock::new(|| {
         semver::TABLE,
         strings::TABLE,
         toml::TABLE,
+        urls::TABLE,
     ];
     let rows = families.into_iter().flatten();
     rows.map(|(name, signature, call)| (*name, Function { signature: Signature(signature), call: *call })).collect()
@@ -185,6 +187,7 @@ static FUNCTIONS: LazyLock<HashMap<&'static str, Function>> = LazyLock::new(|| {
 
 pub(super) use crypto::CERTIFICATE;
 pub(super) use defaults::author_message;
+pub(super) use format::sprintf;
 pub use lookup::Cluster;
 pub(super) use paths::clean as paths_clean;
 

@@ -63,10 +63,11 @@ impl Rendered {
         let documents = self.documents.iter().map(|document| print(&document.template, &document.text));
         let manifest: String = crds.chain(documents).collect();
         let is_test = |hook: &Hook| hook.events.iter().any(|event| event == "test");
-        let printed = |document: &&Document| {
-            !selection.no_hooks && !(selection.no_tests && document.hook.as_ref().is_some_and(is_test))
+        let left_out = |document: &&Document| {
+            selection.no_hooks || selection.no_tests && document.hook.as_ref().is_some_and(is_test)
         };
-        let hooks = self.hooks.iter().filter(printed).map(|hook| print(&hook.template, &hook.text));
+        let hooks =
+            self.hooks.iter().filter(|document| !left_out(document)).map(|hook| print(&hook.template, &hook.text));
         [manifest.trim().to_owned(), "\n".to_owned()].into_iter().chain(hooks).collect()
     }
 }

@@ -1,27 +1,37 @@
-//! `values.schema.json`: compiled once per chart with boon, whose author also wrote the validator that Helm uses: both
-//! find the same problems in the same order. Loads nothing from the network or the disk.
+//! `values.schema.json`: what is not plainly right is compiled, once per chart, with boon, whose author also wrote the
+//! validator that Helm uses: both find the same problems in the same order. Loads nothing from the network or the disk.
 
 mod cost;
 mod message;
+mod plain;
 
 use std::fmt::Write as _;
+use std::sync::OnceLock;
 
 use boon::{Compiler, SchemaIndex, Schemas, UrlLoader};
 use serde_json::{Map, Value};
 
 use super::dependencies::Node;
+use super::json;
 use super::values::as_written;
+use plain::Plain;
 
-/// A chart's schema.
+/// A chart's schema. One that cannot be used fails when values are checked, as in Helm.
+#[derive(Debug)]
 pub(super) struct Schema {
-    schemas: Schemas,
-    index: SchemaIndex,
-    json: Value,
+    json: Result<Value, String>,
+    plain: Option<Plain>,
+    compiled: OnceLock<Result<Compiled, String>>,
 }
 
-impl std::fmt::Debug for Schema {
+struct Compiled {
+    schemas: Schemas,
+    index: SchemaIndex,
+}
+
+impl std::fmt::Debug for Compiled {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.write_str("Schema")
+        out.write_str("Compiled")
     }
 }
 
@@ -31,26 +41,66 @@ struct NoLoader;
 
 impl UrlLoader for NoLoader {
     fn load(&self, url: &str) -> Result<Value, Box<dyn std::error::Error>> {
+        // As Helm, which cannot load these either and lets them allow everything.
+        if url.starts_with("urn:") {
+            return Ok(Value::Bool(true));
+        }
         Err(format!("the schema refers to {url}; other files are not loaded").into())
     }
 }
 
 impl Schema {
-    pub(super) fn parse(json: &[u8]) -> Result<Self, String> {
-        let json: Value = serde_json::from_slice(json).map_err(|error| error.to_string())?;
-        cost::check_patterns(&json)?;
-        let mut compiler = Compiler::new();
-        compiler.use_loader(Box::new(NoLoader));
-        compiler.add_resource(LOCATION, json.clone()).map_err(|error| error.to_string())?;
-        let mut schemas = Schemas::new();
-        let index = compiler.compile(LOCATION, &mut schemas).map_err(|error| error.to_string())?;
-        Ok(Self { schemas, index, json })
+    pub(super) fn parse(text: &[u8]) -> Self {
+        let json = serde_json::from_slice(text).map_err(|error| not_json(text, &error));
+        let json: Result<Value, String> = json.and_then(|json| cost::check_patterns(&json).map(|()| json));
+        let plain = json.as_ref().ok().and_then(Plain::parse);
+        Self { json, plain, compiled: OnceLock::new() }
     }
 
     fn validate(&self, values: &Map<String, Value>) -> Result<(), String> {
+        let json = self.json.as_ref().map_err(Clone::clone)?;
         let values: Value = values.iter().map(|(key, value)| (key.clone(), as_written(value))).collect();
-        cost::check(&self.json, &values)?;
-        self.schemas.validate(&values, self.index).map_err(|error| message::describe(&error))
+        let compiled = || {
+            let compiled = self.compiled.get_or_init(|| Compiled::new(json));
+            compiled.as_ref().map_err(Clone::clone)
+        };
+        if let Err(reason) = cost::check(json, &values) {
+            // What is wrong with the schema itself, the validator says better.
+            compiled()?;
+            return Err(reason);
+        }
+        if self.plain.as_ref().is_some_and(|plain| plain.accepts(&values)) {
+            return Ok(());
+        }
+        compiled()?.validate(&values)
+    }
+}
+
+impl Compiled {
+    fn new(json: &Value) -> Result<Self, String> {
+        let mut compiler = Compiler::new();
+        compiler.use_loader(Box::new(NoLoader));
+        compiler.add_resource(LOCATION, json.clone()).map_err(|error| message::unusable(&error))?;
+        let mut schemas = Schemas::new();
+        let index = compiler.compile(LOCATION, &mut schemas).map_err(|error| message::unusable(&error))?;
+        Ok(Self { schemas, index })
+    }
+
+    fn validate(&self, values: &Value) -> Result<(), String> {
+        self.schemas.validate(values, self.index).map_err(|error| message::describe(&error))
+    }
+}
+
+/// Go reads a schema as a stream, whose end has words of its own.
+fn not_json(text: &[u8], error: &serde_json::Error) -> String {
+    match json::read(text) {
+        Err(_) if text.trim_ascii().is_empty() => "EOF".to_owned(),
+        Err(reason) if reason == "unexpected end of JSON input" => "unexpected EOF".to_owned(),
+        Err(reason) if reason.ends_with("after top-level value") => {
+            "invalid character after top-level value".to_owned()
+        }
+        Err(reason) => reason,
+        Ok(_) => error.to_string(),
     }
 }
 
@@ -67,15 +117,11 @@ pub(super) fn validate(node: &Node<'_>, values: &Map<String, Value>) -> Result<(
 
 fn problems(node: &Node<'_>, values: &Map<String, Value>) -> String {
     let mut out = String::new();
-    if let Some(schema) = &node.chart.schema {
-        let result = match schema {
-            Ok(schema) => schema.validate(values),
-            Err(reason) => Err(reason.clone()),
-        };
-        if let Err(reason) = result {
-            // Writing to a String cannot fail.
-            let _ = write!(out, "{}:\n{reason}", node.name);
-        }
+    if let Some(schema) = &node.chart.schema
+        && let Err(reason) = schema.validate(values)
+    {
+        // Writing to a String cannot fail.
+        let _ = write!(out, "{}:\n{reason}", node.name);
     }
     for child in &node.children {
         match values.get(&child.name) {

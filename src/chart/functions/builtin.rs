@@ -20,10 +20,10 @@ pub(super) const TABLE: &[Row] = &[
         false => Err(args[0].type_name().into()),
     }),
     ("eq", "vv*", eq),
-    ("ne", "vv", |_, args| Ok((!equal(&args[0], &args[1])?).into())),
+    ("ne", "vv", |context, args| Ok((!equal(context, &args[0], &args[1])?).into())),
     ("lt", "vv", |_, args| Ok(less(&args[0], &args[1])?.into())),
-    ("le", "vv", |_, args| Ok((less(&args[0], &args[1])? || equal(&args[0], &args[1])?).into())),
-    ("gt", "vv", |_, args| Ok((!(less(&args[0], &args[1])? || equal(&args[0], &args[1])?)).into())),
+    ("le", "vv", |context, args| Ok((less(&args[0], &args[1])? || equal(context, &args[0], &args[1])?).into())),
+    ("gt", "vv", |context, args| Ok((!(less(&args[0], &args[1])? || equal(context, &args[0], &args[1])?)).into())),
     ("ge", "vv", |_, args| Ok((!less(&args[0], &args[1])?).into())),
     ("print", "a*", |_, args| sprint(args).map(Value::from_bytes)),
     ("println", "a*", sprintln),
@@ -41,7 +41,7 @@ fn len(_: &Context, args: &[Value]) -> Result<Value, Fault> {
         Value::Map(map) => map.len(),
         Value::Files(files) => files.len(),
         Value::Nil => return Err("len of nil pointer".into()),
-        other => return Err(format!("len of type {}", other.type_name()).into()),
+        other => return Err(format!("len of type {}", other.type_name().trim_start_matches('*')).into()),
     };
     Ok(Value::Int(len as i64))
 }
@@ -85,13 +85,13 @@ fn at(context: &Context, item: &Value, key: &Value) -> Result<Value, Fault> {
     }
 }
 
-fn eq(_: &Context, args: &[Value]) -> Result<Value, Fault> {
+fn eq(context: &Context, args: &[Value]) -> Result<Value, Fault> {
     let [first, others @ ..] = args else { return Err(MISSING.into()) };
     if others.is_empty() {
         return Err(MISSING.into());
     }
     for other in others {
-        if equal(first, other)? {
+        if equal(context, first, other)? {
             return Ok(true.into());
         }
     }

@@ -71,8 +71,15 @@ fn first_of_words(whole: &str, map: fn(char) -> char) -> String {
     whole.chars().map(change).collect()
 }
 
+/// `goutils.Initials`, which takes every byte for a character.
 fn initials(whole: &str) -> String {
-    whole.split_whitespace().filter_map(|word| word.chars().next()).collect()
+    let mut after_gap = true;
+    let starts = |c: &char| {
+        let starts = after_gap && !c.is_whitespace();
+        after_gap = c.is_whitespace();
+        starts
+    };
+    whole.bytes().map(char::from).filter(starts).collect()
 }
 
 fn is_connector(c: char) -> bool {

@@ -100,20 +100,34 @@ fn b32dec(_: &Context, args: &[Value]) -> Result<Value, Fault> {
     })
 }
 
+/// As Go's decoder, which goes through the text in groups of eight; the error is the place where it gives up.
 fn base32_decode(encoded: &[u8]) -> Result<Vec<u8>, usize> {
-    let data = encoded.iter().position(|byte| *byte == b'=').unwrap_or(encoded.len());
-    if !encoded.len().is_multiple_of(8) || encoded.len() - data > 6 || encoded[data..].iter().any(|byte| *byte != b'=')
-    {
-        return Err(encoded.len() / 8 * 8);
-    }
-    let (mut out, mut bits, mut held) = (Vec::new(), 0u32, 0);
-    for (index, byte) in encoded[..data].iter().enumerate() {
-        let symbol = BASE32.iter().position(|symbol| symbol == byte).ok_or(index)?;
-        bits = bits << 5 | symbol as u32;
-        held += 5;
-        if held >= 8 {
-            held -= 8;
-            out.push((bits >> held & 0xff) as u8);
+    let mut out = Vec::new();
+    for start in (0..encoded.len()).step_by(8) {
+        let group = &encoded[start..encoded.len().min(start + 8)];
+        // Only what is near the end is padding.
+        let is_padding = |at: &usize| group[*at] == b'=' && *at >= 2 && encoded.len() - (start + at) <= 8;
+        let padding = (0..group.len()).find(is_padding);
+        let mut bits = 0u64;
+        let digits = padding.unwrap_or(group.len());
+        for (index, byte) in group[..digits].iter().enumerate() {
+            let symbol = BASE32.iter().position(|symbol| symbol == byte).ok_or(start + index)?;
+            bits = bits << 5 | symbol as u64;
+        }
+        match padding {
+            None if group.len() < 8 => return Err(start),
+            Some(_) if group.len() < 8 => return Err(encoded.len()),
+            _ => {}
+        }
+        if let Some(wrong) = group[digits..].iter().position(|byte| *byte != b'=') {
+            return Err(start + digits + wrong - 1);
+        }
+        if matches!(digits, 3 | 6) {
+            return Err(start + digits);
+        }
+        out.extend_from_slice(&(bits << (64 - digits * 5)).to_be_bytes()[..digits * 5 / 8]);
+        if padding.is_some() {
+            break;
         }
     }
     Ok(out)

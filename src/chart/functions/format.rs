@@ -23,7 +23,7 @@ struct Flags {
 }
 
 /// `fmt.Sprintf`.
-pub(super) fn sprintf(context: &Context, format: &str, args: &[Value]) -> Result<Value, Fault> {
+pub(in crate::chart) fn sprintf(context: &Context, format: &str, args: &[Value]) -> Result<Value, Fault> {
     let mut printer = Printer { context, args, next: 0, reordered: false, out: Vec::new() };
     let mut rest = format;
     while let Some(at) = rest.find('%') {
@@ -329,7 +329,7 @@ impl Printer<'_> {
         let text = match (verb, flags.precision) {
             _ if !value.is_finite() => number::format_g(value),
             ('v' | 'g' | 'G', None) => number::format_g(value),
-            ('f' | 'F', precision) => fixed(value, precision.unwrap_or(6)),
+            ('f' | 'F', precision) => decimal(value, precision.unwrap_or(6)),
             ('e' | 'E', precision) => scientific(value, precision.unwrap_or(6)),
             ('v' | 'g' | 'G', Some(precision)) => general(value, precision),
             _ => return self.bad_verb(arg, verb),
@@ -342,22 +342,22 @@ impl Printer<'_> {
     }
 }
 
-/// No float has more digits after the point; Rust panics when it is asked for more than 65,535.
-const MAX_DIGITS: usize = 1100;
+/// Digits after which every float has only zeros. Rust panics where more than 65,535 are asked for.
+const EXACT: usize = 1100;
 
-fn fixed(value: f64, precision: usize) -> String {
-    let digits = precision.min(MAX_DIGITS);
-    format!("{value:.digits$}") + &"0".repeat(precision - digits)
+/// `%.3f`
+fn decimal(value: f64, precision: usize) -> String {
+    let exact = precision.min(EXACT);
+    format!("{value:.exact$}") + &"0".repeat(precision - exact)
 }
 
 /// Rust writes `1e7` where Go writes `1e+07`.
 fn scientific(value: f64, precision: usize) -> String {
-    let digits = precision.min(MAX_DIGITS);
-    let text = format!("{value:.digits$e}");
+    let exact = precision.min(EXACT);
+    let text = format!("{value:.exact$e}");
     let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
     let (sign, exponent) = exponent.strip_prefix('-').map_or(('+', exponent), |exponent| ('-', exponent));
-    let zeros = "0".repeat(precision - digits);
-    format!("{mantissa}{zeros}e{sign}{exponent:0>2}")
+    format!("{mantissa}{}e{sign}{exponent:0>2}", "0".repeat(precision - exact))
 }
 
 /// `%.3g`: significant digits, without trailing zeros.
@@ -374,5 +374,5 @@ fn general(value: f64, precision: usize) -> String {
         return format!("{}e{exponent}", trim(mantissa));
     }
     let decimals = usize::try_from(precision as i64 - 1 - exponent).unwrap_or(0);
-    trim(&fixed(value, decimals))
+    trim(&decimal(value, decimals))
 }

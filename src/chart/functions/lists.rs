@@ -72,8 +72,15 @@ fn prepend(context: &Context, args: &[Value]) -> Result<Value, Fault> {
 fn chunk(context: &Context, args: &[Value]) -> Result<Value, Fault> {
     let list = list(&args[1], "Cannot chunk type")?;
     context.budget.items(list.items.len())?;
-    let size = usize::try_from(int(&args[0])?).ok().filter(|size| *size > 0);
-    let size = size.ok_or_else(|| Fault::from("runtime error: makeslice: len out of range"))?;
+    let size = int(&args[0])?;
+    // Sprig makes as many chunks as the quotient says, rounded down.
+    let count = ((list.items.len() as f64 - 1.0) / size as f64).floor() + 1.0;
+    let size = match usize::try_from(size) {
+        Ok(size) if size > 0 => size,
+        Err(_) if count == 0.0 => return Ok(Value::List(List::typed(Element::List, Vec::new()))),
+        Err(_) if list.items.len() == 1 => 1,
+        _ => return Err("runtime error: makeslice: len out of range".into()),
+    };
     let chunks = list.items.chunks(size).map(|chunk| Value::from(chunk.to_vec())).collect();
     Ok(Value::List(List::typed(Element::List, chunks)))
 }
@@ -161,8 +168,10 @@ fn slice(context: &Context, args: &[Value]) -> Result<Value, Fault> {
 fn concat(context: &Context, args: &[Value]) -> Result<Value, Fault> {
     let mut items = Vec::new();
     for arg in args {
-        let as_list = |fault: Fault| Fault(format!("{} as list", fault.0));
-        let list = list(arg, "Cannot concat type").map_err(as_list)?;
+        let list = match arg {
+            Value::List(_) | Value::Nil => list(arg, "")?,
+            other => return Err(format!("Cannot concat type {} as list", other.kind().name()).into()),
+        };
         context.budget.items(list.items.len())?;
         items.extend(list.items.iter().cloned());
     }

@@ -9,6 +9,7 @@ use std::rc::Rc;
 use regex::{Captures, Match, Regex, RegexBuilder};
 
 use super::super::limits::Fault;
+use super::super::template::quote::quote;
 use super::super::value::{Element, List, Value};
 use super::{Context, Row, int, text};
 
@@ -18,15 +19,19 @@ pub(super) const TABLE: &[Row] = &[
         _ => Ok(false.into()),
     }),
     ("mustRegexMatch", "ss", |context, args| is_match(context, &*compile(context, &args[0])??, text(&args[1])?)),
-    ("regexFind", "ss", find),
+    ("regexFind", "ss", |context, args| find(context, args).map_err(|fault| panicked(&args[0], fault))),
     ("mustRegexFind", "ss", find),
-    ("regexFindAll", "ssi", find_all),
+    ("regexFindAll", "ssi", |context, args| find_all(context, args).map_err(|fault| panicked(&args[0], fault))),
     ("mustRegexFindAll", "ssi", find_all),
-    ("regexReplaceAll", "sss", |context, args| replace(context, args, false)),
+    ("regexReplaceAll", "sss", |context, args| {
+        replace(context, args, false).map_err(|fault| panicked(&args[0], fault))
+    }),
     ("mustRegexReplaceAll", "sss", |context, args| replace(context, args, false)),
-    ("regexReplaceAllLiteral", "sss", |context, args| replace(context, args, true)),
+    ("regexReplaceAllLiteral", "sss", |context, args| {
+        replace(context, args, true).map_err(|fault| panicked(&args[0], fault))
+    }),
     ("mustRegexReplaceAllLiteral", "sss", |context, args| replace(context, args, true)),
-    ("regexSplit", "ssi", split),
+    ("regexSplit", "ssi", |context, args| split(context, args).map_err(|fault| panicked(&args[0], fault))),
     ("mustRegexSplit", "ssi", split),
     ("regexQuoteMeta", "s", |_, args| Ok(quote_meta(text(&args[0])?).into())),
 ];
@@ -114,6 +119,18 @@ fn compile(context: &Context, pattern: &Value) -> Result<Result<Rc<Expression>, 
 fn is_match(context: &Context, expression: &Expression, whole: &str) -> Result<Value, Fault> {
     expression.count(context, whole)?;
     Ok(expression.regex.is_match(whole).into())
+}
+
+/// What `regexp.MustCompile` panics with.
+fn panicked(pattern: &Value, fault: Fault) -> Fault {
+    match pattern {
+        Value::Str(pattern) if fault.0.starts_with("error parsing regexp: ") => {
+            let can_backquote = |c: char| c == '\t' || (!c.is_control() && c != '`' && c != '\u{feff}');
+            let quoted = if pattern.chars().all(can_backquote) { format!("`{pattern}`") } else { quote(pattern) };
+            Fault(format!("regexp: Compile({quoted}): {}", fault.0))
+        }
+        _ => fault,
+    }
 }
 
 /// `regexp.QuoteMeta`, which escapes fewer characters than the crate's.

@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 
-use super::super::json::replace_invalid;
 use super::super::limits::Fault;
 use super::super::print;
 use super::super::template::quote;
@@ -228,5 +227,5 @@ fn wrap(width: i64, new_line: &str, whole: &str, long_words: bool) -> Result<Val
         }
     }
     out.extend_from_slice(&content[offset..]);
-    Ok(replace_invalid(&out).into())
+    Ok(Value::from_bytes(out))
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use boon::{ErrorKind, ValidationError};
+use boon::{CompileError, ErrorKind, ValidationError};
 use serde_json::Number;
 
 use crate::chart::number;
@@ -17,6 +17,36 @@ pub(super) fn describe(error: &ValidationError<'_, '_>) -> String {
     out
 }
 
+/// Why a schema cannot be used.
+pub(super) fn unusable(error: &CompileError) -> String {
+    match error {
+        CompileError::ValidationError { url, src } => {
+            let metaschema = match &src.kind {
+                ErrorKind::Schema { url } => *url,
+                _ => "",
+            };
+            let places = describe(src);
+            let failed = format!("jsonschema validation failed with '{metaschema}'\n{}", places.trim_end());
+            format!("{} is not valid against metaschema: {failed}", quote::quote(url))
+        }
+        CompileError::LoadUrlError { url, src } => format!("failing loading {}: {src}", quote::quote(url)),
+        CompileError::InvalidMetaSchemaUrl { url, src } => format!("invalid $schema in {}: {src}", quote::quote(url)),
+        CompileError::UnsupportedDraft { url } => format!("draft {} is not supported", quote::quote(url)),
+        CompileError::MetaSchemaCycle { url } => format!("cycle in resolving $schema in {}", quote::quote(url)),
+        CompileError::ParseIdError { loc } => format!("error in parsing id at {}", quote::quote(loc)),
+        CompileError::ParseAnchorError { loc } => format!("error in parsing anchor at {}", quote::quote(loc)),
+        CompileError::JsonPointerNotFound(url) => format!("json-pointer in {} not found", quote::quote(url)),
+        CompileError::InvalidJsonPointer(url) => format!("invalid json-pointer {}", quote::quote(url)),
+        CompileError::AnchorNotFound { url, reference } => {
+            format!("anchor in {} not found in schema {}", quote::quote(reference), quote::quote(url))
+        }
+        CompileError::UnsupportedVocabulary { url, vocabulary } => {
+            format!("unsupported vocabulary {} in {}", quote::quote(vocabulary), quote::quote(url))
+        }
+        other => other.to_string(),
+    }
+}
+
 fn append(error: &ValidationError<'_, '_>, depth: usize, out: &mut String) {
     // A reference with one reason is that reason.
     let skipped = error.causes.len() == 1 && matches!(error.kind, ErrorKind::Reference { .. });
@@ -28,6 +58,12 @@ fn append(error: &ValidationError<'_, '_>, depth: usize, out: &mut String) {
     for cause in &error.causes {
         append(cause, depth + usize::from(!skipped), out);
     }
+}
+
+fn contained(got: &[usize], want: usize) -> String {
+    let places: Vec<String> = got.iter().map(usize::to_string).collect();
+    let (count, places) = (got.len(), places.join(" "));
+    format!("{want} items required to match contains schema, but matched {count} items at {places}")
 }
 
 fn reason(kind: &ErrorKind<'_, '_>) -> String {
@@ -67,6 +103,15 @@ fn reason(kind: &ErrorKind<'_, '_>) -> String {
         ErrorKind::OneOf(Some((first, second))) => {
             format!("'oneOf' failed, subschemas {first}, {second} matched")
         }
+        ErrorKind::Dependency { prop, missing } | ErrorKind::DependentRequired { prop, missing } => {
+            let missing = list(&mut missing.iter().copied());
+            format!("properties {missing} required, if {} exists", quoted(prop))
+        }
+        ErrorKind::MinContains { got, want } => match got.is_empty() {
+            true => format!("min {want} items required to match contains schema, but none matched"),
+            false => format!("min {}", contained(got, *want)),
+        },
+        ErrorKind::MaxContains { got, want } => format!("max {}", contained(got, *want)),
         // Elsewhere both say the same.
         other => other.to_string(),
     }

@@ -6,7 +6,7 @@
 use super::{Apply, Failed};
 use crate::host::record::{Phase, Record};
 use crate::host::records::claim::Claim;
-use crate::host::records::{Life, Records, Reservation, SILENCE, Stored};
+use crate::host::records::{Life, RecordError, Records, Reservation, SILENCE, Stored};
 use crate::host::{Host, namespace};
 use crate::provider::virtual_cluster::model::{VirtualClusterModel, VirtualClusterPrivate};
 use crate::provider::virtual_cluster::spec::{Place, Spec};
@@ -99,7 +99,7 @@ impl Apply<'_> {
                 return Err(self.exists(place));
             }
             // Its namespace was deleted behind our back, and everything with it.
-            return self.explain(records.claim(stored).await).map(Some);
+            return self.take_over(records, stored).await;
         }
         tracing::info!(
             virtual_cluster = place.id(),
@@ -107,7 +107,7 @@ impl Apply<'_> {
         );
         match self.explain(records.watch_for_life(&stored, SILENCE, &self.stop.clone()).await)? {
             Life::Gone => Ok(None),
-            Life::Stopped(stored) => self.explain(records.claim(*stored).await).map(Some),
+            Life::Stopped(stored) => self.take_over(records, *stored).await,
             Life::Alive(stored) if stored.record.name != place.name => Err(self.occupied(place, &stored.record)),
             Life::Alive(stored) if stored.record.phase == Phase::HandedOver => Err(self.exists(place)),
             // An abandoned creation on its way out, or a destroy: soon gone, and then there is room.
@@ -120,6 +120,14 @@ impl Apply<'_> {
                 );
                 Err(Failed)
             }
+        }
+    }
+
+    /// The claim on a dead record; none when somebody else has just taken it to clean up: then it has to be looked at again.
+    async fn take_over(&mut self, records: &Records, stored: Stored) -> Result<Option<Claim>, Failed> {
+        match records.claim(stored).await {
+            Err(RecordError::Changed { .. }) if !self.time_left().is_zero() => Ok(None),
+            claimed => self.explain(claimed).map(Some),
         }
     }
 
