@@ -3,10 +3,16 @@
 //! Every file here is one thing of Terraform's: it decides with `domain`, and has `chart` and `host` do the work.
 
 pub mod attribute;
+pub mod chart;
 mod chart_source;
+mod checks;
 pub mod configuration;
 pub mod diagnostics;
 pub mod duration;
+mod explain;
+pub mod size;
+pub mod timeouts;
+pub mod value;
 pub mod virtual_cluster;
 
 use std::sync::{Arc, OnceLock};

@@ -5,7 +5,6 @@
 
 mod apply;
 mod drift;
-mod explain;
 mod model;
 mod plan;
 mod read;
@@ -21,6 +20,7 @@ use async_trait::async_trait;
 use crate::domain::values::MappingVersion;
 use crate::provider::Configured;
 use crate::provider::configuration::HostCluster;
+use crate::provider::explain::Explain;
 use crate::terraform::schema::Schema;
 use crate::terraform::{
     AttributePath, DeferReason, Diagnostics, Replacement, Report, Resource, StateUpgrade, WriteOnly, defer,
@@ -28,7 +28,6 @@ use crate::terraform::{
 };
 
 use apply::Apply;
-use explain::Explain;
 pub use model::{VirtualClusterModel, VirtualClusterPrivate};
 use read::Read;
 use spec::Place;

@@ -16,18 +16,18 @@ use crate::host::record::{Phase, Record};
 use crate::host::records::Records;
 use crate::host::records::claim::Claim;
 use crate::host::{Host, apply, delete, namespace, observe, pause, wait};
+use crate::provider::Configured;
+use crate::provider::chart::ChartAccess;
 use crate::provider::configuration::HostCluster;
-use crate::provider::virtual_cluster::explain::Explain;
-use crate::provider::virtual_cluster::model::{TimeoutsModel, VirtualClusterModel, VirtualClusterPrivate};
+use crate::provider::explain::Explain;
+use crate::provider::timeouts::{self, TimeoutsModel};
+use crate::provider::virtual_cluster::model::{VirtualClusterModel, VirtualClusterPrivate};
 use crate::provider::virtual_cluster::read::{check_host, set_access};
-use crate::provider::virtual_cluster::render::{self, ChartAccess, Prepared, exposure, selector};
+use crate::provider::virtual_cluster::render::{self, Prepared, exposure, selector};
 use crate::provider::virtual_cluster::spec::{DRIFTED, Place, Spec};
-use crate::provider::{Configured, duration};
 use crate::terraform::value::Value;
 use crate::terraform::{AttributePath, Diagnostics, Report, stop_token};
 use reclaim::Unfinished;
-
-const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10 * 60);
 
 type Applied = (VirtualClusterModel, VirtualClusterPrivate);
 
@@ -44,7 +44,7 @@ pub struct Apply<'a> {
 
 impl<'a> Apply<'a> {
     pub fn new(configured: &'a Configured, diags: &'a mut Diagnostics) -> Self {
-        Self { configured, diags, stop: stop_token(), deadline: Instant::now() + DEFAULT_TIMEOUT }
+        Self { configured, diags, stop: stop_token(), deadline: Instant::now() }
     }
 
     /// Creates a virtual cluster. After an error a state comes back where objects were left on the host.
@@ -58,7 +58,7 @@ impl<'a> Apply<'a> {
         let place = name_it(&mut planned)?;
         let host = self.host(&place, &private).await?;
         private.host_uid = self.explain(host.identity().await).ok()?.uid.clone();
-        let access = ChartAccess::of(self.configured.charts(), config);
+        let access = ChartAccess::of(self.configured.charts(), &config.chart);
         let prepared = render::from_source(self.diags, &access, &host, &place, &planned, &private).await?;
         if let Value::Value(chart) = &mut planned.chart {
             chart.digest = Value::Value(prepared.spec.chart_digest.clone());
@@ -108,7 +108,7 @@ impl<'a> Apply<'a> {
             return Some((planned, private));
         }
         let host = self.host(&place, &private).await?;
-        let access = ChartAccess::of(self.configured.charts(), config);
+        let access = ChartAccess::of(self.configured.charts(), &config.chart);
         let prepared = render::from_archive(self.diags, &access, &host, &place, &planned, &private).await?;
         let claim = self.claim(&host, &place, &private, &prepared.spec).await.ok()?;
         let done = self.converge(&host, &claim, &prepared, wants_to_wait(&planned)).await;
@@ -296,9 +296,7 @@ impl<'a> Apply<'a> {
     }
 
     fn start_clock(&mut self, model: &VirtualClusterModel, which: impl FnOnce(&TimeoutsModel) -> &Value<String>) {
-        let text = model.timeouts.as_ref_option().map(which).and_then(Value::as_ref_option);
-        let timeout = text.and_then(|text| duration::parse(text).ok()).unwrap_or(DEFAULT_TIMEOUT);
-        self.deadline = Instant::now() + timeout;
+        self.deadline = Instant::now() + timeouts::timeout(&model.timeouts, which);
     }
 
     fn time_left(&self) -> Duration {

@@ -2,16 +2,16 @@
 
 #![allow(missing_docs, reason = "the schema describes every attribute, under the same name")]
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use crate::host::access::Access;
+use crate::provider::chart::ChartModel;
+use crate::provider::size::ResourcesModel;
+use crate::provider::timeouts::TimeoutsModel;
+use crate::provider::value::StringMap;
 use crate::terraform::value::Value;
-
-/// A map of strings as Terraform sends it.
-pub type StringMap = Value<BTreeMap<String, Value<String>>>;
 
 /// Configuration, plan or state of one virtual cluster.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -42,32 +42,6 @@ pub struct VirtualClusterModel {
     pub revision: Value<String>,
 }
 
-/// `resources`: Kubernetes quantities, kept as the user wrote them.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-pub struct ResourcesModel {
-    pub cpu: Value<String>,
-    pub memory: Value<String>,
-    pub storage: Value<String>,
-}
-
-/// `chart`
-#[derive(Clone, PartialEq, Default, Serialize, Deserialize)]
-pub struct ChartModel {
-    pub source: Value<String>,
-    pub digest: Value<String>,
-    pub username: Value<String>,
-    /// Write-only: present in the configuration, null in every plan and state.
-    pub password: Value<String>,
-}
-
-/// `timeouts`
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-pub struct TimeoutsModel {
-    pub create: Value<String>,
-    pub update: Value<String>,
-    pub delete: Value<String>,
-}
-
 /// `kubeconfig`
 #[derive(Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct KubeconfigModel {
@@ -89,12 +63,6 @@ impl KubeconfigModel {
             client_key: Value::Value(credentials.client_key),
             raw: Value::Value(access.kubeconfig(name)),
         }
-    }
-}
-
-impl fmt::Debug for ChartModel {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ChartModel").field("source", &self.source).field("digest", &self.digest).finish_non_exhaustive()
     }
 }
 

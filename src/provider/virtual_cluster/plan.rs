@@ -3,15 +3,15 @@
 //! Never asks a host. What comes from there and is not in the prior state stays unknown, because Terraform plans again
 //! during apply, in another process, and the two plans must agree.
 
-use semver::Version;
-
-use crate::domain::distro::Distro;
 use crate::domain::name;
-use crate::domain::quantity::{Bytes, Quantity};
+use crate::domain::quantity::Bytes;
 use crate::domain::size::Size;
 use crate::domain::values::limits;
-use crate::provider::virtual_cluster::model::{ChartModel, ResourcesModel, VirtualClusterModel, VirtualClusterPrivate};
-use crate::provider::virtual_cluster::spec::{self, DEFAULT_CHART_SOURCE, Spec};
+use crate::provider::chart;
+use crate::provider::size::ResourcesModel;
+use crate::provider::value::{or_default, or_prior, or_unknown, planned_distro, same_quantity};
+use crate::provider::virtual_cluster::model::{VirtualClusterModel, VirtualClusterPrivate};
+use crate::provider::virtual_cluster::spec::{self, Spec};
 use crate::terraform::value::Value;
 use crate::terraform::{AttributePath, Diagnostics, Report};
 
@@ -25,8 +25,8 @@ pub fn create(config: &VirtualClusterModel) -> VirtualClusterModel {
     let mut plan = VirtualClusterModel {
         id: Value::Unknown,
         resources: resources(&config.resources, None),
-        chart: chart(&config.chart, None),
-        distro: distro(config, None),
+        chart: chart::plan(&config.chart, None),
+        distro: planned_distro(&config.distro, &config.vcluster_version, None),
         status: Value::Unknown,
         endpoint: Value::Unknown,
         kubeconfig: Value::Unknown,
@@ -61,8 +61,8 @@ pub fn update(
         name: or_prior(&config.name, &prior.name),
         namespace: or_prior(&config.namespace, &prior.namespace),
         resources: resources(&config.resources, prior.resources.as_ref_option()),
-        chart: chart(&config.chart, prior.chart.as_ref_option()),
-        distro: distro(config, Some(&prior.distro)),
+        chart: chart::plan(&config.chart, prior.chart.as_ref_option()),
+        distro: planned_distro(&config.distro, &config.vcluster_version, Some(&prior.distro)),
         status: prior.status.clone(),
         endpoint: prior.endpoint.clone(),
         kubeconfig: prior.kubeconfig.clone(),
@@ -215,12 +215,7 @@ fn check_storage(
 }
 
 fn size(model: &VirtualClusterModel) -> Option<Size> {
-    let resources = model.resources.as_ref_option()?;
-    Some(Size {
-        cpu: resources.cpu.as_ref_option()?.parse().ok()?,
-        memory: resources.memory.as_ref_option()?.parse().ok()?,
-        storage: resources.storage.as_ref_option()?.parse().ok()?,
-    })
+    model.resources.as_ref_option()?.size()
 }
 
 /// The attributes that are planned the same way for a new and for an existing virtual cluster.
@@ -257,69 +252,11 @@ fn resources(config: &Value<ResourcesModel>, prior: Option<&ResourcesModel>) -> 
     })
 }
 
-fn chart(config: &Value<ChartModel>, prior: Option<&ChartModel>) -> Value<ChartModel> {
-    if matches!(config, Value::Unknown) {
-        return Value::Unknown;
-    }
-    let unset = ChartModel::default();
-    let config = config.as_ref_option().unwrap_or(&unset);
-    Value::Value(ChartModel {
-        source: or_default(&config.source, DEFAULT_CHART_SOURCE.to_owned()),
-        digest: match (&config.digest, prior) {
-            (Value::Null, Some(prior)) => prior.digest.clone(),
-            (digest, _) => or_unknown(digest),
-        },
-        username: config.username.clone(),
-        password: Value::Null,
-    })
-}
-
-fn distro(config: &VirtualClusterModel, prior: Option<&Value<String>>) -> Value<String> {
-    match (&config.distro, prior) {
-        (Value::Null, Some(prior)) => prior.clone(),
-        (Value::Null, None) => match &config.vcluster_version {
-            Value::Value(version) => match Version::parse(version) {
-                Ok(version) => Value::Value(Distro::default_of(&version).to_string()),
-                // Validation has refused it already.
-                Err(_) => Value::Unknown,
-            },
-            _ => Value::Unknown,
-        },
-        (distro, _) => distro.clone(),
-    }
-}
-
 fn planned_id(plan: &VirtualClusterModel) -> Value<String> {
     match (plan.host_cluster.as_ref_option(), plan.namespace.as_ref_option(), plan.name.as_ref_option()) {
         (Some(host_cluster), Some(namespace), Some(name)) => Value::Value(spec::id(host_cluster, namespace, name)),
         _ => Value::Unknown,
     }
-}
-
-fn or_unknown<T: Clone>(config: &Value<T>) -> Value<T> {
-    match config {
-        Value::Null => Value::Unknown,
-        config => config.clone(),
-    }
-}
-
-fn or_prior<T: Clone>(config: &Value<T>, prior: &Value<T>) -> Value<T> {
-    match config {
-        Value::Null => prior.clone(),
-        config => config.clone(),
-    }
-}
-
-fn or_default<T: Clone>(config: &Value<T>, default: T) -> Value<T> {
-    match config {
-        Value::Null => Value::Value(default),
-        config => config.clone(),
-    }
-}
-
-/// Whether two texts are the same quantity.
-fn same_quantity(left: &str, right: &str) -> bool {
-    matches!((left.parse::<Quantity>(), right.parse::<Quantity>()), (Ok(left), Ok(right)) if left == right)
 }
 
 #[cfg(test)]

@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
 
-use crate::chart::source::{Charts, Credentials};
 use crate::chart::{Archive, Chart, ChartError, UserValues};
 use crate::domain::endpoint::{EndpointType, host_name};
 use crate::domain::values::{Layer, MappingVersion, VirtualClusterSpec, chart_values, limits};
@@ -15,8 +14,8 @@ use crate::host::Host;
 use crate::host::access::Exposure;
 use crate::host::chart_archives::ChartArchives;
 use crate::host::pause::paused_form;
-use crate::provider::chart_source::{self, WantedChart};
-use crate::provider::virtual_cluster::explain::Explain;
+use crate::provider::chart::ChartAccess;
+use crate::provider::explain::Explain;
 use crate::provider::virtual_cluster::model::{VirtualClusterModel, VirtualClusterPrivate};
 use crate::provider::virtual_cluster::spec::{Place, Spec};
 use crate::terraform::value::Value;
@@ -76,24 +75,6 @@ pub fn check_values(diags: &mut Diagnostics, plan: &VirtualClusterModel, private
     }
 }
 
-/// Where charts come from, and what lets us in there.
-pub struct ChartAccess<'a> {
-    charts: &'a Charts,
-    credentials: Option<Credentials>,
-}
-
-impl<'a> ChartAccess<'a> {
-    /// With the credentials of `config`: the password is in no plan.
-    pub fn of(charts: &'a Charts, config: &VirtualClusterModel) -> Self {
-        let credentials = || {
-            let chart = config.chart.as_ref_option()?;
-            let username = chart.username.as_ref_option()?.clone();
-            Some(Credentials { username, password: chart.password.as_ref_option()?.as_str().into() })
-        };
-        Self { charts, credentials: credentials() }
-    }
-}
-
 /// Prepares a new virtual cluster: its chart comes from its source.
 pub async fn from_source(
     diags: &mut Diagnostics,
@@ -103,14 +84,7 @@ pub async fn from_source(
     planned: &VirtualClusterModel,
     private: &VirtualClusterPrivate,
 ) -> Option<Prepared> {
-    let chart = planned.chart.as_ref_option()?;
-    let wanted = WantedChart {
-        source: chart.source.as_ref_option()?,
-        version: planned.vcluster_version.as_ref_option()?,
-        digest: chart.digest.as_ref_option().map(String::as_str),
-        credentials: access.credentials.as_ref(),
-    };
-    let archive = chart_source::get(diags, access.charts, &wanted).await?;
+    let archive = access.get(diags, &planned.chart, &planned.vcluster_version).await?;
     let mut with_digest = planned.clone();
     if let Value::Value(chart) = &mut with_digest.chart {
         chart.digest = Value::Value(archive.digest().to_owned());

@@ -2,6 +2,7 @@
 //! generated from here.
 
 use crate::provider::attribute::{attributes, computed, defaulted, optional, required, sensitive, string_map};
+use crate::provider::{chart, timeouts};
 use crate::terraform::schema::{AttributeType, Block, Description, Schema};
 
 /// The version of the state's layout. Raise it with an upgrade from every older one.
@@ -78,50 +79,7 @@ pub fn schema() -> Schema {
                  version, create a new virtual cluster beside this one and migrate.",
             ),
         ),
-        (
-            "chart",
-            defaulted(
-                AttributeSingle(attributes([
-                    (
-                        "source",
-                        defaulted(
-                            String,
-                            "Where the vCluster chart comes from: a chart repository (`https://…`), an OCI registry (`oci://…`), a \
-                             directory, or a `.tgz` archive (a path or a URL). Default `https://charts.loft.sh`. It is needed \
-                             once: the archive is then kept on the host cluster. `HTTPS_PROXY`, `NO_PROXY`, `SSL_CERT_FILE` \
-                             and `SSL_CERT_DIR` of the environment count; `NESTED_CHART_CACHE` names the directory of the \
-                             cache, by default `~/.cache/terraform-provider-nested/charts`.",
-                        ),
-                    ),
-                    (
-                        "digest",
-                        defaulted(
-                            String,
-                            "`sha256:` digest of the chart. For an archive it is the digest of its bytes, wherever it comes \
-                             from; for a directory that of a reproducible packing. Locked: found when the virtual cluster is \
-                             created, it never changes afterwards. Set it to insist on one: then a chart in the cache needs \
-                             no network.",
-                        ),
-                    ),
-                    (
-                        "username",
-                        optional(
-                            String,
-                            "User name for a chart repository or a registry. It is sent to the source's own host only.",
-                        ),
-                    ),
-                    (
-                        "password",
-                        sensitive(optional(
-                            String,
-                            "Password or token for `username`. Write-only: it is kept in no state and no plan. Needs Terraform \
-                             1.11 or later, or OpenTofu 1.11 or later.",
-                        )),
-                    ),
-                ])),
-                "The official vCluster Helm chart, rendered by the provider itself.",
-            ),
-        ),
+        ("chart", chart::schema("virtual cluster", "the host cluster")),
         (
             "distro",
             defaulted(
@@ -179,17 +137,7 @@ pub fn schema() -> Schema {
                  `kubeconfig` stay empty until a later refresh finds them. Default `true`.",
             ),
         ),
-        (
-            "timeouts",
-            optional(
-                AttributeSingle(attributes([
-                    ("create", optional(String, "How long creating may take. Default `10m`.")),
-                    ("update", optional(String, "How long updating may take. Default `10m`.")),
-                    ("delete", optional(String, "How long deleting may take. Default `10m`.")),
-                ])),
-                "How long operations may take, as durations such as `90s`, `10m` or `1h30m`.",
-            ),
-        ),
+        ("timeouts", timeouts::schema()),
     ];
     let observed = [
         (

@@ -15,16 +15,14 @@ use crate::domain::endpoint::{EndpointType, host_name};
 use crate::domain::quantity::Bytes;
 use crate::domain::size::Size;
 use crate::domain::values::{VirtualClusterSpec, limits};
-use crate::provider::virtual_cluster::model::{
-    ChartModel, ResourcesModel, StringMap, VirtualClusterModel, VirtualClusterPrivate,
-};
+use crate::provider::chart::ChartModel;
+use crate::provider::size::ResourcesModel;
+use crate::provider::value::{known, map_or_null, optional, string_map};
+use crate::provider::virtual_cluster::model::{VirtualClusterModel, VirtualClusterPrivate};
 use crate::terraform::value::Value;
 
 /// The revision of a virtual cluster whose objects on the host are not what was applied.
 pub const DRIFTED: &str = "drifted";
-
-/// The chart's source when the configuration names none.
-pub const DEFAULT_CHART_SOURCE: &str = "https://charts.loft.sh";
 
 /// One virtual cluster as it is to be. Quantities are kept as the user wrote them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -140,10 +138,6 @@ impl Spec {
     /// The attributes of a state that an import fills in.
     pub fn to_model(&self) -> VirtualClusterModel {
         let text = |text: &str| Value::Value(text.to_owned());
-        let map = |map: &BTreeMap<String, String>| {
-            let entries = map.iter().map(|(key, value)| (key.clone(), Value::Value(value.clone())));
-            if map.is_empty() { Value::Null } else { Value::Value(entries.collect()) }
-        };
         VirtualClusterModel {
             resources: Value::Value(ResourcesModel {
                 cpu: text(&self.cpu),
@@ -163,8 +157,8 @@ impl Spec {
             endpoint_type: text(&self.endpoint_type),
             host_dns: self.host_dns.clone().into(),
             values: self.values.clone().into(),
-            labels: map(&self.labels),
-            annotations: map(&self.annotations),
+            labels: map_or_null(&self.labels),
+            annotations: map_or_null(&self.annotations),
             deletion_protection: Value::Value(false),
             wait: Value::Value(true),
             ..VirtualClusterModel::default()
@@ -220,36 +214,16 @@ impl VirtualClusterPrivate {
     }
 }
 
-fn known<T: Clone>(value: &Value<T>) -> Option<T> {
-    value.as_ref_option().cloned()
-}
-
-/// The value of an attribute that may be null; none while it is unknown.
-fn optional<T: Clone>(value: &Value<T>) -> Option<Option<T>> {
-    match value {
-        Value::Value(value) => Some(Some(value.clone())),
-        Value::Null => Some(None),
-        Value::Unknown => None,
-    }
-}
-
-fn string_map(map: &StringMap) -> Option<BTreeMap<String, String>> {
-    match map {
-        Value::Value(map) => map.iter().map(|(key, value)| Some((key.clone(), known(value)?))).collect(),
-        Value::Null => Some(BTreeMap::new()),
-        Value::Unknown => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::provider::chart;
 
     fn spec() -> Spec {
         Spec {
             mapping: 1,
             vcluster_version: "0.34.7".into(),
-            chart_source: DEFAULT_CHART_SOURCE.into(),
+            chart_source: chart::DEFAULT_SOURCE.into(),
             chart_username: None,
             chart_digest: "sha256:0".into(),
             distro: "k8s".into(),

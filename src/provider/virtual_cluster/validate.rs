@@ -1,49 +1,35 @@
 //! Checks of `nested_virtual_cluster`'s configuration that need nothing but the configuration. Unknown values pass: they
 //! are checked again once known.
 
-use std::str::FromStr;
-
-use semver::Version;
-
-use crate::chart::source::Source;
-use crate::domain::distro::Distro;
-use crate::domain::endpoint::{self, EndpointType};
 use crate::domain::metadata;
 use crate::domain::name;
-use crate::domain::quantity::{Bytes, Millicores, QuantityError};
+use crate::domain::quantity::Bytes;
 use crate::domain::size::Size;
-use crate::provider::virtual_cluster::model::{ChartModel, ResourcesModel, StringMap, VirtualClusterModel};
-use crate::provider::{chart_source, duration};
-use crate::terraform::value::Value;
-use crate::terraform::{AttributePath, Diagnostics, Report, write_only_allowed};
-
-/// The oldest vCluster whose chart has the configuration format that this provider writes.
-const OLDEST: Version = Version::new(0, 24, 0);
+use crate::provider::checks::{self, Versions};
+use crate::provider::size::ResourcesModel;
+use crate::provider::virtual_cluster::model::VirtualClusterModel;
+use crate::terraform::{AttributePath, Diagnostics, Report};
 
 /// Adds an error for everything that is wrong in `config`.
 pub fn validate(diags: &mut Diagnostics, config: &VirtualClusterModel) {
     let mut check = Check { diags };
     check.names(config);
-    check.version_and_distro(config);
-    check.chart(config.chart.as_ref_option());
+    let (vcluster_version, distro) = (&config.vcluster_version, &config.distro);
+    let kubernetes_version = &config.kubernetes_version;
+    checks::versions(check.diags, &Versions { vcluster_version, distro, kubernetes_version });
+    checks::chart(check.diags, &config.chart);
     check.resources(config);
-    check.endpoint(config);
-    check.metadata("labels", &config.labels, |key, value| metadata::check_label(key, value).map_err(|e| e.to_string()));
-    check.metadata("annotations", &config.annotations, |key, _| {
+    let endpoint_type = checks::endpoint_type(check.diags, &config.endpoint_type);
+    // Any name will do where it is not known yet.
+    let name = config.name.as_ref_option().map_or("a", String::as_str);
+    checks::host_dns(check.diags, AttributePath::new("host_dns"), &config.host_dns, name, endpoint_type);
+    checks::metadata(check.diags, "labels", &config.labels, |key, value| {
+        metadata::check_label(key, value).map_err(|e| e.to_string())
+    });
+    checks::metadata(check.diags, "annotations", &config.annotations, |key, _| {
         metadata::check_annotation(key).map_err(|e| e.to_string())
     });
-    check.timeouts(config);
-}
-
-/// The size that a configuration asks for, where a value that is not set or not known yet counts as the default.
-fn size_or_default(resources: Option<&ResourcesModel>) -> Size {
-    let part = |value: Option<&String>| value.cloned().unwrap_or_default();
-    let Some(resources) = resources else { return Size::DEFAULT };
-    Size {
-        cpu: part(resources.cpu.as_ref_option()).parse().unwrap_or(Size::DEFAULT.cpu),
-        memory: part(resources.memory.as_ref_option()).parse().unwrap_or(Size::DEFAULT.memory),
-        storage: part(resources.storage.as_ref_option()).parse().unwrap_or(Size::DEFAULT.storage),
-    }
+    checks::timeouts(check.diags, &config.timeouts);
 }
 
 struct Check<'a> {
@@ -79,115 +65,19 @@ impl Check<'_> {
         }
     }
 
-    fn version_and_distro(&mut self, config: &VirtualClusterModel) {
-        let version = config.vcluster_version.as_ref_option().and_then(|text| {
-            let parsed = Version::parse(text);
-            if parsed.is_err() {
-                self.fail(
-                    AttributePath::new("vcluster_version"),
-                    "This is not a version of vCluster.",
-                    format!(
-                        "\"{text}\" is not an exact version. Write all three numbers and no \"v\", as in \"0.34.7\"."
-                    ),
-                );
-            }
-            parsed.ok()
-        });
-        if let Some(version) = version.as_ref().filter(|version| **version < OLDEST) {
-            self.fail(
-                AttributePath::new("vcluster_version"),
-                "This version of vCluster is too old.",
-                format!("{version} was given; this provider needs {OLDEST} or later."),
-            );
-        }
-        let Some(text) = config.distro.as_ref_option() else {
-            if let (Value::Null, Some(version)) = (&config.distro, &version) {
-                self.kubernetes_version(config, Distro::default_of(version));
-            }
-            return;
-        };
-        match Distro::from_str(text) {
-            Err(problem) => {
-                self.fail(AttributePath::new("distro"), "This distribution is not known.", format!("{problem}."));
-            }
-            Ok(distro) => {
-                if let Some(problem) = version.as_ref().and_then(|version| distro.check(version).err()) {
-                    self.fail(
-                        AttributePath::new("distro"),
-                        "This version of vCluster does not ship this distribution.",
-                        format!("{problem}."),
-                    );
-                }
-                self.kubernetes_version(config, distro);
-            }
-        }
-    }
-
-    fn kubernetes_version(&mut self, config: &VirtualClusterModel, distro: Distro) {
-        let version = config.kubernetes_version.as_ref_option();
-        if let Some(problem) = version.and_then(|version| distro.image_tag(version).err()) {
-            self.fail(
-                AttributePath::new("kubernetes_version"),
-                "This is not a version of Kubernetes.",
-                format!("{problem}."),
-            );
-        }
-    }
-
-    fn chart(&mut self, chart: Option<&ChartModel>) {
-        let Some(chart) = chart else { return };
-        let at = |name: &'static str| AttributePath::new("chart").attribute(name);
-        let source = chart.source.as_ref_option().map(|source| Source::parse(source));
-        if let Some(Err(error)) = source {
-            self.diags.add_error(chart_source::explain(&error));
-        }
-        if let Some(digest) = chart.digest.as_ref_option() {
-            let hex = digest.strip_prefix("sha256:").unwrap_or_default();
-            if hex.len() != 64 || !hex.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)) {
-                self.fail(
-                    at("digest"),
-                    "This is not a chart digest.",
-                    format!("\"{digest}\" is not \"sha256:\" and 64 hexadecimal digits in lower case."),
-                );
-            }
-        }
-        if chart.password != Value::Null && !write_only_allowed() {
-            self.fail(
-                at("password"),
-                "This Terraform cannot keep the chart's password out of its state.",
-                "`chart.password` is a write-only attribute, which needs Terraform 1.11 or later, or OpenTofu 1.11 or later.",
-            );
-        }
-        if chart.password.as_ref_option().is_some() && matches!(chart.username, Value::Null) {
-            self.fail(at("username"), "The chart's password has no user name.", "Set `username` beside `password`.");
-        }
-    }
-
     fn resources(&mut self, config: &VirtualClusterModel) {
-        let resources = config.resources.as_ref_option();
-        let at = |name: &'static str| AttributePath::new("resources").attribute(name);
-        let mut well_formed = true;
-        if let Some(resources) = resources {
-            let cpu = resources.cpu.as_ref_option().and_then(|text| text.parse::<Millicores>().err());
-            let memory = resources.memory.as_ref_option().and_then(|text| text.parse::<Bytes>().err());
-            let storage = resources.storage.as_ref_option().and_then(|text| text.parse::<Bytes>().err());
-            let problems: [(&'static str, Option<QuantityError>); 3] =
-                [("cpu", cpu), ("memory", memory), ("storage", storage)];
-            for (name, problem) in problems {
-                if let Some(problem) = problem {
-                    well_formed = false;
-                    self.fail(at(name), format!("`resources.{name}` is not a usable quantity."), format!("{problem}."));
-                }
-            }
-        }
-        if !well_formed {
+        let path = AttributePath::new("resources");
+        let unset = ResourcesModel::default();
+        let resources = config.resources.as_ref_option().unwrap_or(&unset);
+        if !checks::quantities(self.diags, &path, resources) {
             return;
         }
-        let size = size_or_default(resources);
+        // What is not set or not known yet counts as the default.
+        let size = resources.size_or(&Size::DEFAULT);
         for shortfall in size.shortfalls(&Size::MINIMUM) {
             let name = shortfall.resource.attribute();
             self.fail(
-                at(name),
+                path.clone().attribute(name),
                 format!("`resources.{name}` is below the minimum."),
                 format!("{shortfall}. Raise it to {} or more, or leave it out to get the default.", shortfall.minimum),
             );
@@ -201,62 +91,14 @@ impl Check<'_> {
             );
         }
     }
-
-    fn endpoint(&mut self, config: &VirtualClusterModel) {
-        let endpoint_type = config.endpoint_type.as_ref_option().map(|text| EndpointType::from_str(text));
-        if let Some(Err(problem)) = &endpoint_type {
-            self.fail(AttributePath::new("endpoint_type"), "This endpoint type is not known.", format!("{problem}."));
-        }
-        // Any name will do where it is not known yet.
-        let name = config.name.as_ref_option().map_or("a", String::as_str);
-        let host_dns = config.host_dns.as_ref_option();
-        if let Some(problem) = host_dns.and_then(|host_dns| endpoint::host_name(name, host_dns).err()) {
-            self.fail(AttributePath::new("host_dns"), "This is not a DNS name.", format!("{problem}."));
-        }
-        let missing = matches!(config.host_dns, Value::Null);
-        if matches!(endpoint_type, Some(Ok(EndpointType::Ingress))) && missing {
-            self.fail(
-                AttributePath::new("host_dns"),
-                "An Ingress needs a DNS name.",
-                "`endpoint_type` is \"Ingress\": set `host_dns` to the name that leads to the host cluster's Ingress \
-                 controller, or to a wildcard such as \"*.dev.example.com\".",
-            );
-        }
-    }
-
-    fn metadata(&mut self, attribute: &'static str, map: &StringMap, check: impl Fn(&str, &str) -> Result<(), String>) {
-        for (key, value) in map.as_ref_option().into_iter().flatten() {
-            let value = value.as_ref_option().map(String::as_str).unwrap_or_default();
-            if let Err(problem) = check(key, value) {
-                let kind = attribute.trim_end_matches('s');
-                self.fail(
-                    AttributePath::new(attribute).key(key.clone()),
-                    format!("This {kind} cannot be set."),
-                    format!("{problem}."),
-                );
-            }
-        }
-    }
-
-    fn timeouts(&mut self, config: &VirtualClusterModel) {
-        let Some(timeouts) = config.timeouts.as_ref_option() else { return };
-        for (name, value) in [("create", &timeouts.create), ("update", &timeouts.update), ("delete", &timeouts.delete)]
-        {
-            if let Some(problem) = value.as_ref_option().and_then(|text| duration::parse(text).err()) {
-                self.fail(
-                    AttributePath::new("timeouts").attribute(name),
-                    "This is not a duration.",
-                    format!("{problem}."),
-                );
-            }
-        }
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::provider::virtual_cluster::model::TimeoutsModel;
+    use crate::provider::chart::ChartModel;
+    use crate::provider::timeouts::TimeoutsModel;
+    use crate::terraform::value::Value;
 
     fn text(text: &str) -> Value<String> {
         Value::Value(text.to_owned())

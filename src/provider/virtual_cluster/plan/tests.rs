@@ -1,6 +1,7 @@
 //! Plans as tables: a configuration, what changes in it, and what the plan makes of that.
 
 use super::*;
+use crate::provider::chart::ChartModel;
 use crate::provider::virtual_cluster::model::KubeconfigModel;
 
 fn text(text: &str) -> Value<String> {

@@ -11,7 +11,7 @@ use crate::chart::{Chart, ChartError, Cluster, KubeVersion, Release, Rendered, U
 use crate::host::Host;
 use crate::host::lookup::lookup;
 use crate::host::object::ObjectRef;
-use crate::provider::virtual_cluster::explain::Explain;
+use crate::provider::explain::Explain;
 use crate::provider::virtual_cluster::spec::Place;
 use crate::terraform::{AttributePath, Diagnostics, Report};
 

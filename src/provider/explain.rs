@@ -1,5 +1,5 @@
-//! What a host's errors mean to the user of a `nested_virtual_cluster`: a diagnostic on the attribute that it belongs to,
-//! with the next step.
+//! What a host's errors mean to the user of a resource: a diagnostic on the attribute that it belongs to, with the next
+//! step.
 
 use crate::host;
 use crate::host::apply::ApplyError;

@@ -1,0 +1,204 @@
+//! Checks of attributes that several resources have, from the configuration alone. Unknown values pass: they are checked
+//! again once known.
+
+use std::str::FromStr;
+
+use semver::Version;
+
+use crate::chart::source::Source;
+use crate::domain::distro::Distro;
+use crate::domain::endpoint::{self, EndpointType};
+use crate::domain::quantity::{Bytes, Millicores, QuantityError};
+use crate::provider::chart::ChartModel;
+use crate::provider::size::ResourcesModel;
+use crate::provider::timeouts::TimeoutsModel;
+use crate::provider::value::StringMap;
+use crate::provider::{chart_source, duration};
+use crate::terraform::value::Value;
+use crate::terraform::{AttributePath, Diagnostics, Report, write_only_allowed};
+
+/// The oldest vCluster whose chart has the configuration format that this provider writes.
+const OLDEST: Version = Version::new(0, 24, 0);
+
+/// The attributes that say what runs inside of virtual clusters.
+pub struct Versions<'a> {
+    pub vcluster_version: &'a Value<String>,
+    pub distro: &'a Value<String>,
+    pub kubernetes_version: &'a Value<String>,
+}
+
+/// Checks the versions, and that the one of vCluster ships the distribution.
+pub fn versions(diags: &mut Diagnostics, given: &Versions<'_>) {
+    let version = given.vcluster_version.as_ref_option().and_then(|text| {
+        let parsed = Version::parse(text);
+        if parsed.is_err() {
+            diags.fail(
+                AttributePath::new("vcluster_version"),
+                "This is not a version of vCluster.",
+                format!("\"{text}\" is not an exact version. Write all three numbers and no \"v\", as in \"0.34.7\"."),
+            );
+        }
+        parsed.ok()
+    });
+    if let Some(version) = version.as_ref().filter(|version| **version < OLDEST) {
+        diags.fail(
+            AttributePath::new("vcluster_version"),
+            "This version of vCluster is too old.",
+            format!("{version} was given; this provider needs {OLDEST} or later."),
+        );
+    }
+    let Some(text) = given.distro.as_ref_option() else {
+        if let (Value::Null, Some(version)) = (given.distro, &version) {
+            kubernetes_version(diags, given.kubernetes_version, Distro::default_of(version));
+        }
+        return;
+    };
+    match Distro::from_str(text) {
+        Err(problem) => {
+            diags.fail(AttributePath::new("distro"), "This distribution is not known.", format!("{problem}."));
+        }
+        Ok(distro) => {
+            if let Some(problem) = version.as_ref().and_then(|version| distro.check(version).err()) {
+                diags.fail(
+                    AttributePath::new("distro"),
+                    "This version of vCluster does not ship this distribution.",
+                    format!("{problem}."),
+                );
+            }
+            kubernetes_version(diags, given.kubernetes_version, distro);
+        }
+    }
+}
+
+fn kubernetes_version(diags: &mut Diagnostics, version: &Value<String>, distro: Distro) {
+    if let Some(problem) = version.as_ref_option().and_then(|version| distro.image_tag(version).err()) {
+        diags.fail(
+            AttributePath::new("kubernetes_version"),
+            "This is not a version of Kubernetes.",
+            format!("{problem}."),
+        );
+    }
+}
+
+/// Checks `chart`.
+pub fn chart(diags: &mut Diagnostics, chart: &Value<ChartModel>) {
+    let Some(chart) = chart.as_ref_option() else { return };
+    let at = |name: &'static str| AttributePath::new("chart").attribute(name);
+    let source = chart.source.as_ref_option().map(|source| Source::parse(source));
+    if let Some(Err(error)) = source {
+        diags.add_error(chart_source::explain(&error));
+    }
+    if let Some(digest) = chart.digest.as_ref_option() {
+        let hex = digest.strip_prefix("sha256:").unwrap_or_default();
+        if hex.len() != 64 || !hex.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)) {
+            diags.fail(
+                at("digest"),
+                "This is not a chart digest.",
+                format!("\"{digest}\" is not \"sha256:\" and 64 hexadecimal digits in lower case."),
+            );
+        }
+    }
+    if chart.password != Value::Null && !write_only_allowed() {
+        diags.fail(
+            at("password"),
+            "This Terraform cannot keep the chart's password out of its state.",
+            "`chart.password` is a write-only attribute, which needs Terraform 1.11 or later, or OpenTofu 1.11 or later.",
+        );
+    }
+    if chart.password.as_ref_option().is_some() && matches!(chart.username, Value::Null) {
+        diags.fail(at("username"), "The chart's password has no user name.", "Set `username` beside `password`.");
+    }
+}
+
+/// Checks that the three quantities at `path` are quantities. False when one is not.
+pub fn quantities(diags: &mut Diagnostics, path: &AttributePath, given: &ResourcesModel) -> bool {
+    let parts = [
+        cpu(diags, path.clone().attribute("cpu"), &given.cpu),
+        bytes(diags, path.clone().attribute("memory"), &given.memory),
+        bytes(diags, path.clone().attribute("storage"), &given.storage),
+    ];
+    parts.iter().all(|well_formed| *well_formed)
+}
+
+/// Checks a quantity of CPU. False when it is none.
+pub fn cpu(diags: &mut Diagnostics, path: AttributePath, given: &Value<String>) -> bool {
+    quantity(diags, path, given.as_ref_option().and_then(|text| text.parse::<Millicores>().err()))
+}
+
+/// Checks a quantity of memory or storage. False when it is none.
+pub fn bytes(diags: &mut Diagnostics, path: AttributePath, given: &Value<String>) -> bool {
+    quantity(diags, path, given.as_ref_option().and_then(|text| text.parse::<Bytes>().err()))
+}
+
+fn quantity(diags: &mut Diagnostics, path: AttributePath, problem: Option<QuantityError>) -> bool {
+    let Some(problem) = problem else { return true };
+    let summary = format!("`{path}` is not a usable quantity.");
+    diags.fail(path, summary, format!("{problem}."));
+    false
+}
+
+/// Checks `endpoint_type`, and gives it where it is known.
+pub fn endpoint_type(diags: &mut Diagnostics, given: &Value<String>) -> Option<EndpointType> {
+    let parsed = EndpointType::from_str(given.as_ref_option()?);
+    parsed
+        .map_err(|problem| {
+            let path = AttributePath::new("endpoint_type");
+            diags.fail(path, "This endpoint type is not known.", format!("{problem}."));
+        })
+        .ok()
+}
+
+/// Checks a `host_dns` at `path` for the virtual cluster `name`.
+pub fn host_dns(
+    diags: &mut Diagnostics,
+    path: AttributePath,
+    given: &Value<String>,
+    name: &str,
+    endpoint_type: Option<EndpointType>,
+) {
+    if let Some(problem) = given.as_ref_option().and_then(|host_dns| endpoint::host_name(name, host_dns).err()) {
+        diags.fail(path.clone(), "This is not a DNS name.", format!("{problem}."));
+    }
+    if endpoint_type == Some(EndpointType::Ingress) && matches!(given, Value::Null) {
+        diags.fail(
+            path,
+            "An Ingress needs a DNS name.",
+            "`endpoint_type` is \"Ingress\": set `host_dns` to the name that leads to the host cluster's Ingress \
+             controller, or to a wildcard such as \"*.dev.example.com\".",
+        );
+    }
+}
+
+/// Checks every entry of a map of labels or annotations.
+pub fn metadata(
+    diags: &mut Diagnostics,
+    attribute: &'static str,
+    map: &StringMap,
+    check: impl Fn(&str, &str) -> Result<(), String>,
+) {
+    for (key, value) in map.as_ref_option().into_iter().flatten() {
+        let value = value.as_ref_option().map(String::as_str).unwrap_or_default();
+        if let Err(problem) = check(key, value) {
+            let kind = attribute.trim_end_matches('s');
+            diags.fail(
+                AttributePath::new(attribute).key(key.clone()),
+                format!("This {kind} cannot be set."),
+                format!("{problem}."),
+            );
+        }
+    }
+}
+
+/// Checks `timeouts`.
+pub fn timeouts(diags: &mut Diagnostics, timeouts: &Value<TimeoutsModel>) {
+    let Some(timeouts) = timeouts.as_ref_option() else { return };
+    for (name, value) in [("create", &timeouts.create), ("update", &timeouts.update), ("delete", &timeouts.delete)] {
+        if let Some(problem) = value.as_ref_option().and_then(|text| duration::parse(text).err()) {
+            diags.fail(
+                AttributePath::new("timeouts").attribute(name),
+                "This is not a duration.",
+                format!("{problem}."),
+            );
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! Attributes that hold a size: `cpu`, `memory` and `storage` as the user wrote them.
+
+#![allow(missing_docs, reason = "the schema describes every attribute, under the same name")]
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::size::Size;
+use crate::terraform::value::Value;
+
+/// `{cpu, memory, storage}`: Kubernetes quantities, kept as the user wrote them.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct ResourcesModel {
+    pub cpu: Value<String>,
+    pub memory: Value<String>,
+    pub storage: Value<String>,
+}
+
+impl ResourcesModel {
+    /// The size in units; none while a part is unknown, null or malformed.
+    pub fn size(&self) -> Option<Size> {
+        Some(Size {
+            cpu: self.cpu.as_ref_option()?.parse().ok()?,
+            memory: self.memory.as_ref_option()?.parse().ok()?,
+            storage: self.storage.as_ref_option()?.parse().ok()?,
+        })
+    }
+
+    /// The size in units, where a part that is not set, not known yet or malformed counts as that of `default`.
+    pub fn size_or(&self, default: &Size) -> Size {
+        let part = |value: &Value<String>| value.as_ref_option().cloned().unwrap_or_default();
+        Size {
+            cpu: part(&self.cpu).parse().unwrap_or(default.cpu),
+            memory: part(&self.memory).parse().unwrap_or(default.memory),
+            storage: part(&self.storage).parse().unwrap_or(default.storage),
+        }
+    }
+}
