@@ -6,7 +6,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::domain::values::MappingVersion;
 use crate::host::access::Access;
+use crate::provider::cluster_group::spec::Followed;
 use crate::provider::chart::ChartModel;
 use crate::provider::size::ResourcesModel;
 use crate::provider::timeouts::TimeoutsModel;
@@ -20,6 +22,7 @@ pub struct VirtualClusterModel {
     pub id: Value<String>,
     /// See the schema, as for all that follow.
     pub name: Value<String>,
+    pub cluster_group: Value<String>,
     pub host_cluster: Value<String>,
     pub namespace: Value<String>,
     pub resources: Value<ResourcesModel>,
@@ -78,6 +81,8 @@ impl fmt::Debug for KubeconfigModel {
 pub struct VirtualClusterPrivate {
     /// UID of the host's `kube-system` namespace: another one under the same key is another cluster.
     pub host_uid: String,
+    /// The virtual cluster's namespace. With the host's UID it says which entry of a ledger is its own.
+    pub namespace: String,
     /// UID of the virtual cluster's namespace.
     pub namespace_uid: String,
     /// Whether this provider created that namespace, and so may delete it.
@@ -86,4 +91,38 @@ pub struct VirtualClusterPrivate {
     pub mapping: u32,
     /// Size of the control plane's volume, which can never change.
     pub volume: Option<String>,
+    /// Storage class of that volume, likewise. None: the host's default.
+    pub storage_class: Option<String>,
+    /// What follows the group, as the last refresh or apply found it.
+    pub followed: Option<FollowedPrivate>,
+    /// Tells a planned virtual cluster from all others of its run. Only in plans of creations.
+    pub planned_as: Option<String>,
+}
+
+/// What a plan has to know of the settings that follow the group.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct FollowedPrivate {
+    /// Digest of all of them.
+    pub digest: String,
+    pub endpoint_type: String,
+    pub host_dns: Option<String>,
+}
+
+impl From<&Followed> for FollowedPrivate {
+    fn from(followed: &Followed) -> Self {
+        Self {
+            digest: followed.digest(),
+            endpoint_type: followed.endpoint_type.clone(),
+            host_dns: followed.host_dns.clone(),
+        }
+    }
+}
+
+impl VirtualClusterPrivate {
+    /// The private state of a new virtual cluster's plan.
+    pub fn new_plan() -> Self {
+        let planned_as = Some(format!("{:032x}", rand::random::<u128>()));
+        Self { mapping: MappingVersion::NEWEST.number(), planned_as, ..Self::default() }
+    }
 }

@@ -11,12 +11,13 @@ use crate::provider::chart;
 use crate::provider::size::ResourcesModel;
 use crate::provider::value::{or_default, or_prior, or_unknown, planned_distro, same_quantity};
 use crate::provider::virtual_cluster::model::{VirtualClusterModel, VirtualClusterPrivate};
-use crate::provider::virtual_cluster::spec::{self, Spec};
+use crate::provider::virtual_cluster::spec::{self, DRIFTED, Spec};
 use crate::terraform::value::Value;
 use crate::terraform::{AttributePath, Diagnostics, Report};
 
-/// The plan of a virtual cluster that does not exist yet.
-pub fn create(config: &VirtualClusterModel) -> VirtualClusterModel {
+/// The plan of a virtual cluster that does not exist yet. `only_host` is the provider's host cluster where it has a single
+/// one: then there is one possible placement. What comes from a group is unknown.
+pub fn create(config: &VirtualClusterModel, only_host: Option<&str>) -> VirtualClusterModel {
     let name = or_unknown(&config.name);
     let namespace = match (&config.namespace, name.as_ref_option()) {
         (Value::Null, Some(name)) => Value::Value(name::default_namespace(name)),
@@ -24,7 +25,11 @@ pub fn create(config: &VirtualClusterModel) -> VirtualClusterModel {
     };
     let mut plan = VirtualClusterModel {
         id: Value::Unknown,
-        resources: resources(&config.resources, None),
+        host_cluster: match (&config.host_cluster, only_host) {
+            (Value::Null, Some(only)) => Value::Value(only.to_owned()),
+            (host_cluster, _) => or_unknown(host_cluster),
+        },
+        resources: resources(&config.resources, None, in_group(config)),
         chart: chart::plan(&config.chart, None),
         distro: planned_distro(&config.distro, &config.vcluster_version, None),
         status: Value::Unknown,
@@ -35,8 +40,20 @@ pub fn create(config: &VirtualClusterModel) -> VirtualClusterModel {
         namespace,
         ..with_defaults(config)
     };
+    if in_group(config) {
+        plan.vcluster_version = or_unknown(&config.vcluster_version);
+        plan.chart = or_unknown(&config.chart);
+        plan.distro = or_unknown(&config.distro);
+        plan.endpoint_type = or_unknown(&config.endpoint_type);
+        plan.host_dns = or_unknown(&config.host_dns);
+    }
     plan.id = planned_id(&plan);
     plan
+}
+
+/// Whether a group says what the configuration does not. While the group's name is not known, it may.
+fn in_group(config: &VirtualClusterModel) -> bool {
+    config.cluster_group != Value::Null
 }
 
 /// What an update is planned to be, and which attributes make it a replacement.
@@ -59,8 +76,9 @@ pub fn update(
     let mut plan = VirtualClusterModel {
         id: prior.id.clone(),
         name: or_prior(&config.name, &prior.name),
+        host_cluster: or_prior(&config.host_cluster, &prior.host_cluster),
         namespace: or_prior(&config.namespace, &prior.namespace),
-        resources: resources(&config.resources, prior.resources.as_ref_option()),
+        resources: resources(&config.resources, prior.resources.as_ref_option(), in_group(config)),
         chart: chart::plan(&config.chart, prior.chart.as_ref_option()),
         distro: planned_distro(&config.distro, &config.vcluster_version, Some(&prior.distro)),
         status: prior.status.clone(),
@@ -69,10 +87,17 @@ pub fn update(
         revision: prior.revision.clone(),
         ..with_defaults(config)
     };
+    if in_group(config) {
+        plan.vcluster_version = or_prior(&config.vcluster_version, &prior.vcluster_version);
+        plan.chart = or_prior(&config.chart, &prior.chart);
+        plan.endpoint_type = or_prior(&config.endpoint_type, &prior.endpoint_type);
+        plan.host_dns = or_prior(&config.host_dns, &prior.host_dns);
+    }
     let mut replace = Vec::new();
     let moved_host = plan.host_cluster != prior.host_cluster;
     for (attribute, changed) in [
         ("name", plan.name != prior.name),
+        ("cluster_group", plan.cluster_group != prior.cluster_group),
         ("namespace", plan.namespace != prior.namespace),
         ("host_cluster", moved_host && !renamed_host),
     ] {
@@ -90,6 +115,7 @@ pub fn update(
     check_locks(diags, &plan, prior);
     let volume = private.volume.as_ref().and_then(|volume| volume.parse().ok());
     check_storage(diags, &plan, prior, volume);
+    check_followed(diags, &plan, prior, private);
     mark_unknown(&mut plan, prior, private);
     Update { plan, replace }
 }
@@ -112,7 +138,15 @@ pub fn check_protection(diags: &mut Diagnostics, prior: &VirtualClusterModel, ve
 /// Marks as unknown what the host decides anew when this plan is applied, and nothing else: providers that are configured
 /// from `kubeconfig` must keep working.
 fn mark_unknown(plan: &mut VirtualClusterModel, prior: &VirtualClusterModel, private: &VirtualClusterPrivate) {
-    let planned_revision = Spec::of(plan, private).map(|spec| spec.revision());
+    if let Some(followed) = private.followed.as_ref().filter(|_| plan.cluster_group != Value::Null) {
+        let moved = |planned: &Value<String>, now: Option<&String>| planned.as_ref_option() != now;
+        let endpoint_moved = moved(&plan.endpoint_type, Some(&followed.endpoint_type));
+        if endpoint_moved || moved(&plan.host_dns, followed.host_dns.as_ref()) {
+            (plan.endpoint_type, plan.host_dns) = (Value::Unknown, Value::Unknown);
+        }
+    }
+    let followed = private.followed.as_ref().map(|followed| followed.digest.as_str());
+    let planned_revision = Spec::of(plan, private).map(|spec| spec.revision_following(followed));
     let changes = planned_revision.is_none() || planned_revision.as_ref() != prior.revision.as_ref_option();
     if changes {
         plan.revision = Value::Unknown;
@@ -214,6 +248,30 @@ fn check_storage(
     }
 }
 
+/// What follows the group changes the control plane's pod, and with it the data of a virtual cluster without storage.
+fn check_followed(
+    diags: &mut Diagnostics,
+    plan: &VirtualClusterModel,
+    prior: &VirtualClusterModel,
+    private: &VirtualClusterPrivate,
+) {
+    let without_storage = size(prior).is_some_and(|size| size.storage == Bytes(0));
+    let Some(followed) = private.followed.as_ref().filter(|_| without_storage) else { return };
+    let revision = Spec::of(prior, private).map(|spec| spec.revision_following(Some(&followed.digest)));
+    let applied = prior.revision.as_ref_option();
+    if revision.as_ref() == applied || applied.is_none_or(|applied| applied == DRIFTED) {
+        return;
+    }
+    let group = plan.cluster_group.as_ref_option().map(String::as_str).unwrap_or_default();
+    diags.fail(
+        AttributePath::new("cluster_group"),
+        format!("A change of cluster group \"{group}\" would lose the data of a virtual cluster without storage."),
+        "With `resources.storage` of 0 its data lives only as long as its control plane's pod, and what follows the group \
+         (endpoint, values, node selector, Kubernetes version) replaces that pod. Undo the change of the group, or replace \
+         this virtual cluster with `-replace`.",
+    );
+}
+
 fn size(model: &VirtualClusterModel) -> Option<Size> {
     model.resources.as_ref_option()?.size()
 }
@@ -231,13 +289,19 @@ fn with_defaults(config: &VirtualClusterModel) -> VirtualClusterModel {
 
 /// Sizes are fixed when a virtual cluster is created: what is not set stays as it was, also when defaults change. Another
 /// spelling of the same quantity is no change.
-fn resources(config: &Value<ResourcesModel>, prior: Option<&ResourcesModel>) -> Value<ResourcesModel> {
+fn resources(
+    config: &Value<ResourcesModel>,
+    prior: Option<&ResourcesModel>,
+    in_group: bool,
+) -> Value<ResourcesModel> {
     if matches!(config, Value::Unknown) {
         return Value::Unknown;
     }
     let unset = ResourcesModel::default();
     let config = config.as_ref_option().unwrap_or(&unset);
     let part = |config: &Value<String>, prior: Option<&Value<String>>, default: String| match (config, prior) {
+        // The group's default.
+        (Value::Null, None) if in_group => Value::Unknown,
         (Value::Null, Some(prior)) => prior.clone(),
         (Value::Null, None) => Value::Value(default),
         (Value::Value(config), Some(Value::Value(prior))) if same_quantity(config, prior) => {

@@ -22,12 +22,22 @@ pub fn schema() -> Schema {
             ),
         ),
         (
+            "cluster_group",
+            optional(
+                String,
+                "Name of the cluster group that the virtual cluster is in. The group says its version, chart, distribution, \
+                 endpoint type and host DNS, which are then not to be set here, its defaults and its minimums. Refer to the \
+                 group's resource where it is in the same configuration. A change replaces the virtual cluster.",
+            ),
+        ),
+        (
             "host_cluster",
-            required(
+            defaulted(
                 String,
                 "Key of the host cluster in the provider's `host_clusters` that carries the virtual cluster. Without \
-                 `host_clusters` there is one, called `default`. A change replaces the virtual cluster, unless both keys \
-                 name the same Kubernetes cluster: then it is a rename.",
+                 `host_clusters` there is one, called `default`. Required without `cluster_group`; in a group it is the host \
+                 with the most room left unless it is set here, and it never changes by itself. A change replaces the \
+                 virtual cluster, unless both keys name the same Kubernetes cluster: then it is a rename.",
             ),
         ),
         (
@@ -45,21 +55,21 @@ pub fn schema() -> Schema {
             "resources",
             defaulted(
                 AttributeSingle(attributes([
-                    ("cpu", defaulted(String, "CPU as a Kubernetes quantity. Default `4`, at least `3`.")),
-                    ("memory", defaulted(String, "Memory as a Kubernetes quantity. Default `4Gi`, at least `3Gi`.")),
+                    ("cpu", defaulted(String, "CPU as a Kubernetes quantity. The group's default and minimum, or `4` and `3`.")),
+                    ("memory", defaulted(String, "Memory as a Kubernetes quantity. The group's default and minimum, or `4Gi` and `3Gi`.")),
                     (
                         "storage",
                         defaulted(
                             String,
                             "Storage of all volumes together as a Kubernetes quantity, the control plane's own volume \
-                             included. Default `2Gi`. With `0` the virtual cluster has no volumes, and its own data lives \
+                             included. The group's default, or `2Gi`. With `0` the virtual cluster has no volumes, and its own data lives \
                              only as long as its control plane's pod.",
                         ),
                     ),
                 ])),
                 "Size of the virtual cluster: what it may use on the host cluster, control plane included. The host enforces \
-                 it with a ResourceQuota and a LimitRange. Quantities are compared by value, so `4Gi` and `4096Mi` are no \
-                 change.",
+                 it with a ResourceQuota and a LimitRange. Fixed when it is created: later changes of defaults do not \
+                 resize it. Quantities are compared by value, so `4Gi` and `4096Mi` are no change.",
             ),
         ),
         (
@@ -73,9 +83,9 @@ pub fn schema() -> Schema {
         ),
         (
             "vcluster_version",
-            required(
+            defaulted(
                 String,
-                "Version of vCluster, and of its chart, such as `0.34.7`. Locked: a change is an error. To move to another \
+                "Version of vCluster, and of its chart, such as `0.34.7`. The group's, or required. Locked: a change is an error. To move to another \
                  version, create a new virtual cluster beside this one and migrate.",
             ),
         ),
@@ -100,12 +110,12 @@ pub fn schema() -> Schema {
             defaulted(
                 String,
                 "How the API server of the virtual cluster is reached: `LoadBalancer`, `Ingress`, `NodePort` or `ClusterIP`. \
-                 Default `LoadBalancer`.",
+                 The group's, or `LoadBalancer` by default.",
             ),
         ),
         (
             "host_dns",
-            optional(
+            defaulted(
                 String,
                 "DNS name under which the API server is reached. A wildcard such as `*.dev.example.com` stands for \
                  `<name>.dev.example.com`. Required for `Ingress`; with another endpoint type it replaces the address in \

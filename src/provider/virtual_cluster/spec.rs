@@ -16,6 +16,7 @@ use crate::domain::quantity::Bytes;
 use crate::domain::size::Size;
 use crate::domain::values::{VirtualClusterSpec, limits};
 use crate::provider::chart::ChartModel;
+use crate::provider::cluster_group::spec::Followed;
 use crate::provider::size::ResourcesModel;
 use crate::provider::value::{known, map_or_null, optional, string_map};
 use crate::provider::virtual_cluster::model::{VirtualClusterModel, VirtualClusterPrivate};
@@ -52,6 +53,15 @@ pub struct Spec {
     pub annotations: BTreeMap<String, String>,
     /// Not part of the revision: it is read live.
     pub paused: bool,
+    /// The group that it is in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster_group: Option<String>,
+    /// What follows the group, as it was when it was applied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub followed: Option<Followed>,
+    /// Storage class of the control plane's volume, fixed when it was created. None: the host's default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storage_class: Option<String>,
     /// The revision that the host carries in full; none while an apply is under way or was cut off.
     pub applied: Option<String>,
 }
@@ -81,8 +91,21 @@ impl Spec {
             labels: string_map(&plan.labels)?,
             annotations: string_map(&plan.annotations)?,
             paused: known(&plan.paused)?,
+            cluster_group: optional(&plan.cluster_group)?,
+            followed: None,
+            storage_class: private.storage_class.clone(),
             applied: None,
         })
+    }
+
+    /// The spec with what follows the group taken from there.
+    pub fn following(self, followed: Followed) -> Self {
+        Self {
+            endpoint_type: followed.endpoint_type.clone(),
+            host_dns: followed.host_dns.clone(),
+            followed: Some(followed),
+            ..self
+        }
     }
 
     /// The size in units, where the quantities are well-formed.
@@ -100,30 +123,45 @@ impl Spec {
         let host_name = |dns: &String| host_name(&place.name, dns).ok();
         let distro = Distro::from_str(&self.distro).ok()?;
         let image_tag = |version: &String| distro.image_tag(version).ok();
+        let of_group = self.followed.as_ref().and_then(|followed| followed.kubernetes_version.as_ref());
+        let kubernetes_version = self.kubernetes_version.as_ref().or(of_group);
+        let node_selector = self.followed.as_ref().map(|followed| followed.node_selector.clone());
         Some(VirtualClusterSpec {
             name: place.name.clone(),
             namespace: place.namespace.clone(),
             vcluster_version: Version::parse(&self.vcluster_version).ok()?,
             size: self.size()?,
             volume: self.volume.as_ref().and_then(|volume| volume.parse().ok()),
-            storage_class: None,
+            storage_class: self.storage_class.clone(),
             endpoint_type: EndpointType::from_str(&self.endpoint_type).ok()?,
             host_name: self.host_dns.as_ref().and_then(host_name),
             distro,
-            kubernetes_version: self.kubernetes_version.as_ref().and_then(image_tag),
-            node_selector: BTreeMap::new(),
+            kubernetes_version: kubernetes_version.and_then(image_tag),
+            node_selector: node_selector.unwrap_or_default(),
         })
     }
 
     /// Digest of everything that decides what is applied. Two texts of the same values, and two spellings of the same
     /// size, have the same one.
     pub fn revision(&self) -> String {
+        self.revision_following(self.followed.as_ref().map(Followed::digest).as_deref())
+    }
+
+    /// The revision, where only the digest is known of what follows the group.
+    pub fn revision_following(&self, followed: Option<&str>) -> String {
         let mut canonical = self.clone();
         canonical.chart_source = String::new();
         canonical.chart_username = None;
         canonical.paused = false;
         canonical.applied = None;
         canonical.volume = None;
+        canonical.storage_class = None;
+        canonical.followed = None;
+        if self.cluster_group.is_some() {
+            // Part of what follows the group.
+            canonical.endpoint_type = String::new();
+            canonical.host_dns = None;
+        }
         if let Some(size) = self.size() {
             canonical.cpu = size.cpu.to_string();
             canonical.memory = size.memory.to_string();
@@ -131,7 +169,7 @@ impl Spec {
         }
         // Serializing a struct of strings cannot fail; an empty text would only make the revision constant.
         let text = serde_json::to_string(&canonical).unwrap_or_default();
-        let digest = Sha256::digest(text.as_bytes());
+        let digest = Sha256::digest([text.as_str(), followed.unwrap_or_default()].concat());
         digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
     }
 
@@ -145,6 +183,7 @@ impl Spec {
                 storage: text(&self.storage),
             }),
             paused: Value::Value(self.paused),
+            cluster_group: self.cluster_group.clone().into(),
             vcluster_version: text(&self.vcluster_version),
             chart: Value::Value(ChartModel {
                 source: text(&self.chart_source),
@@ -238,6 +277,9 @@ mod tests {
             labels: BTreeMap::from([("team".to_owned(), "a".to_owned())]),
             annotations: BTreeMap::new(),
             paused: false,
+            cluster_group: None,
+            followed: None,
+            storage_class: None,
             applied: None,
         }
     }
@@ -265,6 +307,17 @@ mod tests {
         check_revision(|spec| spec.paused = true, false);
         check_revision(|spec| spec.volume = None, false);
         check_revision(|spec| spec.applied = Some("x".into()), false);
+        check_revision(|spec| spec.storage_class = Some("fast".into()), false);
+    }
+
+    #[test]
+    fn the_revision_of_a_virtual_cluster_in_a_group_follows_the_group() {
+        let in_group = Spec { cluster_group: Some("dev".into()), ..spec() };
+        let of = |endpoint_type: &str| Followed { endpoint_type: endpoint_type.into(), ..Followed::default() };
+        let (before, after) = (in_group.clone().following(of("Ingress")), in_group.clone().following(of("NodePort")));
+        assert_ne!(before.revision(), after.revision());
+        let digest = of("NodePort").digest();
+        assert_eq!(before.revision_following(Some(&digest)), after.revision(), "a plan knows the digest only");
     }
 
     #[test]

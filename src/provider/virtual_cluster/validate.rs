@@ -8,12 +8,14 @@ use crate::domain::size::Size;
 use crate::provider::checks::{self, Versions};
 use crate::provider::size::ResourcesModel;
 use crate::provider::virtual_cluster::model::VirtualClusterModel;
+use crate::terraform::value::Value;
 use crate::terraform::{AttributePath, Diagnostics, Report};
 
 /// Adds an error for everything that is wrong in `config`.
 pub fn validate(diags: &mut Diagnostics, config: &VirtualClusterModel) {
     let mut check = Check { diags };
     check.names(config);
+    check.membership(config);
     let (vcluster_version, distro) = (&config.vcluster_version, &config.distro);
     let kubernetes_version = &config.kubernetes_version;
     checks::versions(check.diags, &Versions { vcluster_version, distro, kubernetes_version });
@@ -65,6 +67,57 @@ impl Check<'_> {
         }
     }
 
+    /// A virtual cluster is in a group, or says itself where it is and what it is made of.
+    fn membership(&mut self, config: &VirtualClusterModel) {
+        let group = match &config.cluster_group {
+            Value::Unknown => return,
+            Value::Value(group) => group,
+            Value::Null => {
+                if config.host_cluster == Value::Null {
+                    self.fail(
+                        AttributePath::new("host_cluster"),
+                        "Neither a cluster group nor a host cluster is named.",
+                        "Set `cluster_group` to the name of a cluster group, or `host_cluster` to a key of the provider's \
+                         `host_clusters` (\"default\" where the provider has none).",
+                    );
+                }
+                if config.vcluster_version == Value::Null {
+                    self.fail(
+                        AttributePath::new("vcluster_version"),
+                        "No version of vCluster is given.",
+                        "A virtual cluster that is in no cluster group needs `vcluster_version`, such as \"0.34.7\".",
+                    );
+                }
+                return;
+            }
+        };
+        if !name::is_label(group) {
+            self.fail(
+                AttributePath::new("cluster_group"),
+                "This is not the name of a cluster group.",
+                format!("\"{group}\" is not a DNS label: at most 63 lower-case letters, digits and '-'."),
+            );
+        }
+        for (attribute, given) in [
+            ("vcluster_version", config.vcluster_version != Value::Null),
+            ("chart", config.chart != Value::Null),
+            ("distro", config.distro != Value::Null),
+            ("endpoint_type", config.endpoint_type != Value::Null),
+            ("host_dns", config.host_dns != Value::Null),
+        ] {
+            if given {
+                self.fail(
+                    AttributePath::new(attribute),
+                    format!("`{attribute}` comes from the cluster group."),
+                    format!(
+                        "The virtual cluster is in cluster group \"{group}\", which says it for all of its virtual clusters. \
+                         Remove `{attribute}` here, or set it on the group."
+                    ),
+                );
+            }
+        }
+    }
+
     fn resources(&mut self, config: &VirtualClusterModel) {
         let path = AttributePath::new("resources");
         let unset = ResourcesModel::default();
@@ -74,7 +127,9 @@ impl Check<'_> {
         }
         // What is not set or not known yet counts as the default.
         let size = resources.size_or(&Size::DEFAULT);
-        for shortfall in size.shortfalls(&Size::MINIMUM) {
+        // A group has minimums of its own, which are known when it is planned.
+        let minimum = if config.cluster_group == Value::Null { Size::MINIMUM } else { Size::ZERO };
+        for shortfall in size.shortfalls(&minimum) {
             let name = shortfall.resource.attribute();
             self.fail(
                 path.clone().attribute(name),
@@ -98,7 +153,6 @@ mod tests {
     use super::*;
     use crate::provider::chart::ChartModel;
     use crate::provider::timeouts::TimeoutsModel;
-    use crate::terraform::value::Value;
 
     fn text(text: &str) -> Value<String> {
         Value::Value(text.to_owned())
@@ -141,6 +195,34 @@ mod tests {
         check(|config| config.resources = Value::Unknown, &[]);
         check(|config| (config.name, config.values) = (Value::Unknown, Value::Unknown), &[]);
         check(|config| (config.endpoint_type, config.host_dns) = (text("Ingress"), Value::Unknown), &[]);
+    }
+
+    #[test]
+    fn a_group_says_what_is_not_to_be_said_twice() {
+        let in_group = |config: &mut VirtualClusterModel| {
+            *config = VirtualClusterModel { cluster_group: text("dev"), ..VirtualClusterModel::default() };
+        };
+        check(in_group, &[]);
+        check(
+            |config| {
+                in_group(config);
+                (config.distro, config.host_dns) = (text("k8s"), text("a.example.com"));
+            },
+            &[("distro", "comes from the cluster group"), ("host_dns", "\"dev\"")],
+        );
+        check(
+            |config| {
+                in_group(config);
+                config.resources = resources("1", "1Gi", "0");
+            },
+            &[],
+        );
+        check(|config| config.cluster_group = Value::Unknown, &[]);
+        check(
+            |config| *config = VirtualClusterModel::default(),
+            &[("host_cluster", "Neither a cluster group nor a host"), ("vcluster_version", "No version")],
+        );
+        check(|config| (config.cluster_group, config.vcluster_version) = (text("Dev"), Value::Null), &[("cluster_group", "DNS label")]);
     }
 
     #[test]

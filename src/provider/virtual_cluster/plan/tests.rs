@@ -24,7 +24,7 @@ fn private() -> VirtualClusterPrivate {
 
 /// The state after `config` was applied.
 fn applied(config: &VirtualClusterModel, private: &VirtualClusterPrivate) -> VirtualClusterModel {
-    let mut state = create(config);
+    let mut state = create(config, None);
     if let Value::Value(chart) = &mut state.chart {
         chart.digest = text("sha256:0");
     }
@@ -47,7 +47,7 @@ struct Outcome {
 
 /// Applies `before`, changes it with `change`, and plans the update.
 fn planned(before: VirtualClusterModel, change: impl FnOnce(&mut VirtualClusterModel)) -> Outcome {
-    let volume = |config: &VirtualClusterModel| size(&create(config)).filter(|size| size.storage > Bytes(0));
+    let volume = |config: &VirtualClusterModel| size(&create(config, None)).filter(|size| size.storage > Bytes(0));
     let private = VirtualClusterPrivate { volume: volume(&before).map(|_| "512Mi".into()), ..private() };
     let prior = applied(&before, &private);
     let mut after = before;
