@@ -1,5 +1,6 @@
 //! The pure rules of the product. No I/O; nothing of kube, tonic or tokio.
 
+pub mod accounting;
 pub mod capacity;
 pub mod distro;
 pub mod endpoint;
@@ -11,4 +12,5 @@ pub mod placement;
 pub mod quantity;
 pub mod size;
 pub mod status;
+pub mod table;
 pub mod values;

@@ -1,0 +1,502 @@
+//! Adds up in memory what one process plans, and says when it cannot fit.
+//!
+//! Owns the sums and the last placement that was found. Never asks a host and never reserves: the ledgers decide when
+//! a plan is applied. A host or a quota whose numbers are missing has room for everything.
+
+mod refused;
+mod search;
+mod sum;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+pub use refused::{Change, Kind, Refused};
+
+use crate::domain::accounting::search::{Item, Outcome, Spot, search};
+use crate::domain::accounting::sum::Sum;
+use crate::domain::ledger::{Account, Holding, Ledger, quota_key};
+use crate::domain::limit::Limit;
+use crate::domain::placement::{Candidate, choose};
+use crate::domain::size::Size;
+use crate::domain::table::Row;
+
+/// What a planned virtual cluster asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// Its group, if it has one.
+    pub group: Option<String>,
+    /// What it is called in messages: `team-a`, or `(a generated name)`.
+    pub label: String,
+    /// By how much what it takes of a host's capacity grows; all of it for a new one, also for one that replaces another.
+    pub size: Size,
+    /// By how much what it takes of the group's quota grows; likewise.
+    pub quota: Size,
+    /// The hosts that come into question: one where it is pinned or exists.
+    pub hosts: Vec<Choice>,
+    /// What it replaces: that one's share is its own to use, and nobody else's.
+    pub replaces: Option<Replaced>,
+}
+
+/// A host that comes into question.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Choice {
+    /// The host's UID.
+    pub host: String,
+    /// What the host can carry by the rules of the request's group.
+    pub limit: Limit,
+}
+
+/// A virtual cluster that is replaced. What it holds is looked up in the ledgers; if they do not have it, it holds
+/// nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Replaced {
+    /// The UID of its host.
+    pub host: String,
+    /// Its namespace there.
+    pub namespace: String,
+}
+
+/// Numbers that are missing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Missing {
+    /// The host's name, or `quota of <group>`.
+    pub name: String,
+    /// Why.
+    pub why: String,
+}
+
+/// A ledger as it was read, with what was settled since, and what is planned beside it.
+#[derive(Debug)]
+struct Book {
+    account: Account,
+    numbers: Result<Ledger, String>,
+    used: Sum,
+    allocated: Sum,
+}
+
+impl Book {
+    fn new(account: Account, numbers: Result<Ledger, String>) -> Self {
+        let mut used = Sum::default();
+        for holding in numbers.iter().flat_map(|ledger| ledger.entries.values()) {
+            used = used.plus(Sum::of(account.share(holding)));
+        }
+        Self { account, numbers, used, allocated: Sum::default() }
+    }
+
+    /// What is held under `key`.
+    fn share(&self, key: &str) -> Size {
+        let held = self.numbers.as_ref().ok().and_then(|ledger| ledger.entries.get(key));
+        held.map_or(Size::ZERO, |holding| self.account.share(holding))
+    }
+
+    /// Makes `key` hold this from now on.
+    fn set(&mut self, key: &str, holding: Option<&Holding>) {
+        self.used = self.used.less(self.share(key));
+        if let Ok(ledger) = &mut self.numbers {
+            ledger.entries.remove(key);
+            if let Some(holding) = holding {
+                ledger.put(key, holding.clone());
+                self.used = self.used.plus(Sum::of(self.account.share(holding)));
+            }
+        }
+    }
+
+    /// A ledger that was read later does not know of everything that was settled before.
+    fn bring_up_to_date(&mut self, key: &str, settled: &Holding) {
+        let knows = |ledger: &Ledger| ledger.entries.get(key).is_some_and(|held| held.record == settled.record);
+        if self.numbers.as_ref().is_ok_and(|ledger| !knows(ledger)) {
+            self.set(key, Some(settled));
+        }
+    }
+
+    fn missing(&self, name: &str) -> Option<Missing> {
+        Some(Missing { name: name.to_owned(), why: self.numbers.as_ref().err()?.clone() })
+    }
+
+    /// The line of a table, without the share that is the request's own to use.
+    fn row(&self, name: &str, limit: Limit, own: Size) -> Row {
+        let (used, allocated) = (self.used.less(own).size(), self.allocated.size());
+        Row { name: name.to_owned(), limit, used, allocated, missing: self.numbers.as_ref().err().cloned() }
+    }
+}
+
+#[derive(Debug)]
+struct Host {
+    name: String,
+    book: Book,
+}
+
+#[derive(Debug)]
+struct Quota {
+    limit: Limit,
+    book: Book,
+}
+
+#[derive(Debug)]
+struct Planned {
+    request: Request,
+    /// Which of its hosts it is on in the last placement that was found. `None` where it takes nothing of a host, and
+    /// where the search gave up: then it counts nowhere.
+    placed: Option<usize>,
+    /// What is counted as allocated there.
+    on_host: Size,
+    /// What is counted as allocated of the quota.
+    on_quota: Size,
+}
+
+/// A place for a request, and for others that make room for it.
+enum Place {
+    /// On this host of its own.
+    At(usize),
+    /// Likewise, when those go to these hosts of theirs.
+    Rearranged(Vec<(u64, usize)>, usize),
+    /// There is nothing to place, or the search gave up.
+    Open,
+}
+
+/// What one process plans, and what it has made of it.
+#[derive(Debug, Default)]
+pub struct Accounting {
+    hosts: BTreeMap<String, Host>,
+    quotas: BTreeMap<String, Quota>,
+    /// In the order in which they were planned.
+    planned: BTreeMap<u64, Planned>,
+    keys: BTreeMap<String, u64>,
+    next: u64,
+    /// By the host's UID and the namespace.
+    settled: BTreeMap<(String, String), Holding>,
+}
+
+impl Accounting {
+    /// Whether the numbers of this host, or that they are missing, are known already.
+    pub fn has_host(&self, uid: &str) -> bool {
+        self.hosts.contains_key(uid)
+    }
+
+    /// Whether the quota of this group, or that its numbers are missing, is known already.
+    pub fn has_quota(&self, group: &str) -> bool {
+        self.quotas.contains_key(group)
+    }
+
+    /// Takes the ledger of a host as it was read, or why it could not be. What was settled and is not in it is added.
+    pub fn set_host(&mut self, uid: &str, name: &str, numbers: Result<Ledger, String>) {
+        let mut book = Book::new(Account::Capacity, numbers);
+        for ((_, namespace), holding) in self.settled.iter().filter(|((host, _), _)| host == uid) {
+            book.bring_up_to_date(namespace, holding);
+        }
+        self.hosts.insert(uid.to_owned(), Host { name: name.to_owned(), book });
+        self.recount();
+    }
+
+    /// Takes the quota of a group and its ledger as it was read, or why it could not be, likewise. A group without one
+    /// has no quota.
+    pub fn set_quota(&mut self, group: &str, limit: Limit, numbers: Result<Ledger, String>) {
+        let mut book = Book::new(Account::Quota, numbers);
+        for ((host, namespace), holding) in &self.settled {
+            if holding.group.as_deref() == Some(group) {
+                book.bring_up_to_date(&quota_key(host, namespace), holding);
+            }
+        }
+        self.quotas.insert(group.to_owned(), Quota { limit, book });
+        self.recount();
+    }
+
+    /// Counts a request, instead of any earlier one under the same key. What grows nowhere always fits.
+    ///
+    /// # Errors
+    ///
+    /// It exceeds the group's quota, or no placement of everything that is planned works. Then nothing is counted under
+    /// the key.
+    pub fn plan(&mut self, key: String, request: Request) -> Result<(), Box<Refused>> {
+        self.free(&key);
+        self.check_quota(&request)?;
+        let Some(place) = self.place(&request) else { return Err(Box::new(self.refuse_capacity(request))) };
+        self.next += 1;
+        self.keys.insert(key, self.next);
+        self.enter(self.next, request, place);
+        Ok(())
+    }
+
+    /// What was planned under `key` stands on a host now, where it holds this. Whatever it replaced is gone.
+    pub fn settle(&mut self, key: &str, host: &str, namespace: &str, holding: &Holding) {
+        let before = self.taken(host);
+        let replaced = self.take(key).and_then(|request| request.replaces);
+        if let Some(old) = &replaced {
+            self.set(&old.host, &old.namespace, None, None);
+            self.settled.remove(&(old.host.clone(), old.namespace.clone()));
+        }
+        self.set(host, namespace, holding.group.as_deref(), Some(holding));
+        self.settled.insert((host.to_owned(), namespace.to_owned()), holding.clone());
+        // Where it is what was counted there before, everything else keeps its place.
+        if replaced.is_some() || self.taken(host).growth_from(before) != Size::ZERO {
+            self.recount();
+        }
+    }
+
+    /// Forgets what is planned under `key`: it has failed, or is not to be any more.
+    pub fn free(&mut self, key: &str) {
+        self.take(key);
+    }
+
+    /// The numbers that are missing for this request, so that nobody can say whether it fits.
+    pub fn missing(&self, request: &Request) -> Vec<Missing> {
+        let hosts = request.hosts.iter().filter_map(|choice| {
+            let host = self.hosts.get(&choice.host)?;
+            host.book.missing(&host.name)
+        });
+        let quota =
+            request.group.iter().filter_map(|group| self.quotas.get(group)?.book.missing(&format!("quota of {group}")));
+        hosts.chain(quota).collect()
+    }
+
+    /// Used, allocated and available: the hosts with these limits, then the group's quota if it has one.
+    pub fn rows(&self, group: Option<&str>, hosts: &[Choice]) -> Vec<Row> {
+        self.rows_without(group, hosts, None)
+    }
+
+    fn rows_without(&self, group: Option<&str>, hosts: &[Choice], own: Option<&Replaced>) -> Vec<Row> {
+        let hosts = hosts.iter().filter_map(|choice| {
+            let host = self.hosts.get(&choice.host)?;
+            Some(host.book.row(&host.name, choice.limit, self.credit(&choice.host, own)))
+        });
+        let quota = group.and_then(|group| self.quotas.get(group)).map(|quota| {
+            let own = own.map(|own| quota.book.share(&quota_key(&own.host, &own.namespace)));
+            quota.book.row("quota", quota.limit, own.unwrap_or_default())
+        });
+        hosts.chain(quota).collect()
+    }
+
+    /// What is used on a host and is the replacement's own to use.
+    fn credit(&self, host: &str, replaces: Option<&Replaced>) -> Size {
+        let old = replaces.filter(|old| old.host == host);
+        old.zip(self.hosts.get(host)).map_or(Size::ZERO, |(old, host)| host.book.share(&old.namespace))
+    }
+
+    fn check_quota(&self, request: &Request) -> Result<(), Box<Refused>> {
+        let quota = request.group.as_ref().and_then(|group| self.quotas.get(group));
+        let Some(quota) = quota.filter(|quota| quota.book.numbers.is_ok()) else { return Ok(()) };
+        let credit = quota_credit(quota, request);
+        let taken = quota.book.used.plus(quota.book.allocated).less(credit).size();
+        let changes = refused::changes(&quota.limit, taken, request.quota);
+        if changes.is_empty() {
+            return Ok(());
+        }
+        Err(Box::new(Refused {
+            kind: Kind::Quota,
+            request: request.clone(),
+            rows: self.rows_without(request.group.as_deref(), &request.hosts, request.replaces.as_ref()),
+            host: None,
+            changes,
+        }))
+    }
+
+    fn refuse_capacity(&self, request: Request) -> Refused {
+        let item = self.item(&request, &self.indexes());
+        let closest = item.spots.iter().zip(&request.hosts).filter_map(|(spot, choice)| {
+            let host = self.hosts.get(&choice.host)?;
+            let taken = spot.taken(host.book.used, host.book.allocated);
+            Some((&host.name, refused::changes(&spot.limit, taken, request.size)))
+        });
+        let closest = closest.min_by(|(name, changes), (other_name, other)| {
+            refused::compare(changes, other).then_with(|| name.cmp(other_name))
+        });
+        let (host, changes) = closest.map(|(name, changes)| (name.clone(), changes)).unzip();
+        Refused {
+            kind: Kind::Capacity,
+            rows: self.rows_without(request.group.as_deref(), &request.hosts, request.replaces.as_ref()),
+            request,
+            host,
+            changes: changes.unwrap_or_default(),
+        }
+    }
+
+    /// A place for the request beside everything that is planned; `None` if there is none.
+    fn place(&self, request: &Request) -> Option<Place> {
+        if request.size == Size::ZERO {
+            return Some(Place::Open);
+        }
+        let indexes = self.indexes();
+        let item = self.item(request, &indexes);
+        let candidates: Vec<Candidate<'_>> = item
+            .spots
+            .iter()
+            .zip(&request.hosts)
+            .map(|(spot, choice)| {
+                let host = self.hosts.get(&choice.host);
+                let taken = host.map(|host| spot.taken(host.book.used, host.book.allocated));
+                let key = host.map_or(&choice.host, |host| &host.name);
+                Candidate { key, limit: spot.limit, used: taken.unwrap_or_default() }
+            })
+            .collect();
+        if let Some(index) = choose(&candidates, request.size) {
+            return Some(Place::At(index));
+        }
+        let others = self.connected(request);
+        let mut items: Vec<Item> = others.iter().map(|(_, planned)| self.item(&planned.request, &indexes)).collect();
+        items.push(item);
+        // The search wants hosts in order; where each spot comes from leads back.
+        let orders: Vec<Vec<usize>> = items.iter_mut().map(sort).collect();
+        let used: Vec<Sum> = self.hosts.values().map(|host| host.book.used).chain([Sum::default()]).collect();
+        match search(&used, &items) {
+            Outcome::Nowhere => None,
+            Outcome::Unknown => Some(Place::Open),
+            Outcome::Found(chosen) => {
+                let mut places: Vec<usize> = chosen.iter().zip(&orders).map(|(&index, order)| order[index]).collect();
+                let own = places.pop()?;
+                Some(Place::Rearranged(others.iter().map(|(id, _)| *id).zip(places).collect(), own))
+            }
+        }
+    }
+
+    /// Everything whose placement has to do with the request's: what may be on its hosts, what may be where that may
+    /// be, and so on.
+    fn connected(&self, request: &Request) -> Vec<(u64, &Planned)> {
+        let mut hosts: BTreeSet<&str> = request.hosts.iter().map(|choice| choice.host.as_str()).collect();
+        loop {
+            let before = hosts.len();
+            let placed = self.planned.iter().filter(|(_, planned)| planned.placed.is_some());
+            let touches = |planned: &Planned| planned.request.hosts.iter().any(|host| hosts.contains(&*host.host));
+            let connected: Vec<(u64, &Planned)> =
+                placed.filter(|(_, planned)| touches(planned)).map(|(id, planned)| (*id, planned)).collect();
+            for (_, planned) in &connected {
+                hosts.extend(planned.request.hosts.iter().map(|choice| choice.host.as_str()));
+            }
+            if hosts.len() == before {
+                return connected;
+            }
+        }
+    }
+
+    fn indexes(&self) -> BTreeMap<&str, usize> {
+        self.hosts.keys().enumerate().map(|(index, uid)| (uid.as_str(), index)).collect()
+    }
+
+    /// The request as the search sees it, spots in the request's order.
+    fn item(&self, request: &Request, indexes: &BTreeMap<&str, usize>) -> Item {
+        let spot = |choice: &Choice| {
+            let host = self.hosts.get(&choice.host).filter(|host| host.book.numbers.is_ok());
+            let limit = host.map_or(Limit::UNLIMITED, |_| choice.limit);
+            let credit = self.credit(&choice.host, request.replaces.as_ref());
+            // Hosts that nobody has told of come last, as one: there is room for everything.
+            Spot { host: indexes.get(choice.host.as_str()).copied().unwrap_or(indexes.len()), limit, credit }
+        };
+        Item { size: request.size, spots: request.hosts.iter().map(spot).collect() }
+    }
+
+    fn enter(&mut self, id: u64, request: Request, place: Place) {
+        let placed = match place {
+            Place::At(index) => Some(index),
+            Place::Rearranged(others, index) => {
+                for (other, index) in others {
+                    if let Some(planned) = self.leave(other) {
+                        self.allocate(other, planned.request, Some(index));
+                    }
+                }
+                Some(index)
+            }
+            Place::Open => None,
+        };
+        self.allocate(id, request, placed);
+    }
+
+    fn allocate(&mut self, id: u64, request: Request, placed: Option<usize>) {
+        let choice = placed.and_then(|index| request.hosts.get(index));
+        let on_host = choice.map_or(Size::ZERO, |choice| {
+            request.size.growth_from(self.credit(&choice.host, request.replaces.as_ref()))
+        });
+        if let Some(host) = choice.and_then(|choice| self.hosts.get_mut(&choice.host)) {
+            host.book.allocated = host.book.allocated.plus(Sum::of(on_host));
+        }
+        let quota = request.group.as_ref().and_then(|group| self.quotas.get(group));
+        let on_quota = quota.map_or(Size::ZERO, |quota| request.quota.growth_from(quota_credit(quota, &request)));
+        if let Some(quota) = request.group.as_ref().and_then(|group| self.quotas.get_mut(group)) {
+            quota.book.allocated = quota.book.allocated.plus(Sum::of(on_quota));
+        }
+        self.planned.insert(id, Planned { request, placed, on_host, on_quota });
+    }
+
+    fn leave(&mut self, id: u64) -> Option<Planned> {
+        let planned = self.planned.remove(&id)?;
+        let choice = planned.placed.and_then(|index| planned.request.hosts.get(index));
+        if let Some(host) = choice.and_then(|choice| self.hosts.get_mut(&choice.host)) {
+            host.book.allocated = host.book.allocated.less(planned.on_host);
+        }
+        if let Some(quota) = planned.request.group.as_ref().and_then(|group| self.quotas.get_mut(group)) {
+            quota.book.allocated = quota.book.allocated.less(planned.on_quota);
+        }
+        Some(planned)
+    }
+
+    fn take(&mut self, key: &str) -> Option<Request> {
+        let id = self.keys.remove(key)?;
+        Some(self.leave(id)?.request)
+    }
+
+    /// What a host has used and allocated.
+    fn taken(&self, host: &str) -> Size {
+        self.hosts.get(host).map_or(Size::ZERO, |host| host.book.used.plus(host.book.allocated).size())
+    }
+
+    /// Changes what a virtual cluster holds, on its host and of its group's quota; of every quota where the group is
+    /// not known.
+    fn set(&mut self, uid: &str, namespace: &str, group: Option<&str>, holding: Option<&Holding>) {
+        if let Some(host) = self.hosts.get_mut(uid) {
+            host.book.set(namespace, holding);
+        }
+        for (name, quota) in &mut self.quotas {
+            if holding.is_none() || group == Some(name) {
+                quota.book.set(&quota_key(uid, namespace), holding);
+            }
+        }
+    }
+
+    /// Counts everything again, because numbers have changed. What has lost its place is given another one if there is
+    /// one; if there is none, it counts nowhere, and the ledgers will refuse it.
+    fn recount(&mut self) {
+        let books = self.hosts.values_mut().map(|host| &mut host.book);
+        for book in books.chain(self.quotas.values_mut().map(|quota| &mut quota.book)) {
+            book.allocated = Sum::default();
+        }
+        let mut homeless = Vec::new();
+        for (id, Planned { request, placed, .. }) in std::mem::take(&mut self.planned) {
+            let stays = placed.filter(|index| self.fits(&request, *index));
+            if placed.is_some() && stays.is_none() {
+                homeless.push(id);
+            }
+            self.allocate(id, request, stays);
+        }
+        for id in homeless {
+            if let Some(planned) = self.leave(id) {
+                let place = self.place(&planned.request).unwrap_or(Place::Open);
+                self.enter(id, planned.request, place);
+            }
+        }
+    }
+
+    /// Whether the request fits on this host of its own beside what is counted there.
+    fn fits(&self, request: &Request, index: usize) -> bool {
+        let choice = request.hosts.get(index);
+        let host = choice.and_then(|choice| self.hosts.get(&choice.host)).filter(|host| host.book.numbers.is_ok());
+        choice.zip(host).is_none_or(|(choice, host)| {
+            let credit = self.credit(&choice.host, request.replaces.as_ref());
+            let taken = host.book.used.plus(host.book.allocated).less(credit).size();
+            choice.limit.fits(taken, request.size)
+        })
+    }
+}
+
+/// The request's own share of its group's quota.
+fn quota_credit(quota: &Quota, request: &Request) -> Size {
+    let old = request.replaces.as_ref();
+    old.map_or(Size::ZERO, |old| quota.book.share(&quota_key(&old.host, &old.namespace)))
+}
+
+/// Sorts an item's spots by host. Returns where each was.
+fn sort(item: &mut Item) -> Vec<usize> {
+    let mut spots: Vec<(usize, Spot)> = item.spots.drain(..).enumerate().collect();
+    spots.sort_by_key(|(_, spot)| spot.host);
+    let (order, spots) = spots.into_iter().unzip();
+    item.spots = spots;
+    order
+}

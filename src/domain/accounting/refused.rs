@@ -1,0 +1,95 @@
+//! Why a plan does not fit, and what would make it fit.
+//!
+//! Owns the numbers of a refusal. Never words the diagnostic.
+
+use std::cmp::Ordering;
+use std::fmt;
+
+use crate::domain::accounting::Request;
+use crate::domain::limit::Limit;
+use crate::domain::size::{Resource, Size};
+use crate::domain::table::Row;
+
+/// What there is too little of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The group's quota.
+    Quota,
+    /// The capacity of every host that comes into question.
+    Capacity,
+}
+
+/// A request that does not fit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// What there is too little of.
+    pub kind: Kind,
+    /// What was asked for.
+    pub request: Request,
+    /// The hosts that come into question in the request's order, then the group's quota if it has one (called `quota`).
+    /// Allocated is what is planned so far without this request; used is without the share that it replaces.
+    pub rows: Vec<Row>,
+    /// Where the least is missing: the host's name; `None` for the quota, and where no host comes into question.
+    pub host: Option<String>,
+    /// The smallest changes that together make it fit there, as everything else is placed now: one for each resource
+    /// that is short.
+    pub changes: Vec<Change>,
+}
+
+/// By how much one resource is short.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Change {
+    /// Which of the three.
+    pub resource: Resource,
+    /// What is asked for beyond what is held already, in millicores or bytes.
+    pub requested: u64,
+    /// What is left, in the same unit; zero where more is used than there is.
+    pub available: u64,
+    /// By how much the request must be smaller to fit; at most `requested`.
+    pub reduce_by: u64,
+    /// By how much the limit must be larger for the request to fit. More than `reduce_by` where the limit is exceeded
+    /// already.
+    pub raise_by: u64,
+    /// The limit with which it fits.
+    pub raise_to: u64,
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (name, show) = (self.resource.attribute(), |amount| self.resource.show(amount));
+        let (requested, available) = (show(self.requested), show(self.available));
+        write!(f, "{name}: {requested} requested, {available} available, {} missing", show(self.reduce_by))
+    }
+}
+
+/// What must change for a request to fit beside what is taken.
+pub(super) fn changes(limit: &Limit, taken: Size, request: Size) -> Vec<Change> {
+    let change = |resource: Resource| {
+        let (requested, taken, limit) = (request.get(resource), taken.get(resource), limit.get(resource)?);
+        let available = limit.saturating_sub(taken);
+        let raise_to = taken.saturating_add(requested);
+        (requested > available).then(|| Change {
+            resource,
+            requested,
+            available,
+            reduce_by: requested - available,
+            raise_by: raise_to.saturating_sub(limit),
+            raise_to,
+        })
+    };
+    Resource::ALL.into_iter().filter_map(change).collect()
+}
+
+/// Of two hosts with shortages, the one where less is missing of the resource that is worst off, as a part of what is
+/// asked for, comes first.
+pub(super) fn compare(a: &[Change], b: &[Change]) -> Ordering {
+    let compare = |a: &Change, b: &Change| {
+        let product = |x: u64, y: u64| u128::from(x) * u128::from(y);
+        product(a.reduce_by, b.requested).cmp(&product(b.reduce_by, a.requested))
+    };
+    let worst = |changes: &[Change]| changes.iter().max_by(|a, b| compare(a, b)).copied();
+    match (worst(a), worst(b)) {
+        (Some(a), Some(b)) => compare(&a, &b),
+        (a, b) => a.is_some().cmp(&b.is_some()),
+    }
+}

@@ -1,0 +1,281 @@
+//! What is used, allocated and available, as a table of plain text for a terminal.
+//!
+//! Owns columns, bars and rounding. Never decides whether anything fits.
+
+use crate::domain::limit::Limit;
+use crate::domain::size::{Resource, Size};
+
+/// A host, or a quota.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// What it is called.
+    pub name: String,
+    /// What there is.
+    pub limit: Limit,
+    /// What runs already takes this.
+    pub used: Size,
+    /// What is planned takes this.
+    pub allocated: Size,
+    /// Why the numbers are missing; then the others mean nothing.
+    pub missing: Option<String>,
+}
+
+impl Row {
+    /// What is left after the plan; zero where more is taken than there is.
+    pub fn available(&self) -> Limit {
+        self.limit.available(self.used.saturating_add(self.allocated))
+    }
+}
+
+/// No line is longer, as long as no amount has more than nine characters.
+const WIDTH: usize = 100;
+/// Of a bar, without its brackets.
+const BAR: usize = 20;
+const UNLIMITED: &str = "unlimited";
+
+/// The table: a line for each resource of each row. `#` in a bar is used, `=` allocated, `.` available. The column
+/// `allocated` is left out where nothing is. Where more is taken than there is, `available` is negative. Ends with a line
+/// break, and is empty without rows.
+pub fn render(rows: &[Row]) -> String {
+    if rows.is_empty() {
+        return String::new();
+    }
+    let planned = rows.iter().any(|row| row.missing.is_none() && row.allocated != Size::ZERO);
+    let header = ["host", "resource", "used", "allocated", "available", "of", ""].map(str::to_owned);
+    let mut lines: Vec<[String; 7]> = vec![header];
+    for row in rows.iter().filter(|row| row.missing.is_none()) {
+        lines.extend(Resource::ALL.map(|resource| cells(row, resource)));
+    }
+    let mut widths = [0; 7];
+    for line in &lines {
+        for (width, cell) in widths.iter_mut().zip(line) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    if !planned {
+        widths[3] = 0;
+    }
+    let others: usize = widths[1..].iter().filter(|width| **width > 0).map(|width| width + 2).sum();
+    let longest = rows.iter().map(|row| row.name.chars().count()).max().unwrap_or_default();
+    widths[0] = longest.max("host".len()).min(WIDTH.saturating_sub(others).max(8));
+
+    let mut lines = lines.into_iter();
+    let mut text: String = lines.next().iter().map(|header| join(header, &widths)).collect();
+    for row in rows {
+        match &row.missing {
+            Some(why) => text.push_str(&explain(&row.name, why, widths[0])),
+            None => text.extend(lines.by_ref().take(Resource::ALL.len()).map(|line| join(&line, &widths))),
+        }
+    }
+    text
+}
+
+/// The line of one resource.
+fn cells(row: &Row, resource: Resource) -> [String; 7] {
+    let name = if resource == Resource::Cpu { row.name.clone() } else { String::new() };
+    let (used, allocated) = (row.used.get(resource), row.allocated.get(resource));
+    let show = |amount: u64| resource.show_short(amount);
+    let (available, limit, bar) = match row.limit.get(resource) {
+        None => (UNLIMITED.to_owned(), UNLIMITED.to_owned(), String::new()),
+        Some(limit) => {
+            let taken = used.saturating_add(allocated);
+            let available = if taken > limit { format!("-{}", show(taken - limit)) } else { show(limit - taken) };
+            (available, show(limit), bar(used, allocated, limit))
+        }
+    };
+    [name, resource.attribute().to_owned(), show(used), show(allocated), available, limit, bar]
+}
+
+/// `[####==......]`. Whatever is there at all has at least one character.
+fn bar(used: u64, allocated: u64, limit: u64) -> String {
+    let taken = used.saturating_add(allocated);
+    let free = usize::from(taken < limit);
+    if taken == 0 && limit == 0 {
+        return String::new();
+    }
+    let scale = |amount: u64| {
+        let cells = u128::from(amount.min(limit)) * BAR as u128 / u128::from(limit.max(1));
+        if limit == 0 && amount > 0 { BAR } else { usize::try_from(cells).unwrap_or(BAR) }
+    };
+    let parts = usize::from(used > 0) + usize::from(allocated > 0);
+    let filled = scale(taken).max(parts).min(BAR - free);
+    let hashes = scale(used).max(usize::from(used > 0)).min(filled - usize::from(allocated > 0));
+    format!("[{}{}{}]", "#".repeat(hashes), "=".repeat(filled - hashes), ".".repeat(BAR - filled))
+}
+
+/// One line of the table: the first two columns and the bar on the left, numbers on the right.
+fn join(cells: &[String; 7], widths: &[usize; 7]) -> String {
+    let mut line = String::new();
+    for (index, (cell, &width)) in cells.iter().zip(widths).enumerate().filter(|(_, (_, width))| **width > 0) {
+        if index > 0 {
+            line.push_str("  ");
+        }
+        let cell = shorten(cell, width);
+        let pad = width - cell.chars().count();
+        let (before, after) = if (2..6).contains(&index) { (pad, 0) } else { (0, pad) };
+        line.extend([&*" ".repeat(before), &*cell, &*" ".repeat(after)]);
+    }
+    format!("{}\n", line.trim_end())
+}
+
+fn shorten(text: &str, width: usize) -> String {
+    if text.chars().count() <= width {
+        return text.to_owned();
+    }
+    text.chars().take(width.saturating_sub(1)).chain(['…']).collect()
+}
+
+/// A row without numbers, over as many lines as the reason takes.
+fn explain(name: &str, why: &str, width: usize) -> String {
+    let indent = width + 2;
+    let mut lines = vec![String::new()];
+    for word in format!("numbers are missing: {why}").split_whitespace() {
+        let word = shorten(word, WIDTH.saturating_sub(indent));
+        match lines.last_mut() {
+            Some(line) if line.is_empty() => line.push_str(&word),
+            Some(line) if indent + line.chars().count() + 1 + word.chars().count() <= WIDTH => {
+                line.extend([" ", word.as_str()]);
+            }
+            _ => lines.push(word),
+        }
+    }
+    let name = shorten(name, width);
+    let names = [name.as_str()].into_iter().chain(std::iter::repeat(""));
+    lines.iter().zip(names).map(|(line, name)| format!("{name:indent$}{line}\n")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::quantity::{Bytes, Millicores};
+
+    const GIB: u64 = 1 << 30;
+
+    fn size(cores: u64, memory: u64, storage: u64) -> Size {
+        Size { cpu: Millicores(cores * 1000), memory: Bytes(memory * GIB), storage: Bytes(storage * GIB) }
+    }
+
+    fn row(name: &str, limit: Size, used: Size, allocated: Size) -> Row {
+        let limit = Limit { cpu: Some(limit.cpu), memory: Some(limit.memory), storage: None };
+        Row { name: name.to_owned(), limit, used, allocated, missing: None }
+    }
+
+    #[track_caller]
+    fn check(rows: &[Row], expected: &str) {
+        let actual = render(rows);
+        assert_eq!(actual, expected, "\n{actual}");
+        for line in actual.lines() {
+            assert!(line.chars().count() <= WIDTH, "{} characters: {line}", line.chars().count());
+            assert_eq!(line, line.trim_end());
+        }
+    }
+
+    #[test]
+    fn hosts_and_quota_are_one_table() {
+        let mut quota = row("quota", size(64, 256, 0), size(60, 100, 0), size(4, 28, 2));
+        quota.limit.storage = Some(Bytes(1024 * GIB));
+        check(
+            &[row("eu-1", size(64, 256, 0), size(52, 130, 20), size(8, 28, 2)), quota],
+            "\
+host   resource   used  allocated  available         of
+eu-1   cpu          52          8          4         64  [################==..]
+       memory    130Gi       28Gi       98Gi      256Gi  [##########==........]
+       storage    20Gi        2Gi  unlimited  unlimited
+quota  cpu          60          4          0         64  [##################==]
+       memory    100Gi       28Gi      128Gi      256Gi  [#######===..........]
+       storage       0        2Gi     1022Gi        1Ti  [=...................]
+",
+        );
+    }
+
+    #[test]
+    fn a_summary_has_no_column_for_what_is_allocated() {
+        check(
+            &[row("a", size(8, 3, 0), Size { memory: Bytes(1), ..size(4, 0, 0) }, Size::ZERO)],
+            "\
+host  resource  used  available         of
+a     cpu          4          4          8  [##########..........]
+      memory       1      2.9Gi        3Gi  [#...................]
+      storage      0  unlimited  unlimited
+",
+        );
+        check(&[], "");
+    }
+
+    #[test]
+    fn more_than_there_is_is_negative() {
+        check(
+            &[
+                row("a", size(8, 0, 0), size(10, 1, 0), size(1, 0, 0)),
+                row("b", size(0, 0, 0), size(0, 0, 0), Size::ZERO),
+            ],
+            "\
+host  resource  used  allocated  available         of
+a     cpu         10          1         -3          8  [###################=]
+      memory     1Gi          0       -1Gi          0  [####################]
+      storage      0          0  unlimited  unlimited
+b     cpu          0          0          0          0
+      memory       0          0          0          0
+      storage      0          0  unlimited  unlimited
+",
+        );
+    }
+
+    #[test]
+    fn missing_numbers_say_why() {
+        let missing = Row {
+            missing: Some(format!(
+                "https://eu-2.example.com:6443 does not answer:\nconnection refused, {}",
+                "x".repeat(200)
+            )),
+            ..row("eu-2", Size::ZERO, Size::ZERO, size(9, 9, 9))
+        };
+        check(
+            &[missing.clone(), row("a", size(8, 3, 0), size(4, 0, 0), Size::ZERO)],
+            &format!(
+                "\
+host  resource  used  available         of
+eu-2  numbers are missing: https://eu-2.example.com:6443 does not answer: connection refused,
+      {}…
+a     cpu          4          4          8  [##########..........]
+      memory       0        3Gi        3Gi  [....................]
+      storage      0  unlimited  unlimited
+",
+                "x".repeat(93)
+            ),
+        );
+    }
+
+    #[test]
+    fn long_names_are_cut_where_the_screen_ends() {
+        let name = "arn:aws:eks:eu-central-1:123456789012:cluster/a-very-long-name-of-a-cluster-that-goes-on-and-on";
+        check(
+            &[row(name, size(8, 3, 0), size(4, 0, 0), size(1, 0, 0))],
+            "\
+host                         resource  used  allocated  available         of
+arn:aws:eks:eu-central-1:1…  cpu          4          1          3          8  [##########==........]
+                             memory       0          0        3Gi        3Gi  [....................]
+                             storage      0          0  unlimited  unlimited
+",
+        );
+    }
+
+    #[test]
+    fn a_bar_shows_whatever_is_there() {
+        for (used, allocated, limit, expected) in [
+            (0, 0, 100, "...................."),
+            (1, 0, 1000, "#..................."),
+            (1, 1, 1000, "#=.................."),
+            (999, 0, 1000, "###################."),
+            (998, 1, 1000, "##################=."),
+            (1, 998, 1000, "#==================."),
+            (1000, 0, 1000, "####################"),
+            (1000, 1, 1000, "###################="),
+            (u64::MAX, u64::MAX, 1, "###################="),
+            (u64::MAX, 0, u64::MAX, "####################"),
+            (0, 5, 0, "===================="),
+        ] {
+            assert_eq!(bar(used, allocated, limit), format!("[{expected}]"), "{used} and {allocated} of {limit}");
+        }
+    }
+}
