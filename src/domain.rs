@@ -1,9 +1,13 @@
 //! The pure rules of the product. No I/O; nothing of kube, tonic or tokio.
 
+pub mod capacity;
 pub mod distro;
 pub mod endpoint;
+pub mod ledger;
+pub mod limit;
 pub mod metadata;
 pub mod name;
+pub mod placement;
 pub mod quantity;
 pub mod size;
 pub mod status;

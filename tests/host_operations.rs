@@ -10,6 +10,8 @@ mod host_operations {
     mod chart_archives;
     mod delete;
     mod fixture;
+    mod groups;
+    mod ledgers;
     mod lookup;
     mod namespace;
     mod observe;

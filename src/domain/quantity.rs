@@ -6,8 +6,11 @@
 //! The grammar is that of `k8s.io/apimachinery/pkg/api/resource`: a decimal number and one suffix, of which there are
 //! binary (`Ki` … `Ei`), decimal (`n` … `E`) and exponents (`e3`, `E3`).
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// What a quantity cannot be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -155,6 +158,64 @@ impl FromStr for Bytes {
     }
 }
 
+/// Binary units, the largest first, and what each shifts by.
+const BINARY: [(&str, u32); 6] = [("Ei", 60), ("Pi", 50), ("Ti", 40), ("Gi", 30), ("Mi", 20), ("Ki", 10)];
+
+impl Millicores {
+    /// For people: cores from one core on (`4`, `3.5`), with one decimal that is rounded down where it is not exact;
+    /// below, millicores (`250m`).
+    pub fn human(self) -> String {
+        match (self.0 / 1000, self.0 % 1000) {
+            (cores, 0) => cores.to_string(),
+            (0, millicores) => format!("{millicores}m"),
+            (cores, millicores) => format!("{cores}.{}", millicores / 100),
+        }
+    }
+}
+
+impl Bytes {
+    /// For people: in the largest binary unit that is not larger than the value (`3Gi`, `3.5Gi`), with one decimal that
+    /// is rounded down where it is not exact.
+    pub fn human(self) -> String {
+        match BINARY.iter().find(|(_, shift)| self.0 >> shift != 0) {
+            None => self.0.to_string(),
+            Some((unit, shift)) => match self.0 & ((1 << shift) - 1) {
+                0 => format!("{}{unit}", self.0 >> shift),
+                // Below 2^60, so that ten times as much still is a u64.
+                rest => format!("{}.{}{unit}", self.0 >> shift, (rest * 10) >> shift),
+            },
+        }
+    }
+}
+
+impl Serialize for Millicores {
+    /// The canonical form: a string.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Millicores {
+    /// Any quantity that is written as a string.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Cow::<'de, str>::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+    }
+}
+
+impl Serialize for Bytes {
+    /// The canonical form: a string.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Bytes {
+    /// Any quantity that is written as a string.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Cow::<'de, str>::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+    }
+}
+
 impl fmt::Display for Millicores {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.0.is_multiple_of(1000) { write!(f, "{}", self.0 / 1000) } else { write!(f, "{}m", self.0) }
@@ -163,8 +224,7 @@ impl fmt::Display for Millicores {
 
 impl fmt::Display for Bytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let units = [("Ei", 60), ("Pi", 50), ("Ti", 40), ("Gi", 30), ("Mi", 20), ("Ki", 10)];
-        match units.iter().find(|(_, shift)| self.0 != 0 && self.0.is_multiple_of(1 << shift)) {
+        match BINARY.iter().find(|(_, shift)| self.0 != 0 && self.0.is_multiple_of(1 << shift)) {
             Some((unit, shift)) => write!(f, "{}{unit}", self.0 >> shift),
             None => write!(f, "{}", self.0),
         }
@@ -253,5 +313,33 @@ mod tests {
             assert_eq!(Millicores(value).to_string(), text);
             check_cpu(text, Ok(value));
         }
+    }
+
+    #[test]
+    fn people_read_the_largest_unit_and_never_more_than_there_is() {
+        for (value, text) in [
+            (0, "0"),
+            (1023, "1023"),
+            (1 << 10, "1Ki"),
+            (7 << 29, "3.5Gi"),
+            (3 << 30, "3Gi"),
+            ((3 << 30) + 1, "3.0Gi"),
+            ((4 << 30) - 1, "3.9Gi"),
+            (u64::MAX, "15.9Ei"),
+        ] {
+            assert_eq!(Bytes(value).human(), text, "{value}");
+        }
+        for (value, text) in [(0, "0"), (250, "250m"), (999, "999m"), (1050, "1.0"), (3500, "3.5"), (4000, "4")] {
+            assert_eq!(Millicores(value).human(), text, "{value}");
+        }
+    }
+
+    #[test]
+    fn what_is_stored_is_the_canonical_form() {
+        let stored = serde_json::to_string(&(Millicores(1500), Bytes(3 << 29))).unwrap();
+        assert_eq!(stored, r#"["1500m","1536Mi"]"#);
+        assert_eq!(serde_json::from_str::<(Millicores, Bytes)>(&stored).unwrap(), (Millicores(1500), Bytes(3 << 29)));
+        let error = serde_json::from_str::<Bytes>(r#""-1""#).unwrap_err().to_string();
+        assert!(error.contains("negative"), "{error}");
     }
 }

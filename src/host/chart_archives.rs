@@ -1,5 +1,6 @@
-//! Keeps the chart archives of virtual clusters that belong to no group: a Secret per archive in
-//! [`records::NAMESPACE`](super::records::NAMESPACE), shared by all records that name its digest.
+//! Keeps the chart archives of groups and virtual clusters: a Secret per archive in
+//! [`NAMESPACE`], shared by all records, of groups and
+//! of virtual clusters, that name its digest.
 //!
 //! The order makes it safe without a lock. Whoever wants an archive reserves its record first and puts the archive
 //! then; whoever leaves removes its record first and releases then. A put of an archive that is there changes it, so a
@@ -12,14 +13,15 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Api, DeleteParams, ObjectMeta, Patch, PatchParams, Preconditions};
 use serde_json::json;
 
+use super::groups::Groups;
 use super::ownership::FIELD_MANAGER;
-use super::records::{NAMESPACE, RecordError, Records, labels, written_by_us};
+use super::records::{RecordError, Records};
+use super::store::{KIND_LABEL, NAMESPACE, StoreError, describe, labels, written_by_us};
 use super::{Error, Host};
 
 /// What a Secret can hold: the API server's own limit.
 const LIMIT: usize = 1024 * 1024;
 const SECRET_TYPE: &str = "nested-clusters.io/chart";
-const KIND_LABEL: &str = "nested-clusters.io/record";
 const DIGEST: &str = "nested-clusters.io/digest";
 const USED: &str = "nested-clusters.io/used";
 const KEY: &str = "chart.tgz";
@@ -33,6 +35,9 @@ pub enum ArchiveError {
     /// The records could not be read.
     #[error(transparent)]
     Record(#[from] RecordError),
+    /// The records of groups could not be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// More than a Secret can hold.
     #[error(
         "the chart archive {digest} has {size} bytes and cannot be kept on host cluster {host:?}: a Secret holds at \
@@ -140,8 +145,9 @@ impl ChartArchives {
         let name = secret_name(digest);
         let found = self.secrets.get_metadata_opt(&name).await.map_err(self.host.failed("read", describe(&name)))?;
         let Some(seen) = found else { return Ok(()) };
-        let records = Records::of(&self.host).list().await?;
-        if records.iter().any(|stored| stored.record.chart_digest.as_deref() == Some(digest)) {
+        let (records, groups) = (Records::of(&self.host).list().await?, Groups::of(&self.host).list().await?);
+        let by_virtual_cluster = records.iter().any(|stored| stored.record.chart_digest.as_deref() == Some(digest));
+        if by_virtual_cluster || groups.iter().any(|stored| stored.record.chart_digest == digest) {
             return Ok(());
         }
         let unused = Preconditions { uid: seen.metadata.uid, resource_version: seen.metadata.resource_version };
@@ -169,8 +175,4 @@ impl ChartArchives {
 fn secret_name(digest: &str) -> String {
     let hex = digest.rsplit(':').next().unwrap_or_default();
     format!("chart-{}", hex.get(..12).unwrap_or(hex))
-}
-
-fn describe(name: &str) -> String {
-    format!("Secret {NAMESPACE}/{name}")
 }

@@ -16,8 +16,9 @@ use tokio_util::sync::CancellationToken;
 use super::ownership::FIELD_MANAGER;
 use super::poll::{self, Ended, Look};
 use super::record::Record;
+use super::records::RecordError;
 use super::records::claim::Claim;
-use super::records::{RecordError, written_by_us};
+use super::store::written_by_us;
 use super::{Error, Host};
 
 const MADE_FOR: &str = "nested-clusters.io/record-uid";

@@ -1,6 +1,6 @@
 //! The record of one virtual cluster: what it holds and how it is written. Pure; [`super::records`] stores it.
 //!
-//! The format is versioned: a record of a newer format is refused, never guessed at.
+//! The format is versioned (see [`super::store`]).
 
 use std::fmt;
 
@@ -8,9 +8,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::object::ObjectRef;
-
-/// The format that this version writes.
-const FORMAT: u32 = 1;
+use super::store::Document;
+use crate::domain::size::Size;
 
 /// Where a virtual cluster stands between a create's first write and a delete's last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,10 +36,21 @@ pub struct Item {
     pub uid: Option<String>,
 }
 
+/// What a virtual cluster takes of its host's capacity and its group's quota.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Share {
+    /// Its group, if it is in one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    /// Its size.
+    pub size: Size,
+    /// Whether it is paused, and so takes storage only.
+    pub paused: bool,
+}
+
 /// What a host remembers about one virtual cluster. Debug leaves out the spec, which may hold a user's secrets.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct Record {
-    format: u32,
     /// The virtual cluster's name.
     pub name: String,
     /// Its namespace; there is one virtual cluster in a namespace.
@@ -57,6 +67,9 @@ pub struct Record {
     /// The chart archive that it was made from (see [`super::chart_archives`]).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chart_digest: Option<String>,
+    /// What it takes. The ledgers are rebuilt from here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub share: Option<Share>,
     /// What the provider wants to know again: sizes, versions. Opaque here.
     pub spec: Value,
     /// What was made, or is about to be.
@@ -65,25 +78,6 @@ pub struct Record {
     pub(super) owner: String,
     /// Counts up while the owner works.
     pub(super) heartbeat: u64,
-}
-
-/// Why a stored record cannot be read.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum FormatError {
-    /// Written by a later version of this provider.
-    #[error(
-        "format {found} is newer than this provider's {FORMAT}: use the provider version that wrote it, or a later one"
-    )]
-    Newer {
-        /// The format found.
-        found: u32,
-    },
-    /// Damaged, or not a record.
-    #[error("it is damaged: {problem}")]
-    Damaged {
-        /// What the parser said, with the place.
-        problem: String,
-    },
 }
 
 impl fmt::Debug for Record {
@@ -99,7 +93,6 @@ impl Record {
     /// A record in phase [`Phase::Reserved`] of a virtual cluster for which nothing is made yet.
     pub fn new(name: &str, namespace: &str, host_uid: &str, spec: Value) -> Self {
         Self {
-            format: FORMAT,
             name: name.to_owned(),
             namespace: namespace.to_owned(),
             host_uid: host_uid.to_owned(),
@@ -107,6 +100,7 @@ impl Record {
             namespace_uid: None,
             namespace_created: false,
             chart_digest: None,
+            share: None,
             spec,
             inventory: Vec::new(),
             owner: String::new(),
@@ -122,23 +116,21 @@ impl Record {
         workloads.sort_by_key(|item| (item.object.name != self.name, &item.object.name));
         workloads
     }
+}
 
-    pub(super) fn read(bytes: &[u8]) -> Result<Self, FormatError> {
-        #[derive(Deserialize)]
-        struct Versioned {
-            format: u32,
-        }
-        let damaged = |error: serde_json::Error| FormatError::Damaged { problem: error.to_string() };
-        let Versioned { format } = serde_json::from_slice(bytes).map_err(damaged)?;
-        if format > FORMAT {
-            return Err(FormatError::Newer { found: format });
-        }
-        serde_json::from_slice(bytes).map_err(damaged)
-    }
+impl Document for Record {
+    const FORMAT: u32 = 1;
+    const SECRET_TYPE: &'static str = "nested-clusters.io/virtual-cluster";
+    const KIND: &'static str = "virtual-cluster";
 
-    pub(super) fn write(&self) -> Result<Vec<u8>, FormatError> {
-        serde_json::to_vec(self).map_err(|error| FormatError::Damaged { problem: error.to_string() })
+    fn secret_name(&self) -> String {
+        secret_name(&self.namespace)
     }
+}
+
+/// The Secret of the virtual cluster in `namespace`. At most 79 characters: a namespace has at most 63, and no dots.
+pub(super) fn secret_name(namespace: &str) -> String {
+    format!("virtual-cluster.{namespace}")
 }
 
 /// What an inventory becomes before an apply: what was there, with its UIDs, and what is about to be made. Written
@@ -163,6 +155,7 @@ pub(super) fn no_longer_rendered<'a>(old: &'a [Item], rendered: &[ObjectRef]) ->
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::store::{decode, encode};
     use serde_json::json;
 
     fn object(kind: &str, name: &str) -> ObjectRef {
@@ -185,8 +178,8 @@ mod tests {
         record.phase = Phase::HandedOver;
         record.namespace_uid = Some("ns-uid".into());
         record.inventory = vec![item("StatefulSet", "team-a", Some("uid")), item("Secret", "vc-config-team-a", None)];
-        let bytes = record.write().unwrap();
-        assert_eq!(Record::read(&bytes).unwrap(), record);
+        let bytes = encode(&record).unwrap();
+        assert_eq!(decode::<Record>(&bytes).unwrap(), record);
         assert_eq!(serde_json::from_slice::<Value>(&bytes).unwrap()["phase"], "handed_over");
     }
 
@@ -197,7 +190,7 @@ mod tests {
             (r#"{"format": 1}"#, "damaged: missing field `name`"),
             ("", "damaged"),
         ] {
-            let error = Record::read(bytes.as_bytes()).unwrap_err().to_string();
+            let error = decode::<Record>(bytes.as_bytes()).unwrap_err().to_string();
             assert!(error.contains(expected), "{error}");
         }
     }

@@ -6,7 +6,7 @@ use super::data_source::ServedDataSource;
 use super::function::ServedFunction;
 use super::provider::ServedProvider;
 use super::resource::ServedResource;
-use crate::terraform::{DataSource, Function, Provider, Resource, StateUpgrade, WriteOnly};
+use crate::terraform::{DataSource, Function, Provider, Replacement, StateUpgrade, WriteOnly};
 
 /// A provider with everything that belongs to it. A name registered twice keeps the later.
 pub struct Registry {
@@ -32,7 +32,7 @@ impl Registry {
     pub fn resource(
         mut self,
         name: &'static str,
-        resource: impl Resource + StateUpgrade + WriteOnly + 'static,
+        resource: impl Replacement + StateUpgrade + WriteOnly + 'static,
     ) -> Self {
         self.resources.insert(name, Box::new(resource));
         self

@@ -15,7 +15,7 @@ use super::wire::tf6::{
     validate_resource_config,
 };
 use crate::terraform::schema::Schema;
-use crate::terraform::{Diagnostics, Resource, StateUpgrade, WriteOnly};
+use crate::terraform::{Diagnostics, Replacement, Resource, StateUpgrade, WriteOnly};
 
 /// A resource, whatever the types of its state.
 #[async_trait]
@@ -31,7 +31,7 @@ pub trait ServedResource: Send + Sync {
 }
 
 #[async_trait]
-impl<R: Resource + StateUpgrade + WriteOnly> ServedResource for R {
+impl<R: Replacement + StateUpgrade + WriteOnly> ServedResource for R {
     fn schema(&self, diags: &mut Diagnostics) -> Option<Schema> {
         Resource::schema(self, diags)
     }

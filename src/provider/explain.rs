@@ -9,6 +9,7 @@ use crate::host::kind::KindError;
 use crate::host::namespace::NamespaceError;
 use crate::host::pause::PauseError;
 use crate::host::records::RecordError;
+use crate::host::store::StoreError;
 use crate::host::wait::WaitError;
 use crate::provider::diagnostics::host_failure;
 use crate::terraform::{AttributePath, Diagnostic, diagnostic};
@@ -74,7 +75,7 @@ impl Explain for WaitError {
     }
 }
 
-impl Explain for RecordError {
+impl Explain for StoreError {
     fn explain(&self) -> Diagnostic {
         match self {
             Self::Host(error) => error.explain(),
@@ -84,7 +85,15 @@ impl Explain for RecordError {
                 self,
                 "If a newer version of this provider wrote it, use that version. If it was edited by hand, undo the edit.",
             ),
-            Self::Changed { .. } => at("id", "Another apply is working on this virtual cluster.", self, RUN_AGAIN),
+            Self::Changed { .. } => at("id", "Another apply changed a record at the same time.", self, RUN_AGAIN),
+        }
+    }
+}
+
+impl Explain for RecordError {
+    fn explain(&self) -> Diagnostic {
+        match self {
+            Self::Store(error) => error.explain(),
             Self::Lost { .. } => at("id", "Another apply has taken over this virtual cluster.", self, RUN_AGAIN),
             Self::Cancelled { .. } => at("id", STOPPED, self, RUN_AGAIN),
         }
@@ -96,6 +105,7 @@ impl Explain for ArchiveError {
         match self {
             Self::Host(error) => error.explain(),
             Self::Record(error) => error.explain(),
+            Self::Store(error) => error.explain(),
             Self::TooLarge { .. } => at("chart", "The chart is too large.", self, "Use a smaller chart."),
             Self::Foreign { .. } => at(
                 "chart",

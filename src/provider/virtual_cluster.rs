@@ -23,7 +23,8 @@ use crate::provider::configuration::HostCluster;
 use crate::provider::explain::Explain;
 use crate::terraform::schema::Schema;
 use crate::terraform::{
-    AttributePath, DeferReason, Diagnostics, Report, Resource, StateUpgrade, WriteOnly, defer, deferral_allowed,
+    AttributePath, DeferReason, Diagnostics, Replacement, Report, Resource, StateUpgrade, WriteOnly, defer,
+    deferral_allowed,
 };
 
 use apply::Apply;
@@ -187,6 +188,8 @@ impl Resource for VirtualCluster {
         Read::new(&self.configured, diags).import(place).await
     }
 }
+
+impl Replacement for VirtualCluster {}
 
 impl StateUpgrade for VirtualCluster {}
 

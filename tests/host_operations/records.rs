@@ -4,7 +4,8 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Api, Patch, PatchParams};
 use serde_json::json;
 use terraform_provider_nested::host::record::{Phase, Record};
-use terraform_provider_nested::host::records::{Life, NAMESPACE, RecordError, Records, Reservation, Stored};
+use terraform_provider_nested::host::records::{Life, RecordError, Records, Reservation, Stored};
+use terraform_provider_nested::host::store::{NAMESPACE, StoreError};
 use tokio_util::sync::CancellationToken;
 
 use super::fixture::{Tenant, host};
@@ -53,7 +54,7 @@ async fn a_record_that_moved_since_it_was_read_is_not_taken_over() {
     let seen = stored(&tenant).await;
     tenant.claim.confirm().await.unwrap();
     let taken = Records::of(&tenant.host).claim(seen).await;
-    assert!(matches!(taken, Err(RecordError::Changed { .. })), "{taken:?}");
+    assert!(matches!(taken, Err(RecordError::Store(StoreError::Changed { .. }))), "{taken:?}");
 }
 
 #[tokio::test]

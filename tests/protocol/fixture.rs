@@ -15,7 +15,7 @@ use terraform_provider_nested::terraform::schema::{
 };
 use terraform_provider_nested::terraform::value::{Value, ValueList, ValueMap, ValueNumber, ValueString};
 use terraform_provider_nested::terraform::{
-    AttributePath, DataSource, DeferReason, Diagnostic, Diagnostics, Function, Provider, Report, Resource,
+    AttributePath, DataSource, DeferReason, Diagnostic, Diagnostics, Function, Provider, Replacement, Report, Resource,
     StateUpgrade, WriteOnly, async_trait, defer, deferral_allowed, diagnostic, stop_token,
 };
 
@@ -275,6 +275,8 @@ impl Resource for Thing {
 }
 
 impl WriteOnly for Thing {}
+
+impl Replacement for Thing {}
 
 impl StateUpgrade for Thing {
     /// Version 1 called the name `title`. Version 0 is not known any more.

@@ -7,12 +7,12 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use kube::api::{DeleteParams, Preconditions};
 use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::{RecordError, Records, Stored, describe, secret_name};
+use super::{RecordError, Records, Stored};
 use crate::host::record::Record;
+use crate::host::store::StoreError;
 
 const BEAT: Duration = Duration::from_secs(5);
 
@@ -118,15 +118,7 @@ impl Claim {
         self.confirm().await?;
         let _quiet = self.held.writing.lock().await;
         let stored = self.held.stored().clone();
-        let name = secret_name(&stored.record.namespace);
-        let preconditions = Preconditions { uid: Some(stored.uid), resource_version: Some(stored.version) };
-        let only_this = DeleteParams::default().preconditions(preconditions);
-        match self.held.records.secrets.delete(&name, &only_this).await {
-            Ok(_) => Ok(()),
-            Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
-            Err(kube::Error::Api(status)) if status.is_conflict() => Err(self.held.records.changed(&name)),
-            Err(error) => Err(self.held.records.host.error("delete", describe(&name), &error).into()),
-        }
+        Ok(self.held.records.store.remove(&stored).await?)
     }
 }
 
@@ -143,12 +135,12 @@ impl Held {
             let mut record = expected.record.clone();
             change(&mut record);
             record.heartbeat += 1;
-            match self.records.replace(&record, &expected).await {
+            match self.records.store.replace(&expected, &record).await {
                 Ok(written) => {
                     *self.stored() = written;
                     return Ok(());
                 }
-                Err(RecordError::Changed { host, secret }) => {
+                Err(StoreError::Changed { host, secret }) => {
                     match self.records.get(&expected.record.namespace).await? {
                         Some(now) if now.record.owner == self.owner && now.uid == expected.uid => {
                             *self.stored() = now;
@@ -158,9 +150,9 @@ impl Held {
                             return Err(RecordError::Lost { host, secret });
                         }
                     }
-                    outcome = Err(RecordError::Changed { host, secret });
+                    outcome = Err(StoreError::Changed { host, secret }.into());
                 }
-                Err(error) => return Err(error),
+                Err(error) => return Err(error.into()),
             }
         }
         outcome

@@ -8,10 +8,10 @@ use super::super::diagnostics::{attribute_path, diagnostics, expect_result};
 use super::super::wire::tf6::plan_resource_change::{Request, Response};
 use super::super::wire::tf6::{AttributePath, DynamicValue};
 use super::Change;
-use crate::terraform::{Diagnostics, Resource};
+use crate::terraform::{Diagnostics, Replacement};
 
 /// A plan that fails or is deferred without a result leaves Terraform's own proposal as it is.
-pub async fn plan<R: Resource>(resource: &R, request: Request) -> Response {
+pub async fn plan<R: Replacement>(resource: &R, request: Request) -> Response {
     let mut response = Response {
         planned_state: request.proposed_new_state.clone(),
         planned_private: request.prior_private.clone(),
@@ -55,12 +55,17 @@ struct Planned {
 }
 
 impl States {
-    async fn plan<R: Resource>(&self, resource: &R, diags: &mut Diagnostics) -> Option<Planned> {
+    async fn plan<R: Replacement>(&self, resource: &R, diags: &mut Diagnostics) -> Option<Planned> {
         let meta = self.meta.decode_optional(diags)?;
         match Change::of(self.prior.is_null(), self.proposed.is_null()) {
             Change::Create => {
                 let (proposed, config) = (self.proposed.decode(diags)?, self.config.decode(diags)?);
-                let (state, private) = resource.plan_create(diags, proposed, config, meta).await?;
+                let (state, private) = if self.prior_private.is_null() {
+                    resource.plan_create(diags, proposed, config, meta).await?
+                } else {
+                    let replaced = self.prior_private.decode_optional(diags)?;
+                    resource.plan_replacement(diags, proposed, config, replaced, meta).await?
+                };
                 Some(Planned {
                     state: encode(diags, &state)?,
                     private: encode_private(diags, &private)?,

@@ -7,6 +7,7 @@ use super::{Apply, Failed};
 use crate::host::record::{Phase, Record};
 use crate::host::records::claim::Claim;
 use crate::host::records::{Life, RecordError, Records, Reservation, SILENCE, Stored};
+use crate::host::store::StoreError;
 use crate::host::{Host, namespace};
 use crate::provider::virtual_cluster::model::{VirtualClusterModel, VirtualClusterPrivate};
 use crate::provider::virtual_cluster::spec::{Place, Spec};
@@ -126,7 +127,7 @@ impl Apply<'_> {
     /// The claim on a dead record; none when somebody else has just taken it to clean up: then it has to be looked at again.
     async fn take_over(&mut self, records: &Records, stored: Stored) -> Result<Option<Claim>, Failed> {
         match records.claim(stored).await {
-            Err(RecordError::Changed { .. }) if !self.time_left().is_zero() => Ok(None),
+            Err(RecordError::Store(StoreError::Changed { .. })) if !self.time_left().is_zero() => Ok(None),
             claimed => self.explain(claimed).map(Some),
         }
     }

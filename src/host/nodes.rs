@@ -1,0 +1,87 @@
+//! The nodes of a host, as far as its capacity depends on them.
+
+use k8s_openapi::api::core::v1::Node as HostNode;
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use kube::api::{Api, ListParams};
+
+use super::{Error, Host, Reason};
+use crate::domain::capacity::Node;
+use crate::domain::quantity::QuantityError;
+
+const PAGE: u32 = 500;
+
+/// All nodes of `host`, in pages.
+///
+/// # Errors
+/// The host's refusal, or an allocatable amount that is no quantity.
+pub async fn list(host: &Host) -> Result<Vec<Node>, Error> {
+    let api = Api::<HostNode>::all(host.client());
+    let mut page = ListParams::default().limit(PAGE);
+    let mut nodes = Vec::new();
+    loop {
+        let found = api.list(&page).await.map_err(host.failed("list", "its nodes"))?;
+        for node in found.items {
+            let name = node.metadata.name.clone().unwrap_or_default();
+            let unusable = |error: QuantityError| {
+                Error::new(host.name(), "read", format!("Node {name}"), Reason::Other { message: error.to_string() })
+            };
+            nodes.push(of(node).map_err(unusable)?);
+        }
+        match found.metadata.continue_.filter(|token| !token.is_empty()) {
+            Some(token) => page = page.continue_token(&token),
+            None => return Ok(nodes),
+        }
+    }
+}
+
+fn of(node: HostNode) -> Result<Node, QuantityError> {
+    let usable = is_usable(&node);
+    let allocatable = node.status.and_then(|status| status.allocatable).unwrap_or_default();
+    let amount = |resource: &str| allocatable.get(resource).map_or("0", |Quantity(text)| text.as_str());
+    Ok(Node {
+        name: node.metadata.name.unwrap_or_default(),
+        cpu: amount("cpu").parse()?,
+        memory: amount("memory").parse()?,
+        labels: node.metadata.labels.unwrap_or_default(),
+        usable,
+    })
+}
+
+/// Whether ordinary pods can be scheduled to the node: it is Ready, not cordoned, and no taint keeps them away.
+fn is_usable(node: &HostNode) -> bool {
+    let spec = node.spec.as_ref();
+    let cordoned = spec.and_then(|spec| spec.unschedulable).unwrap_or_default();
+    let taints = spec.and_then(|spec| spec.taints.as_ref()).into_iter().flatten();
+    let tainted = taints.into_iter().any(|taint| matches!(taint.effect.as_str(), "NoSchedule" | "NoExecute"));
+    let conditions = node.status.as_ref().and_then(|status| status.conditions.as_ref()).into_iter().flatten();
+    let ready = conditions.into_iter().any(|condition| condition.type_ == "Ready" && condition.status == "True");
+    ready && !cordoned && !tainted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    #[track_caller]
+    fn check(change: impl FnOnce(&mut Value), usable: bool) {
+        let mut node = json!({
+            "metadata": { "name": "a" }, "spec": {},
+            "status": { "allocatable": { "cpu": "15890m", "memory": "61523948Ki" },
+                        "conditions": [{ "type": "MemoryPressure", "status": "False" }, { "type": "Ready", "status": "True" }] },
+        });
+        change(&mut node);
+        let read = of(serde_json::from_value(node).unwrap()).unwrap();
+        assert_eq!((read.usable, read.cpu.0, read.memory.0), (usable, 15890, 61_523_948 << 10));
+    }
+
+    #[test]
+    fn a_node_counts_when_ordinary_pods_can_run_there() {
+        check(|_| {}, true);
+        check(|node| node["spec"]["unschedulable"] = json!(true), false);
+        check(|node| node["status"]["conditions"][1]["status"] = json!("Unknown"), false);
+        check(|node| node["spec"]["taints"] = json!([{ "key": "gpu", "effect": "NoSchedule" }]), false);
+        check(|node| node["spec"]["taints"] = json!([{ "key": "gone", "effect": "NoExecute" }]), false);
+        check(|node| node["spec"]["taints"] = json!([{ "key": "full", "effect": "PreferNoSchedule" }]), true);
+    }
+}

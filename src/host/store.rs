@@ -1,0 +1,297 @@
+//! Documents that the provider keeps on a host: JSON in Secrets of [`NAMESPACE`], changed by compare-and-swap only.
+//!
+//! Owns formats, names and the swap. What a document means is its type's business.
+
+use std::collections::BTreeMap;
+use std::marker::PhantomData;
+
+use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::{Namespace, Secret};
+use kube::api::{Api, DeleteParams, ListParams, ObjectMeta, PostParams, Preconditions};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::ownership::{FIELD_MANAGER, MANAGED_BY_LABEL};
+use super::{Error, Host};
+use crate::domain::name::SYSTEM_NAMESPACE;
+
+/// The namespace on each host that holds what the provider remembers.
+pub const NAMESPACE: &str = SYSTEM_NAMESPACE;
+
+pub(super) const KIND_LABEL: &str = "nested-clusters.io/record";
+const KEY: &str = "record.json";
+const PAGE: u32 = 500;
+
+/// What a document says of itself, whatever it holds.
+pub trait Document: Serialize + DeserializeOwned + Send + Sync {
+    /// The format that this version writes. A newer one is refused, never guessed at.
+    const FORMAT: u32;
+    /// The `type` of its Secrets, by which they are listed.
+    const SECRET_TYPE: &'static str;
+    /// Its kind for people, as the value of a label.
+    const KIND: &'static str;
+
+    /// The name of its Secret.
+    fn secret_name(&self) -> String;
+}
+
+/// Why a stored document cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FormatError {
+    /// Written by a later version of this provider.
+    #[error(
+        "format {found} is newer than this provider's {newest}: use the provider version that wrote it, or a later one"
+    )]
+    Newer {
+        /// The format found.
+        found: u32,
+        /// The newest that this version knows.
+        newest: u32,
+    },
+    /// Damaged, or not such a document.
+    #[error("it is damaged: {problem}")]
+    Damaged {
+        /// What the parser said, with the place.
+        problem: String,
+    },
+}
+
+/// Why a document could not be read or written.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StoreError {
+    /// The host refused or could not be reached.
+    #[error(transparent)]
+    Host(#[from] Error),
+    /// The stored bytes are no document that this version understands.
+    #[error("cannot read the record {secret} on host cluster {host:?}: {problem}")]
+    Unreadable {
+        /// The host cluster.
+        host: String,
+        /// The Secret, `namespace/name`.
+        secret: String,
+        /// What is wrong with it.
+        #[source]
+        problem: FormatError,
+    },
+    /// Somebody wrote the document between our reading and our writing.
+    #[error("the record {secret} on host cluster {host:?} was changed by another process; run the operation again")]
+    Changed {
+        /// The host cluster.
+        host: String,
+        /// The Secret, `namespace/name`.
+        secret: String,
+    },
+}
+
+/// A document as it was read, with the version that a later write is compared with.
+#[derive(Debug, Clone)]
+pub struct Stored<T> {
+    /// What was read.
+    pub record: T,
+    /// UID of the Secret: a document that is removed and made again is another one.
+    pub(super) uid: String,
+    pub(super) version: String,
+}
+
+impl<T> Stored<T> {
+    /// UID of the document's Secret.
+    pub fn uid(&self) -> &str {
+        &self.uid
+    }
+}
+
+/// The documents of one kind on one host.
+pub struct Store<T> {
+    pub(super) host: Host,
+    secrets: Api<Secret>,
+    kind: PhantomData<fn() -> T>,
+}
+
+impl<T> Clone for Store<T> {
+    fn clone(&self) -> Self {
+        Self { host: self.host.clone(), secrets: self.secrets.clone(), kind: PhantomData }
+    }
+}
+
+impl<T: Document> Store<T> {
+    /// The documents that `host` holds. Asks nothing yet.
+    pub fn of(host: &Host) -> Self {
+        Self { host: host.clone(), secrets: Api::namespaced(host.client(), NAMESPACE), kind: PhantomData }
+    }
+
+    /// The document in the Secret `name`. A missing one is `None`.
+    ///
+    /// # Errors
+    /// The host's refusal, or an unreadable document.
+    pub async fn get(&self, name: &str) -> Result<Option<Stored<T>>, StoreError> {
+        match self.secrets.get_opt(name).await.map_err(self.host.failed("read", describe(name)))? {
+            Some(secret) => self.parse(secret).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// All documents of the kind, in pages.
+    ///
+    /// # Errors
+    /// The host's refusal, or the first unreadable document: a sum over the others would be wrong.
+    pub async fn list(&self) -> Result<Vec<Stored<T>>, StoreError> {
+        let mut page = ListParams::default().fields(&format!("type={}", T::SECRET_TYPE)).limit(PAGE);
+        let mut documents = Vec::new();
+        loop {
+            let found = self.secrets.list(&page).await.map_err(self.host.failed("list", describe("*")))?;
+            for secret in found.items {
+                documents.push(self.parse(secret)?);
+            }
+            match found.metadata.continue_.filter(|token| !token.is_empty()) {
+                Some(token) => page = page.continue_token(&token),
+                None => return Ok(documents),
+            }
+        }
+    }
+
+    /// Writes a new document; `None` if there is one under its name. Makes [`NAMESPACE`] when it is missing.
+    ///
+    /// # Errors
+    /// The host's refusal.
+    pub async fn create(&self, record: &T) -> Result<Option<Stored<T>>, StoreError> {
+        let secret = self.secret(record, None)?;
+        let name = record.secret_name();
+        let made = match self.secrets.create(&written_by_us(), &secret).await {
+            Err(kube::Error::Api(status)) if status.is_not_found() => {
+                make_namespace(&self.host).await?;
+                self.secrets.create(&written_by_us(), &secret).await
+            }
+            made => made,
+        };
+        match made {
+            Ok(secret) => self.parse(secret).map(Some),
+            Err(kube::Error::Api(status)) if status.is_already_exists() => Ok(None),
+            Err(error) => Err(self.host.error("create", describe(&name), &error).into()),
+        }
+    }
+
+    /// Compare-and-swap: writes `record` if the stored one is still `expected`.
+    ///
+    /// # Errors
+    /// [`StoreError::Changed`] if it is not, or is gone.
+    pub async fn replace(&self, expected: &Stored<T>, record: &T) -> Result<Stored<T>, StoreError> {
+        let name = record.secret_name();
+        let secret = self.secret(record, Some(expected))?;
+        match self.secrets.replace(&name, &written_by_us(), &secret).await {
+            Ok(secret) => self.parse(secret),
+            Err(kube::Error::Api(status)) if status.is_conflict() || status.is_not_found() => Err(self.changed(&name)),
+            Err(error) => Err(self.host.error("update", describe(&name), &error).into()),
+        }
+    }
+
+    /// Removes the document if it is still `expected`. One that is gone is fine.
+    ///
+    /// # Errors
+    /// [`StoreError::Changed`] if somebody wrote it since.
+    pub async fn remove(&self, expected: &Stored<T>) -> Result<(), StoreError> {
+        let name = expected.record.secret_name();
+        let version = Some(expected.version.clone());
+        let preconditions = Preconditions { uid: Some(expected.uid.clone()), resource_version: version };
+        match self.secrets.delete(&name, &DeleteParams::default().preconditions(preconditions)).await {
+            Ok(_) => Ok(()),
+            Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
+            Err(kube::Error::Api(status)) if status.is_conflict() => Err(self.changed(&name)),
+            Err(error) => Err(self.host.error("delete", describe(&name), &error).into()),
+        }
+    }
+
+    fn secret(&self, record: &T, expected: Option<&Stored<T>>) -> Result<Secret, StoreError> {
+        let name = record.secret_name();
+        let bytes = encode(record).map_err(|problem| self.unreadable(&name, problem))?;
+        Ok(Secret {
+            metadata: ObjectMeta {
+                name: Some(name),
+                namespace: Some(NAMESPACE.into()),
+                uid: expected.map(|stored| stored.uid.clone()),
+                resource_version: expected.map(|stored| stored.version.clone()),
+                labels: Some(labels([(KIND_LABEL, T::KIND)])),
+                ..ObjectMeta::default()
+            },
+            type_: Some(T::SECRET_TYPE.into()),
+            data: Some(BTreeMap::from([(KEY.to_owned(), ByteString(bytes))])),
+            ..Secret::default()
+        })
+    }
+
+    fn parse(&self, secret: Secret) -> Result<Stored<T>, StoreError> {
+        let name = secret.metadata.name.unwrap_or_default();
+        let bytes = secret.data.as_ref().and_then(|data| data.get(KEY)).map_or(&[][..], |bytes| &bytes.0);
+        let record = decode(bytes).map_err(|problem| self.unreadable(&name, problem))?;
+        Ok(Stored {
+            record,
+            uid: secret.metadata.uid.unwrap_or_default(),
+            version: secret.metadata.resource_version.unwrap_or_default(),
+        })
+    }
+
+    fn unreadable(&self, name: &str, problem: FormatError) -> StoreError {
+        let (host, secret) = self.named(name);
+        StoreError::Unreadable { host, secret, problem }
+    }
+
+    pub(super) fn changed(&self, name: &str) -> StoreError {
+        let (host, secret) = self.named(name);
+        StoreError::Changed { host, secret }
+    }
+
+    /// A host cluster's and a Secret's name, for errors.
+    pub(super) fn named(&self, name: &str) -> (String, String) {
+        (self.host.name().to_owned(), format!("{NAMESPACE}/{name}"))
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Versioned<T> {
+    format: u32,
+    #[serde(flatten)]
+    document: T,
+}
+
+#[derive(Deserialize)]
+struct Format {
+    format: u32,
+}
+
+pub(super) fn decode<T: Document>(bytes: &[u8]) -> Result<T, FormatError> {
+    let damaged = |error: serde_json::Error| FormatError::Damaged { problem: error.to_string() };
+    let Format { format } = serde_json::from_slice(bytes).map_err(damaged)?;
+    if format > T::FORMAT {
+        return Err(FormatError::Newer { found: format, newest: T::FORMAT });
+    }
+    serde_json::from_slice(bytes).map(|Versioned { document, .. }| document).map_err(damaged)
+}
+
+pub(super) fn encode<T: Document>(document: &T) -> Result<Vec<u8>, FormatError> {
+    serde_json::to_vec(&Versioned { format: T::FORMAT, document })
+        .map_err(|error| FormatError::Damaged { problem: error.to_string() })
+}
+
+async fn make_namespace(host: &Host) -> Result<(), Error> {
+    let namespace = Namespace {
+        metadata: ObjectMeta { name: Some(NAMESPACE.into()), labels: Some(labels([])), ..ObjectMeta::default() },
+        ..Namespace::default()
+    };
+    match Api::<Namespace>::all(host.client()).create(&written_by_us(), &namespace).await {
+        Err(kube::Error::Api(status)) if status.is_already_exists() => Ok(()),
+        made => made.map(drop).map_err(host.failed("create", format!("Namespace {NAMESPACE}"))),
+    }
+}
+
+pub(super) fn describe(name: &str) -> String {
+    format!("Secret {NAMESPACE}/{name}")
+}
+
+pub(super) fn written_by_us() -> PostParams {
+    PostParams { field_manager: Some(FIELD_MANAGER.into()), ..PostParams::default() }
+}
+
+/// The labels of what we keep on a host, so that people can list it.
+pub(super) fn labels<const N: usize>(more: [(&str, &str); N]) -> BTreeMap<String, String> {
+    let ours = [(MANAGED_BY_LABEL, FIELD_MANAGER)];
+    ours.iter().chain(&more).map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+}

@@ -1,0 +1,79 @@
+use std::collections::BTreeSet;
+
+use terraform_provider_nested::domain::ledger::{Account, Holding, Ledger, Refusal};
+use terraform_provider_nested::domain::limit::Limit;
+use terraform_provider_nested::domain::quantity::{Bytes, Millicores};
+use terraform_provider_nested::domain::size::Size;
+use terraform_provider_nested::host::ledgers::{GroupRef, LedgerBook, LedgerError, recorded};
+use terraform_provider_nested::host::record::{Phase, Share};
+
+use super::fixture::{Tenant, host};
+
+fn group(id: &str) -> GroupRef {
+    GroupRef { name: "ledgers".to_owned(), id: id.to_owned() }
+}
+
+fn holding(record: &str, cpu: u64) -> Holding {
+    let size = Size { cpu: Millicores(cpu), memory: Bytes(0), storage: Bytes(0) };
+    Holding { name: record.to_owned(), group: None, size, paused: false, record: record.to_owned() }
+}
+
+fn admit(ledger: &mut Ledger, key: &str, most: u64) -> Result<(), Refusal> {
+    let limit = Limit { cpu: Some(Millicores(most)), ..Limit::default() };
+    ledger.admit(Account::Capacity, key, holding(key, 1000), &limit)
+}
+
+#[tokio::test]
+async fn a_ledger_that_is_missing_is_said_to_be_and_is_written_once() {
+    let book = LedgerBook::quota(&host(), group("first"));
+    let missing = book.change(|ledger| admit(ledger, "a", 1000)).await;
+    assert!(matches!(missing, Err(LedgerError::Missing { .. })), "{missing:?}");
+    book.create(Ledger::default()).await.unwrap();
+    book.change(|ledger| admit(ledger, "a", 1000)).await.unwrap().unwrap();
+    book.create(Ledger::default()).await.unwrap();
+    let read = book.read().await.unwrap().unwrap();
+    assert_eq!(read.entries.keys().collect::<Vec<_>>(), ["a"], "a second rebuilding changes nothing");
+
+    let later = LedgerBook::quota(&host(), group("second"));
+    assert_eq!(later.read().await.unwrap(), None, "another group's of the same name");
+    later.create(Ledger::default()).await.unwrap();
+    assert_eq!(later.read().await.unwrap(), Some(Ledger::default()));
+    book.remove().await.unwrap();
+    assert!(later.read().await.unwrap().is_some(), "removed is only one's own");
+    later.remove().await.unwrap();
+    assert_eq!(later.read().await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn of_many_that_want_the_same_room_as_many_get_it_as_there_is_room_for() {
+    let book = LedgerBook::quota(&host(), GroupRef { name: "contested".to_owned(), id: "x".to_owned() });
+    book.create(Ledger::default()).await.unwrap();
+    let tries = (0..20).map(|number| {
+        let book = book.clone();
+        tokio::spawn(async move {
+            let key = format!("tenant-{number}");
+            book.change(|ledger| admit(ledger, &key, 7000)).await.unwrap().map(|()| key)
+        })
+    });
+    let mut admitted = BTreeSet::new();
+    for tried in tries.collect::<Vec<_>>() {
+        admitted.extend(tried.await.unwrap().ok());
+    }
+    let ledger = book.read().await.unwrap().unwrap();
+    assert_eq!(admitted.len(), 7);
+    assert_eq!(ledger.entries.keys().cloned().collect::<BTreeSet<_>>(), admitted);
+}
+
+#[tokio::test]
+async fn records_say_who_holds_what() {
+    let tenant = Tenant::reserved("share").await;
+    let share = Share { group: Some("dev".to_owned()), size: holding("", 3000).size, paused: true };
+    tenant.claim.update(|record| record.share = Some(share.clone())).await.unwrap();
+    let found = recorded(&tenant.host).await.unwrap();
+    let entry = &found[&tenant.namespace];
+    assert!(!entry.counts, "what is only reserved has no share yet that is not in the ledger");
+    assert_eq!((entry.holding.size, entry.holding.paused), (share.size, true));
+    assert_eq!(entry.holding.record, tenant.claim.record_uid());
+    tenant.claim.update(|record| record.phase = Phase::Creating).await.unwrap();
+    assert!(recorded(&tenant.host).await.unwrap()[&tenant.namespace].counts);
+}
