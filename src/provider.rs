@@ -6,6 +6,7 @@ pub mod attribute;
 pub mod chart;
 mod chart_source;
 mod checks;
+pub mod cluster_group;
 pub mod configuration;
 pub mod diagnostics;
 pub mod duration;

@@ -31,11 +31,7 @@ pub enum MetadataError {
 /// Checks one label.
 pub fn check_label(key: &str, value: &str) -> Result<(), MetadataError> {
     check_key(key)?;
-    if value.is_empty() || is_name_part(value) {
-        Ok(())
-    } else {
-        Err(MetadataError::Value { key: key.to_owned(), value: value.to_owned() })
-    }
+    check_value(key, value)
 }
 
 /// Checks the key of an annotation. Its value may be any text.
@@ -43,13 +39,29 @@ pub fn check_annotation(key: &str) -> Result<(), MetadataError> {
     check_key(key)
 }
 
-fn check_key(key: &str) -> Result<(), MetadataError> {
+/// Checks a label by which nodes are selected: anybody's may be named.
+pub fn check_selector(key: &str, value: &str) -> Result<(), MetadataError> {
+    check_syntax(key)?;
+    check_value(key, value)
+}
+
+fn check_syntax(key: &str) -> Result<(), MetadataError> {
     let (prefix, name) = key.split_once('/').map_or((None, key), |(prefix, name)| (Some(prefix), name));
     let well_formed = is_name_part(name) && prefix.is_none_or(is_subdomain);
-    if !well_formed {
-        return Err(MetadataError::Key(key.to_owned()));
+    if well_formed { Ok(()) } else { Err(MetadataError::Key(key.to_owned())) }
+}
+
+fn check_value(key: &str, value: &str) -> Result<(), MetadataError> {
+    if value.is_empty() || is_name_part(value) {
+        Ok(())
+    } else {
+        Err(MetadataError::Value { key: key.to_owned(), value: value.to_owned() })
     }
-    let prefix = prefix.unwrap_or_default();
+}
+
+fn check_key(key: &str) -> Result<(), MetadataError> {
+    check_syntax(key)?;
+    let prefix = key.split_once('/').map_or("", |(prefix, _)| prefix);
     let owned_domains = ["loft.sh", "nested-clusters.io", "helm.sh"];
     let owned_domain = owned_domains.iter().any(|domain| {
         prefix.strip_suffix(domain).is_some_and(|subdomain| subdomain.is_empty() || subdomain.ends_with('.'))
@@ -103,6 +115,13 @@ mod tests {
         check("/x", "x", Err("not a valid key"));
         check("team", "-x", Err("not a valid value for label \"team\""));
         check("team", &"x".repeat(64), Err("not a valid value"));
+    }
+
+    #[test]
+    fn nodes_are_selected_by_any_label() {
+        assert_eq!(check_selector("app", "x"), Ok(()));
+        assert_eq!(check_selector("kubernetes.io/os", "linux"), Ok(()));
+        assert!(check_selector("a b", "x").is_err() && check_selector("a", "-").is_err());
     }
 
     #[test]

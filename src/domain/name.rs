@@ -42,6 +42,12 @@ pub fn check_name(name: &str) -> Result<(), NameError> {
     if not_text { Err(NameError::NotText(name.to_owned())) } else { Ok(()) }
 }
 
+/// Checks a cluster group's name. The Secret that keeps the group is named after it, and virtual clusters carry it as a
+/// label's value.
+pub fn check_group_name(name: &str) -> Result<(), NameError> {
+    check_label(name, 63)
+}
+
 /// Checks the name of a namespace for a virtual cluster.
 pub fn check_namespace(namespace: &str) -> Result<(), NameError> {
     check_label(namespace, 63)?;

@@ -1,0 +1,118 @@
+//! `nested_cluster_group` as Terraform sees it. Only data: defaults and checks live in `validate` and `plan`.
+
+#![allow(missing_docs, reason = "the schema describes every attribute, under the same name")]
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::provider::chart::ChartModel;
+use crate::provider::size::ResourcesModel;
+use crate::provider::timeouts::TimeoutsModel;
+use crate::provider::value::StringMap;
+use crate::terraform::value::Value;
+
+/// Configuration, plan or state of one cluster group.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct ClusterGroupModel {
+    /// The name.
+    pub id: Value<String>,
+    /// See the schema, as for all that follow.
+    pub name: Value<String>,
+    pub description: Value<String>,
+    pub labels: StringMap,
+    pub vcluster_version: Value<String>,
+    pub chart: Value<ChartModel>,
+    pub distro: Value<String>,
+    pub kubernetes_version: Value<String>,
+    pub values: Value<String>,
+    pub host_clusters: Value<BTreeMap<String, Value<GroupHostModel>>>,
+    pub endpoint_type: Value<String>,
+    pub oversubscription_percent: Value<Number>,
+    pub quota: Value<ResourcesModel>,
+    pub virtual_cluster_defaults: Value<ResourcesModel>,
+    pub virtual_cluster_minimums: Value<ResourcesModel>,
+    pub timeouts: Value<TimeoutsModel>,
+    pub home_host_cluster: Value<String>,
+    pub revision: Value<String>,
+}
+
+/// One of `host_clusters`.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct GroupHostModel {
+    pub host_dns: Value<String>,
+    pub storage: Value<String>,
+    pub reserved: Value<ReservedModel>,
+    pub storage_class: Value<String>,
+    pub node_selector: StringMap,
+    pub values: Value<String>,
+}
+
+/// `host_clusters[…].reserved`
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct ReservedModel {
+    pub cpu: Value<String>,
+    pub memory: Value<String>,
+}
+
+/// A number as Terraform sends it. Those that are not whole are read as well, so that they can be refused with their
+/// attribute and what to write instead.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Number {
+    Whole(i64),
+    Fraction(f64),
+    /// What fits neither.
+    Text(String),
+}
+
+impl Number {
+    /// The number, if it is a percentage that a group can have.
+    pub fn percent(&self) -> Option<u32> {
+        match self {
+            Self::Whole(number) => u32::try_from(*number).ok(),
+            Self::Fraction(_) | Self::Text(_) => None,
+        }
+    }
+}
+
+/// What a cluster group needs to be found again, kept in Terraform's private state.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ClusterGroupPrivate {
+    /// The random id of the group's record: another one under the same name is another group.
+    pub id: String,
+    /// The group's hosts: UID of the `kube-system` namespace, and the key that it had.
+    pub hosts: BTreeMap<String, String>,
+    /// How often the home has moved.
+    pub epoch: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A model of one number, as it comes from Terraform.
+    #[derive(Serialize, Deserialize)]
+    struct Wire {
+        number: Value<Number>,
+    }
+
+    #[track_caller]
+    fn check(number: impl Serialize, expected: Value<Number>) {
+        let bytes = rmp_serde::to_vec_named(&BTreeMap::from([("number", number)])).unwrap();
+        let wire: Wire = rmp_serde::from_slice(&bytes).unwrap();
+        assert_eq!(wire.number, expected);
+        assert_eq!(rmp_serde::to_vec_named(&wire).unwrap(), bytes);
+    }
+
+    #[test]
+    fn every_number_of_terraforms_is_read_and_given_back_as_it_was() {
+        check(120, Value::Value(Number::Whole(120)));
+        check(-1, Value::Value(Number::Whole(-1)));
+        check(1.5, Value::Value(Number::Fraction(1.5)));
+        check("1e400", Value::Value(Number::Text("1e400".into())));
+        check((), Value::Null);
+        check(Value::<i64>::Unknown, Value::Unknown);
+    }
+}

@@ -1,0 +1,222 @@
+//! The schema of `nested_cluster_group`: the one place where its attributes are described. The reference page is generated
+//! from here.
+
+use crate::provider::attribute::{attributes, computed, defaulted, optional, required, string_map};
+use crate::provider::{chart, timeouts};
+use crate::terraform::schema::{AttributeType, Block, Description, Schema};
+
+/// The version of the state's layout. Raise it with an upgrade from every older one.
+pub const STATE_VERSION: i64 = 0;
+
+/// The schema of `nested_cluster_group`.
+pub fn schema() -> Schema {
+    use AttributeType::{AttributeMap, AttributeSingle, Number, String};
+    let identity = [
+        ("id", computed(String, "The name. The same text imports the group.")),
+        (
+            "name",
+            required(
+                String,
+                "Name of the group, a DNS label of at most 63 characters that begins with a letter. Virtual clusters name it \
+                 in `cluster_group`. It has to be the only one on each of its host clusters. A change replaces the group.",
+            ),
+        ),
+        ("description", optional(String, "What the group is for, in words. It is kept with the group.")),
+        (
+            "labels",
+            optional(
+                string_map(),
+                "Labels of the group itself, for those who look for it. They are not put on its virtual clusters.",
+            ),
+        ),
+    ];
+    let software = [
+        (
+            "vcluster_version",
+            required(
+                String,
+                "Version of vCluster, and of its chart, of every virtual cluster of the group, such as `0.34.7`. Locked: a \
+                 change is an error. To move to another version, create a new group beside this one and migrate.",
+            ),
+        ),
+        ("chart", chart::schema("group", "every host cluster of the group")),
+        (
+            "distro",
+            defaulted(
+                String,
+                "Kubernetes distribution inside the virtual clusters: `k8s`, or `k3s` where the vCluster version still ships \
+                 it. Default `k3s` up to vCluster 0.32, `k8s` from 0.33 on. Locked.",
+            ),
+        ),
+        (
+            "kubernetes_version",
+            optional(
+                String,
+                "Kubernetes version inside the virtual clusters, such as `v1.35.0`. The chart's own default when it is not \
+                 set. A change follows to all virtual clusters with their next apply.",
+            ),
+        ),
+        (
+            "values",
+            optional(
+                String,
+                "Further configuration of all virtual clusters as the text of a `vcluster.yaml`, merged over what the \
+                 provider sets; those of the host cluster and of the virtual cluster itself are merged over these. A value \
+                 that contradicts another attribute, or that would let workloads escape a virtual cluster's size, is an \
+                 error. A change follows to all virtual clusters with their next apply.",
+            ),
+        ),
+        (
+            "endpoint_type",
+            defaulted(
+                String,
+                "How the API servers of the virtual clusters are reached: `LoadBalancer`, `Ingress`, `NodePort` or \
+                 `ClusterIP`. Default `LoadBalancer`. A change follows to all virtual clusters with their next apply.",
+            ),
+        ),
+    ];
+    let reserved = [
+        ("cpu", optional(String, "CPU as a Kubernetes quantity. Default `0`.")),
+        ("memory", optional(String, "Memory as a Kubernetes quantity. Default `0`.")),
+    ];
+    let host = [
+        (
+            "host_dns",
+            optional(
+                String,
+                "DNS name under which the API servers of the virtual clusters on this host cluster are reached, usually a \
+                 wildcard such as `*.dev.example.com`, which stands for `<name>.dev.example.com`. Required for `Ingress`; \
+                 with another endpoint type it replaces the address in `endpoint` and is added to the servers' certificates. \
+                 A change follows to the virtual clusters there with their next apply.",
+            ),
+        ),
+        (
+            "storage",
+            optional(
+                String,
+                "Storage that the host cluster can carry for virtual clusters, of this group and of others, as a Kubernetes \
+                 quantity. It is not oversubscribed. Unlimited when it is not set.",
+            ),
+        ),
+        (
+            "reserved",
+            optional(
+                AttributeSingle(attributes(reserved)),
+                "What is kept back from the allocatable resources of the host cluster's nodes before they are oversubscribed.",
+            ),
+        ),
+        (
+            "storage_class",
+            optional(
+                String,
+                "Storage class of the control planes' volumes on this host cluster, its default one when it is not set. A \
+                 change is for virtual clusters that are created from then on.",
+            ),
+        ),
+        (
+            "node_selector",
+            optional(
+                string_map(),
+                "Labels of the nodes that the virtual clusters on this host cluster may use, and whose resources count. All \
+                 nodes when it is not set. A change follows to the virtual clusters there with their next apply.",
+            ),
+        ),
+        (
+            "values",
+            optional(
+                String,
+                "Like the group's `values`, for the virtual clusters on this host cluster, and merged over the group's.",
+            ),
+        ),
+    ];
+    let capacity = [
+        (
+            "host_clusters",
+            required(
+                AttributeMap(attributes(host)),
+                "The host clusters that carry the group's virtual clusters, by their keys in the provider's `host_clusters`. \
+                 One can be added at any time, and removed while it carries no virtual cluster of the group. One that is \
+                 gone for good is removed here and in the provider block.",
+            ),
+        ),
+        (
+            "oversubscription_percent",
+            defaulted(
+                Number,
+                "How much of a host cluster's CPU and memory is handed out, in percent of what its usable nodes can allocate \
+                 less `reserved`: a whole number from 1 to 10000. Default `120`.",
+            ),
+        ),
+        (
+            "quota",
+            optional(
+                AttributeSingle(attributes([
+                    ("cpu", optional(String, "CPU as a Kubernetes quantity. Unlimited when it is not set.")),
+                    ("memory", optional(String, "Memory as a Kubernetes quantity. Unlimited when it is not set.")),
+                    ("storage", optional(String, "Storage as a Kubernetes quantity. Unlimited when it is not set.")),
+                ])),
+                "What all virtual clusters of the group may have together, on all host clusters. Each counts in full, also \
+                 while it is paused. Less than what is handed out already takes nothing away, but allows no growth.",
+            ),
+        ),
+        (
+            "virtual_cluster_defaults",
+            defaulted(
+                AttributeSingle(attributes([
+                    ("cpu", defaulted(String, "CPU as a Kubernetes quantity. Default `4`.")),
+                    ("memory", defaulted(String, "Memory as a Kubernetes quantity. Default `4Gi`.")),
+                    ("storage", defaulted(String, "Storage as a Kubernetes quantity. Default `2Gi`.")),
+                ])),
+                "Size of a virtual cluster that sets none. A change is for virtual clusters that are created from then on.",
+            ),
+        ),
+        (
+            "virtual_cluster_minimums",
+            defaulted(
+                AttributeSingle(attributes([
+                    ("cpu", defaulted(String, "CPU as a Kubernetes quantity. Default `3`, at least `1`.")),
+                    ("memory", defaulted(String, "Memory as a Kubernetes quantity. Default `3Gi`, at least `1536Mi`.")),
+                    ("storage", defaulted(String, "Storage as a Kubernetes quantity. Default `0`.")),
+                ])),
+                "What a virtual cluster must have at least. A change is for virtual clusters that are created, or get \
+                 another size, from then on.",
+            ),
+        ),
+        ("timeouts", timeouts::schema()),
+    ];
+    let observed = [
+        (
+            "home_host_cluster",
+            computed(
+                String,
+                "Key of the host cluster whose record of the group decides, and which holds the ledger of its quota. It \
+                 moves only when that host cluster is removed from the group.",
+            ),
+        ),
+        (
+            "revision",
+            computed(
+                String,
+                "Digest of what the host clusters keep of the group. `drifted` when the record on one of them is missing, \
+                 was edited or is out of date; the next apply puts it right.",
+            ),
+        ),
+    ];
+    let mut all = attributes(identity);
+    all.extend(attributes(software));
+    all.extend(attributes(capacity));
+    all.extend(attributes(observed));
+    Schema {
+        version: STATE_VERSION,
+        block: Block {
+            version: STATE_VERSION,
+            attributes: all,
+            description: Description::markdown(
+                "A cluster group: host clusters whose capacity is shared out as virtual clusters of one locked vCluster \
+                 version, with defaults, minimums and a quota. The group is kept on its host clusters, so that separate \
+                 states and pipelines can share it.",
+            ),
+            ..Block::default()
+        },
+    }
+}

@@ -1,0 +1,421 @@
+//! What the hosts keep of one cluster group, with every default filled in, so that those who use the group need nothing
+//! else, and an import finds what the user wrote.
+//!
+//! Owns the step from Terraform's model, the digest over it that a plan compares, and what virtual clusters follow.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use semver::Version;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::domain::distro::Distro;
+use crate::domain::endpoint::EndpointType;
+use crate::domain::quantity::Quantity;
+use crate::domain::size::Size;
+use crate::provider::chart::ChartModel;
+use crate::provider::cluster_group::model::{ClusterGroupModel, GroupHostModel, Number, ReservedModel};
+use crate::provider::size::ResourcesModel;
+use crate::provider::value::{known, map_or_null, optional, string_map};
+use crate::terraform::value::Value;
+
+/// The revision of a group whose records on the hosts are not what was applied.
+pub const DRIFTED: &str = "drifted";
+
+/// One group as it is to be. Quantities are kept as the user wrote them. Debug leaves out `values`, which may hold a user's
+/// secrets.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct GroupSpec {
+    pub description: Option<String>,
+    pub labels: BTreeMap<String, String>,
+    /// Exact version of vCluster and its chart.
+    pub vcluster_version: String,
+    /// Where the chart came from. Not part of the revision: a mirror changes nothing.
+    pub chart_source: String,
+    /// User name for the chart's source. Not part of the revision either.
+    pub chart_username: Option<String>,
+    /// `sha256:` digest of the chart.
+    pub chart_digest: String,
+    pub distro: String,
+    pub kubernetes_version: Option<String>,
+    /// Text of a `vcluster.yaml`.
+    pub values: Option<String>,
+    pub endpoint_type: String,
+    pub oversubscription_percent: u32,
+    /// None, like a part that is none: unlimited.
+    pub quota: Option<GroupQuota>,
+    pub defaults: GroupSize,
+    pub minimums: GroupSize,
+    /// By key.
+    pub host_clusters: BTreeMap<String, GroupHost>,
+}
+
+/// A size as the user wrote it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupSize {
+    pub cpu: String,
+    pub memory: String,
+    pub storage: String,
+}
+
+/// A quota as the user wrote it. A part that is none is unlimited.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct GroupQuota {
+    pub cpu: Option<String>,
+    pub memory: Option<String>,
+    pub storage: Option<String>,
+}
+
+/// What a group says of one of its hosts.
+#[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct GroupHost {
+    pub host_dns: Option<String>,
+    /// None: unlimited.
+    pub storage: Option<String>,
+    /// None: the configuration has no `reserved`.
+    pub reserved: Option<Reserved>,
+    pub storage_class: Option<String>,
+    pub node_selector: BTreeMap<String, String>,
+    /// Text of a `vcluster.yaml`.
+    pub values: Option<String>,
+}
+
+/// What is kept back on a host. None: nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Reserved {
+    pub cpu: Option<String>,
+    pub memory: Option<String>,
+}
+
+impl fmt::Debug for GroupSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut spec = f.debug_struct("GroupSpec");
+        spec.field("vcluster_version", &self.vcluster_version).field("chart_digest", &self.chart_digest);
+        spec.field("endpoint_type", &self.endpoint_type).field("host_clusters", &self.host_clusters);
+        spec.finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for GroupHost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut host = f.debug_struct("GroupHost");
+        host.field("host_dns", &self.host_dns).field("storage", &self.storage).finish_non_exhaustive()
+    }
+}
+
+impl GroupSpec {
+    /// The spec of a plan, or none while something that it needs is unknown.
+    pub fn of(plan: &ClusterGroupModel) -> Option<Self> {
+        let chart = plan.chart.as_ref_option()?;
+        let hosts = plan.host_clusters.as_ref_option()?;
+        let host =
+            |(key, host): (&String, &Value<GroupHostModel>)| Some((key.clone(), GroupHost::of(host.as_ref_option()?)?));
+        let quota = |quota: ResourcesModel| {
+            let (cpu, memory) = (optional(&quota.cpu)?, optional(&quota.memory)?);
+            Some(GroupQuota { cpu, memory, storage: optional(&quota.storage)? })
+        };
+        Some(Self {
+            description: optional(&plan.description)?,
+            labels: string_map(&plan.labels)?,
+            vcluster_version: known(&plan.vcluster_version)?,
+            chart_source: known(&chart.source)?,
+            chart_username: optional(&chart.username)?,
+            chart_digest: known(&chart.digest)?,
+            distro: known(&plan.distro)?,
+            kubernetes_version: optional(&plan.kubernetes_version)?,
+            values: optional(&plan.values)?,
+            endpoint_type: known(&plan.endpoint_type)?,
+            oversubscription_percent: plan.oversubscription_percent.as_ref_option()?.percent()?,
+            quota: match optional(&plan.quota)? {
+                Some(given) => Some(quota(given)?),
+                None => None,
+            },
+            defaults: GroupSize::of(&plan.virtual_cluster_defaults)?,
+            minimums: GroupSize::of(&plan.virtual_cluster_minimums)?,
+            host_clusters: hosts.iter().map(host).collect::<Option<_>>()?,
+        })
+    }
+
+    /// The attributes of a state that an import fills in.
+    pub fn to_model(&self) -> ClusterGroupModel {
+        let text = |text: &str| Value::Value(text.to_owned());
+        let quota = |quota: &GroupQuota| ResourcesModel {
+            cpu: quota.cpu.clone().into(),
+            memory: quota.memory.clone().into(),
+            storage: quota.storage.clone().into(),
+        };
+        let hosts = self.host_clusters.iter().map(|(key, host)| (key.clone(), Value::Value(host.to_model())));
+        ClusterGroupModel {
+            description: self.description.clone().into(),
+            labels: map_or_null(&self.labels),
+            vcluster_version: text(&self.vcluster_version),
+            chart: Value::Value(ChartModel {
+                source: text(&self.chart_source),
+                digest: text(&self.chart_digest),
+                username: self.chart_username.clone().into(),
+                password: Value::Null,
+            }),
+            distro: text(&self.distro),
+            kubernetes_version: self.kubernetes_version.clone().into(),
+            values: self.values.clone().into(),
+            host_clusters: Value::Value(hosts.collect()),
+            endpoint_type: text(&self.endpoint_type),
+            oversubscription_percent: Value::Value(Number::Whole(i64::from(self.oversubscription_percent))),
+            quota: self.quota.as_ref().map(quota).into(),
+            virtual_cluster_defaults: Value::Value(self.defaults.to_model()),
+            virtual_cluster_minimums: Value::Value(self.minimums.to_model()),
+            ..ClusterGroupModel::default()
+        }
+    }
+
+    /// Digest of all that the hosts keep, but where the chart came from. Two spellings of the same quantity have the same
+    /// one.
+    pub fn revision(&self) -> String {
+        let mut canonical = self.clone();
+        canonical.chart_source = String::new();
+        canonical.chart_username = None;
+        let quota = canonical.quota.as_mut().map(|quota| [&mut quota.cpu, &mut quota.memory, &mut quota.storage]);
+        quota.into_iter().flatten().flatten().for_each(canonicalize);
+        for size in [&mut canonical.defaults, &mut canonical.minimums] {
+            [&mut size.cpu, &mut size.memory, &mut size.storage].into_iter().for_each(canonicalize);
+        }
+        for host in canonical.host_clusters.values_mut() {
+            host.storage.iter_mut().for_each(canonicalize);
+            let reserved = host.reserved.as_mut().map(|reserved| [&mut reserved.cpu, &mut reserved.memory]);
+            reserved.into_iter().flatten().flatten().for_each(canonicalize);
+        }
+        digest(&canonical)
+    }
+
+    /// What virtual clusters on the host with that key follow; none if the group does not have it.
+    pub fn followed(&self, host_key: &str) -> Option<Followed> {
+        let host = self.host_clusters.get(host_key)?;
+        Some(Followed {
+            endpoint_type: self.endpoint_type.clone(),
+            host_dns: host.host_dns.clone(),
+            kubernetes_version: self.kubernetes_version.clone(),
+            group_values: self.values.clone(),
+            host_values: host.values.clone(),
+            node_selector: host.node_selector.clone(),
+        })
+    }
+
+    /// The size of a virtual cluster that sets none.
+    pub fn default_size(&self) -> Option<Size> {
+        self.defaults.size()
+    }
+
+    /// What a virtual cluster must have at least.
+    pub fn minimum_size(&self) -> Option<Size> {
+        self.minimums.size()
+    }
+
+    /// The version of vCluster and its chart.
+    pub fn version(&self) -> Option<Version> {
+        Version::parse(&self.vcluster_version).ok()
+    }
+
+    /// The distribution inside the virtual clusters.
+    pub fn distribution(&self) -> Option<Distro> {
+        Distro::from_str(&self.distro).ok()
+    }
+
+    /// How the virtual clusters are reached.
+    pub fn endpoint(&self) -> Option<EndpointType> {
+        EndpointType::from_str(&self.endpoint_type).ok()
+    }
+}
+
+impl GroupHost {
+    fn of(host: &GroupHostModel) -> Option<Self> {
+        let reserved = |reserved: ReservedModel| {
+            Some(Reserved { cpu: optional(&reserved.cpu)?, memory: optional(&reserved.memory)? })
+        };
+        Some(Self {
+            host_dns: optional(&host.host_dns)?,
+            storage: optional(&host.storage)?,
+            reserved: match optional(&host.reserved)? {
+                Some(given) => Some(reserved(given)?),
+                None => None,
+            },
+            storage_class: optional(&host.storage_class)?,
+            node_selector: string_map(&host.node_selector)?,
+            values: optional(&host.values)?,
+        })
+    }
+
+    fn to_model(&self) -> GroupHostModel {
+        let reserved = |reserved: &Reserved| ReservedModel {
+            cpu: reserved.cpu.clone().into(),
+            memory: reserved.memory.clone().into(),
+        };
+        GroupHostModel {
+            host_dns: self.host_dns.clone().into(),
+            storage: self.storage.clone().into(),
+            reserved: self.reserved.as_ref().map(reserved).into(),
+            storage_class: self.storage_class.clone().into(),
+            node_selector: map_or_null(&self.node_selector),
+            values: self.values.clone().into(),
+        }
+    }
+}
+
+impl GroupSize {
+    fn of(model: &Value<ResourcesModel>) -> Option<Self> {
+        let model = model.as_ref_option()?;
+        Some(Self { cpu: known(&model.cpu)?, memory: known(&model.memory)?, storage: known(&model.storage)? })
+    }
+
+    fn to_model(&self) -> ResourcesModel {
+        let text = |text: &str| Value::Value(text.to_owned());
+        ResourcesModel { cpu: text(&self.cpu), memory: text(&self.memory), storage: text(&self.storage) }
+    }
+
+    /// In units; none if a quantity is malformed, which validation has refused.
+    fn size(&self) -> Option<Size> {
+        self.to_model().size()
+    }
+}
+
+/// What a group's virtual clusters on one host follow: a change of it reaches them with their next apply.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Followed {
+    pub endpoint_type: String,
+    pub host_dns: Option<String>,
+    pub kubernetes_version: Option<String>,
+    /// Texts of `vcluster.yaml`s; the host's are merged over the group's.
+    pub group_values: Option<String>,
+    pub host_values: Option<String>,
+    pub node_selector: BTreeMap<String, String>,
+}
+
+impl Followed {
+    /// A digest that differs when anything of it does.
+    pub fn digest(&self) -> String {
+        digest(self)
+    }
+}
+
+fn digest(value: &impl Serialize) -> String {
+    // Serializing a struct of strings cannot fail; an empty text would only make the digest constant.
+    let text = serde_json::to_string(value).unwrap_or_default();
+    let digest = Sha256::digest(text.as_bytes());
+    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// One spelling for all texts of the same quantity. Nobody reads it.
+fn canonicalize(text: &mut String) {
+    if let Ok(quantity) = text.parse::<Quantity>() {
+        *text = format!("{quantity:?}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spec() -> GroupSpec {
+        let size = |cpu: &str, memory: &str, storage: &str| GroupSize {
+            cpu: cpu.into(),
+            memory: memory.into(),
+            storage: storage.into(),
+        };
+        let eu = GroupHost {
+            host_dns: Some("*.eu.example.com".into()),
+            storage: Some("500Gi".into()),
+            reserved: Some(Reserved { cpu: Some("8".into()), memory: None }),
+            storage_class: Some("fast".into()),
+            node_selector: BTreeMap::from([("pool".to_owned(), "dev".to_owned())]),
+            values: Some("a: 1".into()),
+        };
+        GroupSpec {
+            description: Some("for all".into()),
+            labels: BTreeMap::from([("team".to_owned(), "a".to_owned())]),
+            vcluster_version: "0.34.7".into(),
+            chart_source: "https://charts.loft.sh".into(),
+            chart_username: None,
+            chart_digest: "sha256:0".into(),
+            distro: "k8s".into(),
+            kubernetes_version: None,
+            values: None,
+            endpoint_type: "LoadBalancer".into(),
+            oversubscription_percent: 120,
+            quota: Some(GroupQuota { cpu: Some("64".into()), ..GroupQuota::default() }),
+            defaults: size("4", "4Gi", "2Gi"),
+            minimums: size("3", "3Gi", "0"),
+            host_clusters: BTreeMap::from([("eu-1".to_owned(), eu), ("us-1".to_owned(), GroupHost::default())]),
+        }
+    }
+
+    fn host(spec: &mut GroupSpec) -> &mut GroupHost {
+        spec.host_clusters.get_mut("eu-1").unwrap()
+    }
+
+    #[track_caller]
+    fn check_revision(change: impl FnOnce(&mut GroupSpec), changes: bool) {
+        let mut changed = spec();
+        change(&mut changed);
+        assert_eq!(spec().revision() != changed.revision(), changes, "{changed:?}");
+    }
+
+    #[track_caller]
+    fn check_followed(change: impl FnOnce(&mut GroupSpec), on_eu: bool, on_us: bool) {
+        let mut changed = spec();
+        change(&mut changed);
+        let differs = |key: &str| {
+            let digest = |spec: &GroupSpec| spec.followed(key).map(|followed| followed.digest());
+            digest(&changed) != digest(&spec())
+        };
+        assert_eq!((differs("eu-1"), differs("us-1")), (on_eu, on_us), "{changed:?}");
+    }
+
+    #[test]
+    fn revision_follows_what_is_kept() {
+        check_revision(|spec| spec.description = None, true);
+        check_revision(|spec| spec.oversubscription_percent = 100, true);
+        check_revision(|spec| spec.quota = None, true);
+        check_revision(|spec| spec.minimums.cpu = "2".into(), true);
+        check_revision(|spec| host(spec).storage = None, true);
+        check_revision(|spec| host(spec).reserved = None, true);
+        check_revision(|spec| drop(spec.host_clusters.remove("us-1")), true);
+        check_revision(|spec| host(spec).node_selector.clear(), true);
+    }
+
+    #[test]
+    fn revision_ignores_spelling_and_source() {
+        check_revision(|spec| spec.quota.as_mut().unwrap().cpu = Some("64000m".into()), false);
+        check_revision(|spec| spec.defaults.memory = "4096Mi".into(), false);
+        check_revision(|spec| host(spec).storage = Some("512000Mi".into()), false);
+        check_revision(|spec| host(spec).reserved.as_mut().unwrap().cpu = Some("8000m".into()), false);
+        check_revision(|spec| spec.chart_source = "/mirror".into(), false);
+        check_revision(|spec| spec.chart_username = Some("me".into()), false);
+    }
+
+    #[test]
+    fn virtual_clusters_follow_what_can_change_and_nothing_else() {
+        check_followed(|spec| spec.endpoint_type = "NodePort".into(), true, true);
+        check_followed(|spec| spec.kubernetes_version = Some("1.35.0".into()), true, true);
+        check_followed(|spec| spec.values = Some("b: 1".into()), true, true);
+        check_followed(|spec| host(spec).values = None, true, false);
+        check_followed(|spec| host(spec).host_dns = None, true, false);
+        check_followed(|spec| host(spec).node_selector.clear(), true, false);
+        check_followed(|spec| drop(spec.host_clusters.remove("us-1")), false, true);
+        check_followed(|spec| spec.defaults.cpu = "8".into(), false, false);
+        check_followed(|spec| spec.oversubscription_percent = 100, false, false);
+        check_followed(|spec| host(spec).storage_class = None, false, false);
+    }
+
+    #[test]
+    fn a_spec_survives_the_way_through_a_state_and_a_record() {
+        assert_eq!(GroupSpec::of(&spec().to_model()), Some(spec()));
+        let record = serde_json::to_value(spec()).unwrap();
+        assert_eq!(serde_json::from_value::<GroupSpec>(record).unwrap(), spec());
+    }
+
+    #[test]
+    fn sizes_are_read_in_units() {
+        assert_eq!((spec().default_size(), spec().minimum_size()), (Some(Size::DEFAULT), Some(Size::MINIMUM)));
+    }
+}
