@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub use refused::{Change, Kind, Refused};
 
-use crate::domain::accounting::search::{Item, Outcome, Spot, search};
+use crate::domain::accounting::search::{Item, Outcome, STEPS, Spot, search};
 use crate::domain::accounting::sum::Sum;
 use crate::domain::ledger::{Account, Holding, Ledger, quota_key};
 use crate::domain::limit::Limit;
@@ -151,8 +151,10 @@ enum Place {
     At(usize),
     /// Likewise, when those go to these hosts of theirs.
     Rearranged(Vec<(u64, usize)>, usize),
-    /// There is nothing to place, or the search gave up.
-    Open,
+    /// There is nothing to place.
+    Needless,
+    /// The search gave up.
+    Unknown,
 }
 
 /// What one process plans, and what it has made of it.
@@ -166,6 +168,9 @@ pub struct Accounting {
     next: u64,
     /// By the host's UID and the namespace.
     settled: BTreeMap<(String, String), Holding>,
+    /// How many have no known place. Where one is hard to place the next ones are, and get fewer steps, so that all of
+    /// them together take no long time either.
+    given_up: usize,
 }
 
 impl Accounting {
@@ -314,7 +319,7 @@ impl Accounting {
     /// A place for the request beside everything that is planned; `None` if there is none.
     fn place(&self, request: &Request) -> Option<Place> {
         if request.size == Size::ZERO {
-            return Some(Place::Open);
+            return Some(Place::Needless);
         }
         let indexes = self.indexes();
         let item = self.item(request, &indexes);
@@ -338,9 +343,9 @@ impl Accounting {
         // The search wants hosts in order; where each spot comes from leads back.
         let orders: Vec<Vec<usize>> = items.iter_mut().map(sort).collect();
         let used: Vec<Sum> = self.hosts.values().map(|host| host.book.used).chain([Sum::default()]).collect();
-        match search(&used, &items) {
+        match search(&used, &items, STEPS / (1 + self.given_up)) {
             Outcome::Nowhere => None,
-            Outcome::Unknown => Some(Place::Open),
+            Outcome::Unknown => Some(Place::Unknown),
             Outcome::Found(chosen) => {
                 let mut places: Vec<usize> = chosen.iter().zip(&orders).map(|(&index, order)| order[index]).collect();
                 let own = places.pop()?;
@@ -395,7 +400,11 @@ impl Accounting {
                 }
                 Some(index)
             }
-            Place::Open => None,
+            Place::Needless => None,
+            Place::Unknown => {
+                self.given_up += 1;
+                None
+            }
         };
         self.allocate(id, request, placed);
     }
@@ -468,7 +477,7 @@ impl Accounting {
         }
         for id in homeless {
             if let Some(planned) = self.leave(id) {
-                let place = self.place(&planned.request).unwrap_or(Place::Open);
+                let place = self.place(&planned.request).unwrap_or(Place::Unknown);
                 self.enter(id, planned.request, place);
             }
         }

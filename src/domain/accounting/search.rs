@@ -2,11 +2,13 @@
 //!
 //! Owns the search over open placements, on indexes alone. Never knows what a request or a host is called.
 
+use std::collections::BTreeSet;
+
 use crate::domain::accounting::sum::Sum;
 use crate::domain::limit::Limit;
-use crate::domain::size::{Resource, Size};
+use crate::domain::size::Size;
 
-/// How often the search tries to put something somewhere before it gives up.
+/// How often a search tries to put something somewhere before it gives up.
 pub const STEPS: usize = 100_000;
 
 /// Something to place.
@@ -27,6 +29,13 @@ pub struct Spot {
     pub limit: Limit,
     /// What is used on the host and is this item's own to use.
     pub credit: Size,
+}
+
+impl Item {
+    /// Where it goes if there is no choice.
+    fn only_spot(&self) -> Option<&Spot> {
+        if let [spot] = &*self.spots { Some(spot) } else { None }
+    }
 }
 
 impl Spot {
@@ -53,60 +62,88 @@ pub enum Outcome {
     Unknown,
 }
 
-/// Places the items one after another, each beside those before it. `used` is what runs on each host.
-pub fn search(used: &[Sum], items: &[Item]) -> Outcome {
-    if overfull(used, items) {
+/// Places the items one after another, each beside those before it, in at most so many steps. `used` is what runs on
+/// each host.
+pub fn search(used: &[Sum], items: &[Item], limit: usize) -> Outcome {
+    let most = most(used.len(), items);
+    if overfull(used, items, &most) {
         return Outcome::Nowhere;
     }
     // Of equal neighbours, one is never left of the one before: exchanged they would be the same placement.
     let equal: Vec<bool> = (0..items.len()).map(|i| i > 0 && items[i] == items[i - 1]).collect();
     let mut placed = vec![Sum::default(); used.len()];
+    // What is still to come and can go nowhere else. Nothing may take its room.
+    let mut reserved = vec![Sum::default(); used.len()];
+    for (item, spot) in items.iter().filter_map(|item| Some((item, item.only_spot()?))) {
+        reserved[spot.host] = reserved[spot.host].plus(Sum::of(spot.growth(item.size)));
+    }
     let mut chosen: Vec<usize> = Vec::with_capacity(items.len());
     let (mut from, mut steps) = (0, 0);
     while let Some(item) = items.get(chosen.len()) {
         let fitting = (from..item.spots.len()).find(|&index| {
             steps += 1;
             let spot = &item.spots[index];
-            spot.limit.fits(spot.taken(used[spot.host], placed[spot.host]), item.size)
+            let (used, placed) = (used[spot.host], placed[spot.host]);
+            let growth = spot.growth(item.size);
+            let to_come = item.only_spot().map_or(reserved[spot.host], |_| reserved[spot.host].less(growth));
+            spot.limit.fits(spot.taken(used, placed), item.size)
+                && most[spot.host].fits(used.plus(placed).plus(Sum::of(growth)).size(), to_come.size())
         });
         if let Some(index) = fitting {
             let spot = &item.spots[index];
-            placed[spot.host] = placed[spot.host].plus(Sum::of(spot.growth(item.size)));
+            let growth = spot.growth(item.size);
+            placed[spot.host] = placed[spot.host].plus(Sum::of(growth));
+            if item.only_spot().is_some() {
+                reserved[spot.host] = reserved[spot.host].less(growth);
+            }
             chosen.push(index);
             from = if equal.get(chosen.len()) == Some(&true) { index } else { 0 };
         } else {
             let Some(index) = chosen.pop() else { return Outcome::Nowhere };
             let item = &items[chosen.len()];
             let spot = &item.spots[index];
-            placed[spot.host] = placed[spot.host].less(spot.growth(item.size));
+            let growth = spot.growth(item.size);
+            placed[spot.host] = placed[spot.host].less(growth);
+            if item.only_spot().is_some() {
+                reserved[spot.host] = reserved[spot.host].plus(Sum::of(growth));
+            }
             from = index + 1;
         }
-        if steps > STEPS {
+        if steps > limit {
             return Outcome::Unknown;
         }
     }
     Outcome::Found(chosen)
 }
 
-/// Whether all items together are more than all hosts together have left, which no placement can change and which the
-/// search would need long to see.
-fn overfull(used: &[Sum], items: &[Item]) -> bool {
-    Resource::ALL.into_iter().any(|resource| {
-        // The most that any item may see on each host; none that nothing may go to.
-        let mut most: Vec<Option<u64>> = vec![Some(0); used.len()];
-        let mut needed = 0;
-        for item in items {
-            let growths = item.spots.iter().map(|spot| spot.growth(item.size).get(resource));
-            needed += u128::from(growths.min().unwrap_or(0));
-            for spot in &item.spots {
-                let most = &mut most[spot.host];
-                *most = most.zip(spot.limit.get(resource)).map(|(most, limit)| most.max(limit));
-            }
+/// The most that any item may see on each host. What grows there ends below it, whatever the order.
+fn most(hosts: usize, items: &[Item]) -> Vec<Limit> {
+    let nothing = Limit::sum([]);
+    let mut most = vec![nothing; hosts];
+    for spot in items.iter().flat_map(|item| &item.spots) {
+        let before = most[spot.host];
+        most[spot.host] = Limit::from_amounts(|resource| Some(before.get(resource)?.max(spot.limit.get(resource)?)));
+    }
+    most
+}
+
+/// Whether the items that can only go to some of the hosts are together more than is left there. No placement can
+/// change that, and the search would need long to see it. Looked at are the sets of hosts that items have, and all hosts.
+fn overfull(used: &[Sum], items: &[Item], most: &[Limit]) -> bool {
+    let hosts = |item: &Item| -> BTreeSet<usize> { item.spots.iter().map(|spot| spot.host).collect() };
+    let sets: Vec<BTreeSet<usize>> = items.iter().map(hosts).collect();
+    let mut looked_at: BTreeSet<BTreeSet<usize>> = sets.iter().cloned().collect();
+    looked_at.insert((0..used.len()).collect());
+    looked_at.iter().any(|within| {
+        let (mut room, mut needed) = (Limit::sum([]), Sum::default());
+        for host in within {
+            room = Limit::sum([room, most[*host].available(used[*host].size())]);
         }
-        let room = most.iter().zip(used).try_fold(0u128, |room, (most, used)| {
-            Some(room + u128::from((*most)?.saturating_sub(used.size().get(resource))))
-        });
-        room.is_some_and(|room| needed > room)
+        for (item, _) in items.iter().zip(&sets).filter(|(_, set)| set.is_subset(within)) {
+            let least = |resource| item.spots.iter().map(|spot| spot.growth(item.size).get(resource)).min();
+            needed = needed.plus(Sum::of(Size::from_amounts(|resource| least(resource).unwrap_or(0))));
+        }
+        !room.fits(Size::ZERO, needed.size())
     })
 }
 
@@ -124,7 +161,7 @@ mod tests {
 
     #[track_caller]
     fn check(hosts: usize, items: &[Item], expected: Outcome) {
-        assert_eq!(search(&vec![Sum::default(); hosts], items), expected);
+        assert_eq!(search(&vec![Sum::default(); hosts], items, STEPS), expected);
     }
 
     #[test]
@@ -152,5 +189,16 @@ mod tests {
     fn a_search_that_takes_too_long_is_given_up() {
         let items: Vec<Item> = (0..40).map(|i| item(1000 + i % 7, &[0, 1, 2, 3, 4, 5, 6], 5900)).collect();
         check(7, &items, Outcome::Unknown);
+    }
+
+    #[test]
+    fn pinned_ones_keep_their_room_from_hundreds_of_others() {
+        let mut items: Vec<Item> = (0..200).map(|i| item(4 + 2 * (i % 2), &[0, 1, 2], 400)).collect();
+        items.extend(vec![item(4, &[0], 400); 45]);
+        let Outcome::Found(chosen) = search(&[Sum::default(); 3], &items, 1000) else { panic!("not found") };
+        let on_first = chosen.iter().zip(&items).filter(|(index, item)| item.spots[**index].host == 0);
+        assert!(on_first.map(|(_, item)| item.size.cpu.0).sum::<u64>() <= 400);
+        items.extend(vec![item(4, &[0], 400); 56]);
+        check(3, &items, Outcome::Nowhere);
     }
 }
