@@ -11,6 +11,7 @@ pub mod configuration;
 pub mod diagnostics;
 pub mod duration;
 mod explain;
+mod planner;
 pub mod size;
 pub mod timeouts;
 pub mod value;
@@ -26,6 +27,7 @@ use crate::host::connection::Environment;
 use crate::terraform::schema::Schema;
 use crate::terraform::{AttributePath, Diagnostics, Provider, Report};
 use configuration::{HostCluster, HostClusters, ProviderModel};
+use planner::Planner;
 use virtual_cluster::VirtualCluster;
 
 /// The provider `nested`.
@@ -46,6 +48,7 @@ impl Nested {
 pub struct Configured {
     host_clusters: OnceLock<HostClusters>,
     charts: Charts,
+    planner: Planner,
 }
 
 impl Configured {
@@ -67,6 +70,17 @@ impl Configured {
                 None
             }
         }
+    }
+
+    /// What this process knows of hosts and groups, and what it has planned.
+    pub fn planner(&self) -> &Planner {
+        &self.planner
+    }
+
+    /// The name of the host cluster, where the provider has a single one.
+    pub fn only_host(&self) -> Option<&str> {
+        let all = self.host_clusters.get().and_then(HostClusters::all)?;
+        all.keys().next().filter(|_| all.len() == 1).map(String::as_str)
     }
 
     /// Where charts come from.

@@ -1,0 +1,157 @@
+//! What one process knows of hosts and groups while it plans and applies, each asked once, and the sum of what it plans.
+//!
+//! Owns caching and who is asked. Whether something fits is decided by [`crate::domain::accounting`] for a plan, and by the
+//! ledgers for an apply.
+
+use std::collections::{BTreeMap, HashMap};
+use std::future::Future;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::OnceCell;
+
+use crate::domain::accounting::Accounting;
+use crate::domain::capacity::Node;
+use crate::domain::ledger::{Account, Ledger};
+use crate::domain::size::Size;
+use crate::host::ledgers::{LedgerBook, recorded};
+use crate::host::{Host, nodes};
+use crate::provider::cluster_group::find::{FindError, Found, find};
+use crate::provider::cluster_group::spec::GroupSpec;
+
+/// How long the nodes of a host are taken as they were read, while many virtual clusters are placed.
+const NODES_FRESH: Duration = Duration::from_secs(20);
+
+/// What a host has told.
+#[derive(Debug)]
+pub struct HostNumbers {
+    /// UID of its `kube-system` namespace.
+    pub uid: String,
+    /// Its nodes.
+    pub nodes: Vec<Node>,
+    /// Who holds what of it. Rebuilt in memory from the records where it has none.
+    pub ledger: Ledger,
+}
+
+/// Answers by name, each asked for once, refusals included: a host that does not answer is not waited for twice.
+struct Asked<T>(Mutex<HashMap<String, Arc<OnceCell<T>>>>);
+
+impl<T> Default for Asked<T> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<T: Clone> Asked<T> {
+    async fn get(&self, name: &str, ask: impl Future<Output = T>) -> T {
+        let cell = Arc::clone(locked(&self.0).entry(name.to_owned()).or_default());
+        cell.get_or_init(|| ask).await.clone()
+    }
+
+    fn forget(&self, name: &str) {
+        locked(&self.0).remove(name);
+    }
+}
+
+/// Virtual clusters of this process that have a host and are not in its ledger yet.
+type OnTheirWay = BTreeMap<(String, String), Size>;
+
+/// One per provider configuration.
+#[derive(Default)]
+pub struct Planner {
+    hosts: Asked<Result<Arc<HostNumbers>, String>>,
+    groups: Asked<Result<Arc<Found>, FindError>>,
+    planned_groups: Mutex<BTreeMap<String, GroupSpec>>,
+    accounting: Mutex<Accounting>,
+    nodes: Mutex<HashMap<String, (Instant, Arc<Vec<Node>>)>>,
+    on_their_way: tokio::sync::Mutex<OnTheirWay>,
+}
+
+impl Planner {
+    /// The numbers of `host` as they were when this process first asked; or why there are none.
+    ///
+    /// # Errors
+    /// What the host, or the way to it, said.
+    pub async fn numbers(&self, host: &Host) -> Result<Arc<HostNumbers>, String> {
+        self.hosts.get(host.name(), async { read_numbers(host).await.map(Arc::new) }).await
+    }
+
+    /// The group as the hosts have it, as it was when this process first asked.
+    ///
+    /// # Errors
+    /// There is none, or its record cannot be read.
+    pub async fn group(&self, hosts: Vec<Host>, name: &str) -> Result<Arc<Found>, FindError> {
+        self.groups.get(name, async { find(hosts, name).await.map(Arc::new) }).await
+    }
+
+    /// Has the group be asked for anew: it was just written.
+    pub fn forget_group(&self, name: &str) {
+        self.groups.forget(name);
+    }
+
+    /// Takes note of a group as it is planned, so that virtual clusters of the same run are planned into it.
+    pub fn plan_group(&self, name: &str, spec: GroupSpec) {
+        locked(&self.planned_groups).insert(name.to_owned(), spec);
+    }
+
+    /// The group as this run has planned it.
+    pub fn planned_group(&self, name: &str) -> Option<GroupSpec> {
+        locked(&self.planned_groups).get(name).cloned()
+    }
+
+    /// The sum of what is planned.
+    pub fn accounting(&self) -> MutexGuard<'_, Accounting> {
+        locked(&self.accounting)
+    }
+
+    /// The nodes of a host, not older than some seconds.
+    ///
+    /// # Errors
+    /// The host's refusal.
+    pub async fn nodes(&self, host: &Host) -> Result<Arc<Vec<Node>>, crate::host::Error> {
+        let fresh = locked(&self.nodes).get(host.name()).filter(|(read, _)| read.elapsed() < NODES_FRESH).cloned();
+        if let Some((_, nodes)) = fresh {
+            return Ok(nodes);
+        }
+        let nodes = Arc::new(nodes::list(host).await?);
+        locked(&self.nodes).insert(host.name().to_owned(), (Instant::now(), Arc::clone(&nodes)));
+        Ok(nodes)
+    }
+
+    /// The virtual clusters of this process that are on their way to a host. Whoever chooses a host holds this: otherwise
+    /// all that are created at once would choose the same.
+    pub async fn on_their_way(&self) -> tokio::sync::MutexGuard<'_, OnTheirWay> {
+        self.on_their_way.lock().await
+    }
+}
+
+/// What those on their way will take of the host with the UID `uid`, except of what its ledger has already.
+pub fn taken_soon(on_their_way: &OnTheirWay, uid: &str, ledger: &Ledger) -> Size {
+    let here = on_their_way.iter().filter(|((host, namespace), _)| host == uid && !ledger.entries.contains_key(namespace));
+    here.fold(Size::ZERO, |sum, (_, size)| sum.saturating_add(*size))
+}
+
+async fn read_numbers(host: &Host) -> Result<HostNumbers, String> {
+    let uid = host.identity().await.map_err(|error| error.to_string())?.uid.clone();
+    let (nodes, ledger) = tokio::join!(nodes::list(host), read_ledger(host));
+    Ok(HostNumbers { uid, nodes: nodes.map_err(|error| error.to_string())?, ledger: ledger? })
+}
+
+async fn read_ledger(host: &Host) -> Result<Ledger, String> {
+    if let Some(ledger) = LedgerBook::capacity(host).read().await.map_err(|error| error.to_string())? {
+        return Ok(ledger);
+    }
+    let records = recorded(host).await.map_err(|error| error.to_string())?;
+    let mut ledger = Ledger::default();
+    ledger.reconcile(&records, |_| true);
+    Ok(ledger)
+}
+
+/// What is used of a host without what `namespace` holds itself.
+pub fn used_by_others(ledger: &Ledger, namespace: &str) -> Size {
+    ledger.used_without(Account::Capacity, namespace)
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
