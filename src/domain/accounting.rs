@@ -239,6 +239,12 @@ impl Accounting {
         }
     }
 
+    /// What stood in this namespace of a host is gone: destroyed, by this process.
+    pub fn gone(&mut self, host: &str, namespace: &str) {
+        self.set(host, namespace, None, None);
+        self.settled.remove(&(host.to_owned(), namespace.to_owned()));
+    }
+
     /// Forgets what is planned under `key`: it has failed, or is not to be any more.
     pub fn free(&mut self, key: &str) {
         self.take(key);

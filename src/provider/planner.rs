@@ -12,7 +12,7 @@ use tokio::sync::OnceCell;
 
 use crate::domain::accounting::Accounting;
 use crate::domain::capacity::Node;
-use crate::domain::ledger::{Account, Ledger};
+use crate::domain::ledger::Ledger;
 use crate::domain::size::Size;
 use crate::host::ledgers::{LedgerBook, recorded};
 use crate::host::{Host, nodes};
@@ -53,8 +53,21 @@ impl<T: Clone> Asked<T> {
     }
 }
 
-/// Virtual clusters of this process that have a host and are not in its ledger yet.
+/// What virtual clusters of this process will take that have a host and are not in its ledger yet, by the host's UID and
+/// the namespace.
 type OnTheirWay = BTreeMap<(String, String), Size>;
+
+/// A virtual cluster on its way to a host. Dropped, it has arrived or given up.
+pub struct OnItsWay<'p> {
+    planner: &'p Planner,
+    key: (String, String),
+}
+
+impl Drop for OnItsWay<'_> {
+    fn drop(&mut self) {
+        locked(&self.planner.on_their_way).remove(&self.key);
+    }
+}
 
 /// One per provider configuration.
 #[derive(Default)]
@@ -64,7 +77,8 @@ pub struct Planner {
     planned_groups: Mutex<BTreeMap<String, GroupSpec>>,
     accounting: Mutex<Accounting>,
     nodes: Mutex<HashMap<String, (Instant, Arc<Vec<Node>>)>>,
-    on_their_way: tokio::sync::Mutex<OnTheirWay>,
+    on_their_way: Mutex<OnTheirWay>,
+    choosing: tokio::sync::Mutex<()>,
 }
 
 impl Planner {
@@ -118,10 +132,21 @@ impl Planner {
         Ok(nodes)
     }
 
-    /// The virtual clusters of this process that are on their way to a host. Whoever chooses a host holds this: otherwise
-    /// all that are created at once would choose the same.
-    pub async fn on_their_way(&self) -> tokio::sync::MutexGuard<'_, OnTheirWay> {
-        self.on_their_way.lock().await
+    /// Whoever chooses a host holds this: otherwise all that are created at once would choose the same.
+    pub async fn choosing(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.choosing.lock().await
+    }
+
+    /// What is on its way to hosts now.
+    pub fn on_their_way(&self) -> OnTheirWay {
+        locked(&self.on_their_way).clone()
+    }
+
+    /// A virtual cluster in `namespace` sets out for the host with the UID `uid`.
+    pub fn sets_out(&self, uid: &str, namespace: &str, size: Size) -> OnItsWay<'_> {
+        let key = (uid.to_owned(), namespace.to_owned());
+        locked(&self.on_their_way).insert(key.clone(), size);
+        OnItsWay { planner: self, key }
     }
 }
 
@@ -145,11 +170,6 @@ async fn read_ledger(host: &Host) -> Result<Ledger, String> {
     let mut ledger = Ledger::default();
     ledger.reconcile(&records, |_| true);
     Ok(ledger)
-}
-
-/// What is used of a host without what `namespace` holds itself.
-pub fn used_by_others(ledger: &Ledger, namespace: &str) -> Size {
-    ledger.used_without(Account::Capacity, namespace)
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -5,6 +5,8 @@
 
 mod apply;
 mod drift;
+mod fit;
+mod membership;
 mod model;
 mod plan;
 mod read;
@@ -17,7 +19,6 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::domain::values::MappingVersion;
 use crate::provider::Configured;
 use crate::provider::configuration::HostCluster;
 use crate::provider::explain::Explain;
@@ -28,6 +29,7 @@ use crate::terraform::{
 };
 
 use apply::Apply;
+use fit::Fit;
 pub use model::{VirtualClusterModel, VirtualClusterPrivate};
 use read::Read;
 use spec::Place;
@@ -41,6 +43,28 @@ impl VirtualCluster {
     /// The resource on the host clusters of `configured`, which the provider block fills in.
     pub fn new(configured: Arc<Configured>) -> Self {
         Self { configured }
+    }
+
+    /// The plan of a creation, which takes the place of the virtual cluster of `replaced` if there is one.
+    async fn plan_new(
+        &self,
+        diags: &mut Diagnostics,
+        config: &VirtualClusterModel,
+        replaced: Option<&VirtualClusterPrivate>,
+    ) -> Option<(VirtualClusterModel, VirtualClusterPrivate)> {
+        let plan = plan::create(config, self.configured.only_host());
+        let private = VirtualClusterPrivate::new_plan();
+        render::check_values(diags, &plan, &private);
+        if let Some(key) = plan.host_cluster.as_ref_option() {
+            let host = self.configured.host_cluster(diags, key)?;
+            if matches!(host, HostCluster::Unknown) && deferral_allowed() {
+                defer(DeferReason::ProviderConfigUnknown);
+            }
+        }
+        if diags.errors.is_empty() {
+            Fit::new(&self.configured, diags).create(&plan, &private, replaced).await?;
+        }
+        Some((plan, private))
     }
 
     /// Whether the planned host cluster is the prior one under another key: then its state moves along.
@@ -100,17 +124,7 @@ impl Resource for VirtualCluster {
         config: VirtualClusterModel,
         _meta: (),
     ) -> Option<(VirtualClusterModel, VirtualClusterPrivate)> {
-        let plan = plan::create(&config);
-        let private =
-            VirtualClusterPrivate { mapping: MappingVersion::NEWEST.number(), ..VirtualClusterPrivate::default() };
-        render::check_values(diags, &plan, &private);
-        if let Some(key) = plan.host_cluster.as_ref_option() {
-            let host = self.configured.host_cluster(diags, key)?;
-            if matches!(host, HostCluster::Unknown) && deferral_allowed() {
-                defer(DeferReason::ProviderConfigUnknown);
-            }
-        }
-        Some((plan, private))
+        self.plan_new(diags, &config, None).await
     }
 
     async fn plan_update<'a>(
@@ -125,6 +139,10 @@ impl Resource for VirtualCluster {
         let renamed = self.is_rename(diags, &config, &prior, &private).await?;
         let update = plan::update(diags, &config, &prior, &private, renamed);
         render::check_values(diags, &update.plan, &private);
+        // A replacement is planned once more, as a creation, and counted then.
+        if update.replace.is_empty() && diags.errors.is_empty() {
+            Fit::new(&self.configured, diags).update(&update.plan, &prior, &private).await?;
+        }
         Some((update.plan, private, update.replace))
     }
 
@@ -177,19 +195,40 @@ impl Resource for VirtualCluster {
         diags: &mut Diagnostics,
         id: String,
     ) -> Option<(VirtualClusterModel, VirtualClusterPrivate)> {
-        let Some(place) = Place::parse(&id) else {
-            diags.fail(
-                AttributePath::root(),
-                "This is not the id of a virtual cluster.",
-                format!("\"{id}\" is not of the form <host_cluster>/<namespace>/<name>, as in \"eu-1/vcluster-team-a/team-a\"."),
-            );
-            return None;
+        let place = match (Place::parse(&id), id.split_once('/')) {
+            (Some(place), _) => place,
+            (None, Some((group, name))) if !group.is_empty() && !name.is_empty() && !name.contains('/') => {
+                Read::new(&self.configured, diags).place_in_group(group, name).await?
+            }
+            _ => {
+                diags.fail(
+                    AttributePath::root(),
+                    "This is not the id of a virtual cluster.",
+                    format!(
+                        "\"{id}\" is neither of the form <host_cluster>/<namespace>/<name>, as in \
+                         \"eu-1/vcluster-team-a/team-a\", nor of the form <cluster_group>/<name>, as in \"dev/team-a\"."
+                    ),
+                );
+                return None;
+            }
         };
         Read::new(&self.configured, diags).import(place).await
     }
 }
 
-impl Replacement for VirtualCluster {}
+#[async_trait]
+impl Replacement for VirtualCluster {
+    async fn plan_replacement<'a>(
+        &self,
+        diags: &mut Diagnostics,
+        _proposed: VirtualClusterModel,
+        config: VirtualClusterModel,
+        replaced: VirtualClusterPrivate,
+        _meta: (),
+    ) -> Option<(VirtualClusterModel, VirtualClusterPrivate)> {
+        self.plan_new(diags, &config, Some(&replaced)).await
+    }
+}
 
 impl StateUpgrade for VirtualCluster {}
 

@@ -9,6 +9,7 @@ use futures::future::join_all;
 use crate::host::groups::{Groups, StoredGroup};
 use crate::host::store::StoreError;
 use crate::host::{self, Host};
+use crate::provider::explain::Explain;
 use crate::terraform::{AttributePath, Diagnostic, diagnostic};
 
 /// A group as its newest record has it.
@@ -46,6 +47,14 @@ pub enum FindError {
         first: String,
         /// A host cluster that has another.
         second: String,
+    },
+    /// What a record says of the group is not understood.
+    #[error("the record of cluster group {name:?} cannot be read: {problem}")]
+    Damaged {
+        /// The group.
+        name: String,
+        /// What the parser said.
+        problem: String,
     },
     /// A record could not be read.
     #[error(transparent)]
@@ -137,10 +146,12 @@ impl FindError {
                      provider configuration that has the host clusters of one of them only, or rename one of the groups."
                 ),
             ),
-            Self::Store(error) => {
-                use crate::provider::explain::Explain;
-                error.explain()
-            }
+            Self::Damaged { name, .. } => diagnostic(
+                attribute,
+                format!("The record of cluster group \"{name}\" cannot be read."),
+                format!("{self}. Was it written by a newer version of this provider, or edited by hand?"),
+            ),
+            Self::Store(error) => error.explain(),
         }
     }
 }

@@ -3,31 +3,47 @@
 //! A virtual cluster passes through *reserved → creating → handed over* in its record. Whatever stops an apply, the record
 //! says how far it came, and the next apply goes on from there.
 
+mod place;
 mod reclaim;
 mod reserve;
+mod room;
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
+use crate::domain::ledger::Holding;
 use crate::domain::name;
 use crate::host::chart_archives::ChartArchives;
-use crate::host::record::{Phase, Record};
+use crate::host::ledgers::holding;
+use crate::host::record::{Phase, Record, Share};
 use crate::host::records::Records;
 use crate::host::records::claim::Claim;
 use crate::host::{Host, apply, delete, namespace, observe, pause, wait};
 use crate::provider::Configured;
 use crate::provider::chart::ChartAccess;
+use crate::provider::cluster_group::spec::Followed;
 use crate::provider::configuration::HostCluster;
 use crate::provider::explain::Explain;
+use crate::provider::size::ResourcesModel;
 use crate::provider::timeouts::{self, TimeoutsModel};
-use crate::provider::virtual_cluster::model::{VirtualClusterModel, VirtualClusterPrivate};
+use crate::provider::virtual_cluster::membership::{Membership, limit};
+use crate::provider::virtual_cluster::model::{FollowedPrivate, VirtualClusterModel, VirtualClusterPrivate};
 use crate::provider::virtual_cluster::read::{check_host, set_access};
 use crate::provider::virtual_cluster::render::{self, Prepared, exposure, selector};
 use crate::provider::virtual_cluster::spec::{DRIFTED, Place, Spec};
 use crate::terraform::value::Value;
 use crate::terraform::{AttributePath, Diagnostics, Report, stop_token};
 use reclaim::Unfinished;
+use room::{Denied, Room};
+
+/// A virtual cluster that was created, whole or in part, and what it holds.
+struct Created {
+    state: VirtualClusterModel,
+    private: VirtualClusterPrivate,
+    holding: Option<Holding>,
+}
 
 type Applied = (VirtualClusterModel, VirtualClusterPrivate);
 
@@ -55,17 +71,109 @@ impl<'a> Apply<'a> {
         mut private: VirtualClusterPrivate,
     ) -> Option<Applied> {
         self.start_clock(&planned, |timeouts| &timeouts.create);
-        let place = name_it(&mut planned)?;
-        let host = self.host(&place, &private).await?;
-        private.host_uid = self.explain(host.identity().await).ok()?.uid.clone();
-        let access = ChartAccess::of(self.configured.charts(), &config.chart);
-        let prepared = render::from_source(self.diags, &access, &host, &place, &planned, &private).await?;
-        if let Value::Value(chart) = &mut planned.chart {
-            chart.digest = Value::Value(prepared.spec.chart_digest.clone());
+        let namespace = name_it(&mut planned)?;
+        let token = private.planned_as.take().unwrap_or_default();
+        let created = self.create_named(planned, config, private, &namespace).await;
+        let configured = self.configured;
+        let settled = created.as_ref().and_then(|created| Some((&created.private.host_uid, created.holding.as_ref()?)));
+        let mut accounting = configured.planner().accounting();
+        match settled {
+            Some((uid, holding)) => accounting.settle(&token, uid, &namespace, holding),
+            None => accounting.free(&token),
         }
-        let unfinished = Unfinished::look(&host, &place).await;
-        let claim = self.reserve(&host, &place, &private, &prepared.spec, config).await.ok()?;
-        let made = self.make(&host, &claim, &prepared, &planned).await;
+        drop(accounting);
+        created.map(|created| (created.state, created.private))
+    }
+
+    async fn create_named(
+        &mut self,
+        mut planned: VirtualClusterModel,
+        config: &VirtualClusterModel,
+        mut private: VirtualClusterPrivate,
+        namespace: &str,
+    ) -> Option<Created> {
+        let mut group = self.membership(&planned).await.ok()?;
+        if let Some(group) = &group {
+            Self::take_from_group(&mut planned, group);
+            self.home(group).ok()?;
+        }
+        private.namespace = namespace.to_owned();
+        let (open, mut denied) = (planned.clone(), BTreeSet::new());
+        loop {
+            planned = open.clone();
+            if let Some(group) = &group {
+                self.check_open(group).ok()?;
+            }
+            let share = self.share_of(&planned)?;
+            let target = self.choose(&planned, group.as_ref(), namespace, &share, &denied).await.ok()?;
+            let Some(target) = target else {
+                return self.say_full(&planned, group.as_ref(), &share).await;
+            };
+            let host = target.host.clone();
+            planned.host_cluster = Value::Value(host.name().to_owned());
+            let place = Place::of(&planned)?;
+            planned.id = Value::Value(place.id());
+            private.host_uid = target.uid.clone();
+            let followed = match &group {
+                Some(group) => Some(self.follow(group, &host, &mut planned, &mut private)?),
+                None => None,
+            };
+            let prepared = self.prepare(&host, &place, &planned, &private, config, followed.as_ref()).await?;
+            if let Value::Value(chart) = &mut planned.chart {
+                chart.digest = Value::Value(prepared.spec.chart_digest.clone());
+            }
+            let unfinished = Unfinished::look(self.configured, &host, &place).await;
+            let claim = self.reserve(&host, &place, &private, &prepared.spec, config).await.ok()?;
+            // The record is there: whoever changes the group from now on sees it. So the group is looked at again.
+            match self.membership(&planned).await {
+                Ok(now) if same_group(group.as_ref(), now.as_ref()) => {}
+                Ok(now) => {
+                    self.explain(claim.remove().await).ok()?;
+                    group = now;
+                    continue;
+                }
+                Err(Failed) => {
+                    self.explain(claim.remove().await).ok();
+                    return None;
+                }
+            }
+            let room = Room { group: group.as_ref(), host, uid: target.uid.clone(), namespace: namespace.to_owned(), limit: target.limit };
+            match self.admit(&room, &claim, &share).await {
+                Ok(Ok(())) => {}
+                Ok(Err(Denied::Quota)) => {
+                    self.explain(claim.remove().await).ok();
+                    return self.say_full(&open, group.as_ref(), &share).await;
+                }
+                Ok(Err(Denied::Capacity)) => {
+                    self.explain(claim.remove().await).ok()?;
+                    tracing::info!(host = room.host.name(), "no room here any more");
+                    denied.insert(room.uid.clone());
+                    continue;
+                }
+                Err(Failed) => {
+                    self.give_up(&room.host, claim).await;
+                    return None;
+                }
+            }
+            drop(target);
+            let created = self.create_with_room(&room, claim, &prepared, &share, planned, private).await;
+            unfinished.reclaim(self.diags, &self.stop).await;
+            return created;
+        }
+    }
+
+    /// From a virtual cluster that has room to one that is handed over, or to nothing.
+    async fn create_with_room(
+        &mut self,
+        room: &Room<'_>,
+        claim: Claim,
+        prepared: &Prepared,
+        share: &Share,
+        planned: VirtualClusterModel,
+        mut private: VirtualClusterPrivate,
+    ) -> Option<Created> {
+        let host = &room.host;
+        let made = self.make(room, &claim, prepared, share, &planned).await;
         if claim.lost().is_cancelled() {
             // Another apply has taken over and owns what is there, as an error says.
             return None;
@@ -74,19 +182,97 @@ impl<'a> Apply<'a> {
         if made.is_err() && record.namespace_uid.is_none() {
             // Nothing but the record was made.
             let digest = prepared.spec.chart_digest.clone();
-            self.explain(claim.remove().await).ok();
-            self.explain(ChartArchives::of(&host).release(&digest).await).ok();
+            self.give_up(host, claim).await;
+            self.explain(ChartArchives::of(host).release(&digest).await).ok();
             return None;
         }
         private.namespace_uid = record.namespace_uid.clone().unwrap_or_default();
         private.namespace_created = record.namespace_created;
         private.volume = prepared.spec.volume.clone();
+        private.followed = prepared.spec.followed.as_ref().map(FollowedPrivate::from);
         // From here on Terraform's state is the owner, tainted or not.
         self.explain(claim.update(|record| record.phase = Phase::HandedOver).await).ok();
+        let holding = holding(&record, &claim.record_uid());
         drop(claim);
-        let state = self.observe(&host, &record, planned, &prepared.spec, made.is_ok()).await;
-        unfinished.reclaim(self.diags, &self.stop).await;
-        Some((state, private))
+        let state = self.observe(host, &record, planned, &prepared.spec, made.is_ok()).await;
+        Some(Created { state, private, holding })
+    }
+
+    /// Gives back the room and the name of a virtual cluster of which nothing was made.
+    async fn give_up(&mut self, host: &Host, claim: Claim) {
+        let released = room::release(self.configured, host, &claim.record(), &claim.record_uid()).await;
+        if self.explain(released).is_ok() {
+            self.explain(claim.remove().await).ok();
+        }
+    }
+
+    /// Nothing of the hosts that come into question has room.
+    async fn say_full(
+        &mut self,
+        planned: &VirtualClusterModel,
+        group: Option<&Membership>,
+        share: &Share,
+    ) -> Option<Created> {
+        let mut hosts = Vec::new();
+        for host in self.candidates(planned, group).ok()? {
+            if let Ok(identity) = host.identity().await {
+                hosts.push((identity.uid.clone(), host.clone()));
+            }
+        }
+        let label = planned.name.as_ref_option().cloned().unwrap_or_default();
+        self.say_denied(group, &hosts, &label, (None, share), "resources").await;
+        None
+    }
+
+    /// What the plan takes. The group's defaults are in it already.
+    fn share_of(&mut self, planned: &VirtualClusterModel) -> Option<Share> {
+        let size = planned.resources.as_ref_option().and_then(ResourcesModel::size)?;
+        let group = planned.cluster_group.as_ref_option().cloned();
+        Some(Share { group, size, paused: planned.paused.as_ref_option() == Some(&true) })
+    }
+
+    /// Takes from the group what follows it on this host, and what is fixed from now on.
+    fn follow(
+        &mut self,
+        group: &Membership,
+        host: &Host,
+        planned: &mut VirtualClusterModel,
+        private: &mut VirtualClusterPrivate,
+    ) -> Option<Followed> {
+        let Some((key, followed)) = group.key(host).zip(group.followed(host)) else {
+            self.diags.fail(
+                AttributePath::new("host_cluster"),
+                format!("Host cluster \"{}\" is not in cluster group \"{}\".", host.name(), group.name),
+                "Leave `host_cluster` out for the one with the most room, or add it to the group.",
+            );
+            return None;
+        };
+        private.storage_class = group.spec.host_clusters.get(key).and_then(|host| host.storage_class.clone());
+        if planned.endpoint_type == Value::Unknown {
+            planned.endpoint_type = Value::Value(followed.endpoint_type.clone());
+        }
+        if planned.host_dns == Value::Unknown {
+            planned.host_dns = followed.host_dns.clone().into();
+        }
+        Some(followed)
+    }
+
+    /// A virtual cluster in a group gets the chart that the group keeps on the host; any other, its source's.
+    async fn prepare(
+        &mut self,
+        host: &Host,
+        place: &Place,
+        planned: &VirtualClusterModel,
+        private: &VirtualClusterPrivate,
+        config: &VirtualClusterModel,
+        followed: Option<&Followed>,
+    ) -> Option<Prepared> {
+        let access = ChartAccess::of(self.configured.charts(), &config.chart);
+        if followed.is_some() {
+            render::from_archive(self.diags, &access, host, place, planned, private, followed).await
+        } else {
+            render::from_source(self.diags, &access, host, place, planned, private, None).await
+        }
     }
 
     /// Makes the virtual cluster on the host what the plan says. After an error the prior state comes back, marked as
@@ -108,12 +294,28 @@ impl<'a> Apply<'a> {
             return Some((planned, private));
         }
         let host = self.host(&place, &private).await?;
+        let group = self.group_of(&planned).await.ok()?;
+        let followed = group.as_ref().and_then(|group| group.followed(&host));
+        let mut planned = planned;
+        if let Some(followed) = &followed {
+            if planned.endpoint_type == Value::Unknown {
+                planned.endpoint_type = Value::Value(followed.endpoint_type.clone());
+            }
+            if planned.host_dns == Value::Unknown {
+                planned.host_dns = followed.host_dns.clone().into();
+            }
+        }
         let access = ChartAccess::of(self.configured.charts(), &config.chart);
-        let prepared = render::from_archive(self.diags, &access, &host, &place, &planned, &private).await?;
+        let followed = followed.as_ref();
+        let prepared = render::from_archive(self.diags, &access, &host, &place, &planned, &private, followed).await?;
         let claim = self.claim(&host, &place, &private, &prepared.spec).await.ok()?;
-        let done = self.converge(&host, &claim, &prepared, wants_to_wait(&planned)).await;
+        let limit = limit(group.as_ref(), &host, &self.explain(self.configured.planner().nodes(&host).await).ok()?);
+        let uid = private.host_uid.clone();
+        let room = Room { group: group.as_ref(), host: host.clone(), uid, namespace: place.namespace.clone(), limit };
+        let done = self.resize(&room, &claim, &prepared, &prior, &planned).await;
         let record = claim.record();
         drop(claim);
+        private.followed = prepared.spec.followed.as_ref().map(FollowedPrivate::from).or(private.followed);
         private.namespace_uid = record.namespace_uid.clone().unwrap_or_default();
         if done.is_err() {
             let state = VirtualClusterModel { revision: Value::Value(DRIFTED.to_owned()), ..prior };
@@ -121,6 +323,43 @@ impl<'a> Apply<'a> {
         }
         let state = self.observe(&host, &record, planned, &prepared.spec, true).await;
         Some((state, private))
+    }
+
+    /// The group of a virtual cluster that exists. One whose group nobody finds is left as it is.
+    async fn group_of(&mut self, planned: &VirtualClusterModel) -> Result<Option<Membership>, Failed> {
+        let Some(name) = planned.cluster_group.as_ref_option() else { return Ok(None) };
+        let planner = self.configured.planner();
+        let found = planner.group(self.configured.known_host_clusters(), name).await;
+        match found.and_then(Membership::of) {
+            Ok(group) => Ok(Some(group)),
+            Err(error) => {
+                self.diags.add_error(error.diagnostic(AttributePath::new("cluster_group")));
+                Err(Failed)
+            }
+        }
+    }
+
+    /// Enters in the ledgers what grows, changes the virtual cluster, and then gives back what shrinks.
+    async fn resize(
+        &mut self,
+        room: &Room<'_>,
+        claim: &Claim,
+        prepared: &Prepared,
+        prior: &VirtualClusterModel,
+        planned: &VirtualClusterModel,
+    ) -> Result<(), Failed> {
+        let after = room::share(&prepared.spec).ok_or(Failed)?;
+        let before = claim.record().share;
+        let meanwhile = room::during(before.as_ref(), &after);
+        if self.admit(room, claim, &meanwhile).await?.is_err() {
+            let label = claim.record().name;
+            let hosts = [(room.uid.clone(), room.host.clone())];
+            let attribute = if planned.resources == prior.resources { "paused" } else { "resources" };
+            return Err(self.say_denied(room.group, &hosts, &label, (before.as_ref(), &after), attribute).await);
+        }
+        self.explain(claim.update(|record| record.share = Some(meanwhile.clone())).await)?;
+        self.converge(&room.host, claim, prepared, wants_to_wait(planned)).await?;
+        self.settle(room, claim, &after).await
     }
 
     /// Removes everything that creating made, and waits until it is gone.
@@ -149,13 +388,16 @@ impl<'a> Apply<'a> {
     /// From a reserved record to a virtual cluster that can be used.
     async fn make(
         &mut self,
-        host: &Host,
+        room: &Room<'_>,
         claim: &Claim,
         prepared: &Prepared,
+        share: &Share,
         planned: &VirtualClusterModel,
     ) -> Result<(), Failed> {
+        let host = &room.host;
         self.explain(ChartArchives::of(host).put(&prepared.spec.chart_digest, &prepared.archive).await)?;
         self.explain(claim.update(|record| record.phase = Phase::Creating).await)?;
+        self.confirm(room, claim, share).await?;
         self.explain(namespace::ensure(host, claim, &prepared.labels, self.time_left(), &self.stop).await)?;
         self.converge(host, claim, prepared, wants_to_wait(planned)).await
     }
@@ -251,6 +493,8 @@ impl<'a> Apply<'a> {
                 format!("{skipped} on host cluster \"{}\". Delete it by hand if nobody needs it.", host.name()),
             );
         }
+        let released = room::release(self.configured, host, &claim.record(), &claim.record_uid()).await;
+        self.explain(released)?;
         self.explain(claim.remove().await)
     }
 
@@ -283,16 +527,21 @@ impl<'a> Apply<'a> {
         let host = match self.configured.host_cluster(self.diags, &place.host_cluster)? {
             HostCluster::Known(host) => host,
             HostCluster::Unknown => {
-                self.diags.fail(
-                    AttributePath::new("host_cluster"),
-                    format!("The connection to host cluster \"{}\" is still not known.", place.host_cluster),
-                    "Its configuration depends on values that this apply did not make known. Apply what they come from first.",
-                );
+                self.host_unknown(&place.host_cluster);
                 return None;
             }
         };
         check_host(self.diags, &host, private).await?;
         Some(host)
+    }
+
+    fn host_unknown(&mut self, key: &str) -> Failed {
+        self.diags.fail(
+            AttributePath::new("host_cluster"),
+            format!("The connection to host cluster \"{key}\" is still not known."),
+            "Its configuration depends on values that this apply did not make known. Apply what they come from first.",
+        );
+        Failed
     }
 
     fn start_clock(&mut self, model: &VirtualClusterModel, which: impl FnOnce(&TimeoutsModel) -> &Value<String>) {
@@ -312,8 +561,8 @@ impl<'a> Apply<'a> {
     }
 }
 
-/// Gives a virtual cluster that has no name a generated one, and all that follows from it.
-fn name_it(planned: &mut VirtualClusterModel) -> Option<Place> {
+/// Gives a virtual cluster that has no name a generated one, and its namespace, which is returned.
+fn name_it(planned: &mut VirtualClusterModel) -> Option<String> {
     if planned.name == Value::Unknown {
         planned.name = Value::Value(name::generate());
     }
@@ -321,9 +570,13 @@ fn name_it(planned: &mut VirtualClusterModel) -> Option<Place> {
     if planned.namespace == Value::Unknown {
         planned.namespace = Value::Value(name::default_namespace(name));
     }
-    let place = Place::of(planned)?;
-    planned.id = Value::Value(place.id());
-    Some(place)
+    planned.namespace.as_ref_option().cloned()
+}
+
+/// Whether nothing of the group has changed between two looks.
+fn same_group(before: Option<&Membership>, now: Option<&Membership>) -> bool {
+    let record = |group: &Membership| group.found.as_ref().map(|found| found.newest.record.clone());
+    before.map(record) == now.map(record)
 }
 
 fn wants_to_wait(planned: &VirtualClusterModel) -> bool {

@@ -3,16 +3,20 @@
 //! A host that cannot be reached is an error, never "the virtual cluster is gone". What differs on the host from what was
 //! applied turns `revision` into `drifted`, which the next plan shows and the next apply repairs.
 
+use std::convert::Infallible;
+
 use crate::host::Host;
 use crate::host::access::Access;
 use crate::host::observe::{self, Observed};
 use crate::host::record::Record;
-use crate::host::records::Records;
+use crate::host::ledgers::LedgerBook;
+use crate::host::records::{Records, Stored};
 use crate::provider::Configured;
 use crate::provider::configuration::HostCluster;
 use crate::provider::explain::Explain;
 use crate::provider::virtual_cluster::drift;
-use crate::provider::virtual_cluster::model::{KubeconfigModel, VirtualClusterModel, VirtualClusterPrivate};
+use crate::provider::virtual_cluster::membership::Membership;
+use crate::provider::virtual_cluster::model::{FollowedPrivate, KubeconfigModel, VirtualClusterModel, VirtualClusterPrivate};
 use crate::provider::virtual_cluster::render::{exposure, selector};
 use crate::provider::virtual_cluster::spec::{DRIFTED, Place, Spec};
 use crate::terraform::value::Value;
@@ -51,15 +55,16 @@ impl<'a> Read<'a> {
         check_host(self.diags, &host, &private).await?;
         let stored = Records::of(&host).get(&place.namespace).await;
         let stored = stored.map_err(|error| self.diags.add_error(error.explain())).ok()?;
-        let Some(record) = stored.map(|stored| stored.record) else {
+        let Some(stored) = stored else {
             return self.without_record(&host, &place, state, private).await;
         };
+        let record = &stored.record;
         let other_incarnation =
             !private.namespace_uid.is_empty() && record.namespace_uid.as_ref() != Some(&private.namespace_uid);
         if record.name != place.name || other_incarnation {
             return None;
         }
-        self.observe(&host, &record, state, private).await
+        self.observe(&host, &stored, state, private).await
     }
 
     /// The state of a virtual cluster that this provider made, from its record.
@@ -82,8 +87,7 @@ impl<'a> Read<'a> {
         let identity = host.identity().await.map_err(|error| self.fail_host(&error)).ok()?.clone();
         let stored = Records::of(&host).get(&place.namespace).await;
         let stored = stored.map_err(|error| self.diags.add_error(error.explain())).ok()?;
-        let record = stored.map(|stored| stored.record).filter(|record| record.name == place.name);
-        let Some(record) = record else {
+        let Some(stored) = stored.filter(|stored| stored.record.name == place.name) else {
             self.diags.fail(
                 AttributePath::root(),
                 "There is no such virtual cluster to import.",
@@ -95,13 +99,17 @@ impl<'a> Read<'a> {
             );
             return None;
         };
-        let spec = self.spec(&record, &place)?;
+        let record = &stored.record;
+        let spec = self.spec(record, &place)?;
         let private = VirtualClusterPrivate {
             host_uid: identity.uid,
             namespace_uid: record.namespace_uid.clone().unwrap_or_default(),
             namespace_created: record.namespace_created,
             mapping: spec.mapping,
             volume: spec.volume.clone(),
+            storage_class: spec.storage_class.clone(),
+            namespace: place.namespace.clone(),
+            ..VirtualClusterPrivate::default()
         };
         let state = VirtualClusterModel {
             id: Value::Value(place.id()),
@@ -110,17 +118,52 @@ impl<'a> Read<'a> {
             namespace: Value::Value(place.namespace.clone()),
             ..spec.to_model()
         };
-        self.observe(&host, &record, state, private).await
+        self.observe(&host, &stored, state, private).await
+    }
+
+    /// The place of the virtual cluster `name` of a group, wherever it is.
+    pub async fn place_in_group(&mut self, group: &str, name: &str) -> Option<Place> {
+        let hosts = self.configured.known_host_clusters();
+        let found = self.configured.planner().group(hosts, group).await;
+        let found = found.map_err(|error| self.diags.add_error(error.diagnostic(AttributePath::root()))).ok()?;
+        let mut places = Vec::new();
+        for (_, _, host) in found.members() {
+            let records = Records::of(host).list().await;
+            let records = records.map_err(|error| self.diags.add_error(error.explain())).ok()?;
+            let in_group = |record: &&Record| {
+                record.name == name && record.share.as_ref().is_some_and(|share| share.group.as_deref() == Some(group))
+            };
+            places.extend(records.iter().map(|stored| &stored.record).filter(in_group).map(|record| Place {
+                host_cluster: host.name().to_owned(),
+                namespace: record.namespace.clone(),
+                name: record.name.clone(),
+            }));
+        }
+        let problem = match places.as_slice() {
+            [_] => return places.pop(),
+            [] => {
+                let asked: Vec<&str> = found.members().map(|(_, _, host)| host.name()).collect();
+                format!("None of its host clusters {} has a record of \"{name}\" in it.", asked.join(", "))
+            }
+            several => {
+                let ids: Vec<String> = several.iter().map(Place::id).collect();
+                format!("There are several of that name. Import by the whole id, one of: {}.", ids.join(", "))
+            }
+        };
+        let summary = format!("Cluster group \"{group}\" has no single virtual cluster \"{name}\".");
+        self.diags.fail(AttributePath::root(), summary, problem);
+        None
     }
 
     async fn observe(
         &mut self,
         host: &Host,
-        record: &Record,
+        stored: &Stored,
         mut state: VirtualClusterModel,
         mut private: VirtualClusterPrivate,
     ) -> Option<Found> {
         let place = Place::of(&state)?;
+        let record = &stored.record;
         let spec = self.spec(record, &place)?;
         let observed = observe::observe(host, record, &exposure(&spec, &place.name), &selector(&place.name)).await;
         let observed = observed.map_err(|error| self.diags.add_error(error.explain())).ok()?;
@@ -147,7 +190,25 @@ impl<'a> Read<'a> {
         };
         set_access(&mut state, &place.name, &observed);
         private.mapping = spec.mapping;
+        private.namespace = place.namespace;
+        private.storage_class = spec.storage_class.clone();
+        if let Some(group) = &spec.cluster_group {
+            state.endpoint_type = Value::Value(spec.endpoint_type.clone());
+            state.host_dns = spec.host_dns.clone().into();
+            private.followed = self.followed(group, host).await.or(private.followed);
+        }
+        if !observed.is_paused() {
+            charge_resumed(host, stored).await;
+        }
         Some((state, private))
+    }
+
+    /// What a virtual cluster on `host` is to follow, as the group has it now. None where nobody can say.
+    async fn followed(&self, group: &str, host: &Host) -> Option<FollowedPrivate> {
+        let found = self.configured.planner().group(self.configured.known_host_clusters(), group).await;
+        let group = found.and_then(Membership::of);
+        let group = group.map_err(|error| tracing::debug!(%error, "what follows the group stays as it was")).ok()?;
+        group.followed(host).as_ref().map(FollowedPrivate::from)
     }
 
     /// The record was lost. As long as the namespace is the one that this state knows, the virtual cluster is there.
@@ -203,6 +264,25 @@ impl<'a> Read<'a> {
 
     fn fail_host(&mut self, error: &crate::host::Error) {
         self.diags.add_error(error.explain());
+    }
+}
+
+/// Charges a virtual cluster that somebody has resumed with the CLI, as soon as it is seen. It runs, whether there is room
+/// or not.
+async fn charge_resumed(host: &Host, stored: &Stored) {
+    if !stored.record.share.as_ref().is_some_and(|share| share.paused) {
+        return;
+    }
+    let ledger = LedgerBook::capacity(host);
+    let charged = ledger.change(|ledger| {
+        let entry = ledger.entries.get_mut(&stored.record.namespace);
+        if let Some(entry) = entry.filter(|entry| entry.record == stored.uid()) {
+            entry.paused = false;
+        }
+        Ok::<(), Infallible>(())
+    });
+    if let Err(error) = charged.await {
+        tracing::debug!(%error, "a resumed virtual cluster could not be charged; the next apply does");
     }
 }
 

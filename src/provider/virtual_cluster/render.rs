@@ -16,6 +16,7 @@ use crate::host::chart_archives::ChartArchives;
 use crate::host::pause::paused_form;
 use crate::provider::chart::ChartAccess;
 use crate::provider::explain::Explain;
+use crate::provider::cluster_group::spec::Followed;
 use crate::provider::virtual_cluster::model::{VirtualClusterModel, VirtualClusterPrivate};
 use crate::provider::virtual_cluster::spec::{Place, Spec};
 use crate::terraform::value::Value;
@@ -71,7 +72,7 @@ pub fn check_values(diags: &mut Diagnostics, plan: &VirtualClusterModel, private
         Spec::of(&assumed, private)?.typed(&place)
     };
     if let Some(typed) = typed() {
-        mapped(diags, private.mapping, &typed, Some(&layer));
+        mapped(diags, private.mapping, &typed, &[Layer { name: "values", values: &layer }]);
     }
 }
 
@@ -83,13 +84,14 @@ pub async fn from_source(
     place: &Place,
     planned: &VirtualClusterModel,
     private: &VirtualClusterPrivate,
+    followed: Option<&Followed>,
 ) -> Option<Prepared> {
     let archive = access.get(diags, &planned.chart, &planned.vcluster_version).await?;
     let mut with_digest = planned.clone();
     if let Value::Value(chart) = &mut with_digest.chart {
         chart.digest = Value::Value(archive.digest().to_owned());
     }
-    prepare(diags, host, place, &with_digest, private, &archive).await
+    prepare(diags, host, place, &with_digest, private, followed, &archive).await
 }
 
 /// Prepares a virtual cluster that exists: its chart is the archive that the host keeps. Only where that was lost does the
@@ -101,6 +103,7 @@ pub async fn from_archive(
     place: &Place,
     planned: &VirtualClusterModel,
     private: &VirtualClusterPrivate,
+    followed: Option<&Followed>,
 ) -> Option<Prepared> {
     let digest = planned.chart.as_ref_option()?.digest.as_ref_option()?;
     let kept = match ChartArchives::of(host).get(digest).await {
@@ -111,11 +114,11 @@ pub async fn from_archive(
         }
     };
     let Some(bytes) = kept else {
-        return from_source(diags, access, host, place, planned, private).await;
+        return from_source(diags, access, host, place, planned, private, followed).await;
     };
     let archive = Archive::from_tgz(&bytes);
     let archive = archive.map_err(|error| chart_error(diags, "The kept chart cannot be read.", &error)).ok()?;
-    prepare(diags, host, place, planned, private, &archive).await
+    prepare(diags, host, place, planned, private, followed, &archive).await
 }
 
 async fn prepare(
@@ -124,9 +127,14 @@ async fn prepare(
     place: &Place,
     planned: &VirtualClusterModel,
     private: &VirtualClusterPrivate,
+    followed: Option<&Followed>,
     archive: &Archive,
 ) -> Option<Prepared> {
-    let spec = Spec::of(planned, private)?;
+    let own = Spec::of(planned, private)?;
+    let spec = match followed {
+        Some(followed) => own.following(followed.clone()),
+        None => own,
+    };
     let typed = spec.typed(place)?;
     let chart = Chart::parse(archive).map_err(|error| chart_error(diags, "The chart cannot be used.", &error)).ok()?;
     let chart_version = &chart.metadata().version;
@@ -142,11 +150,20 @@ async fn prepare(
         );
         return None;
     }
-    let layer = match &spec.values {
-        Some(text) => Some(parse_values(diags, text)?),
-        None => None,
-    };
-    let values = mapped(diags, spec.mapping, &typed, layer.as_ref())?;
+    let of_group = spec.followed.as_ref();
+    let texts = [
+        ("the group's values", of_group.and_then(|followed| followed.group_values.as_ref())),
+        ("the group's values for the host", of_group.and_then(|followed| followed.host_values.as_ref())),
+        ("values", spec.values.as_ref()),
+    ];
+    let mut layers = Vec::new();
+    for (name, text) in texts {
+        if let Some(text) = text {
+            layers.push((name, parse_values(diags, text)?));
+        }
+    }
+    let layers: Vec<Layer<'_>> = layers.iter().map(|(name, values)| Layer { name, values }).collect();
+    let values = mapped(diags, spec.mapping, &typed, &layers)?;
     let values = UserValues::try_from(values);
     let values = values.map_err(|error| chart_error(diags, "The chart cannot be rendered.", &error)).ok()?;
     let rendered = live::render(diags, host, place, chart, values).await?;
@@ -165,7 +182,7 @@ async fn prepare(
     Some(Prepared { archive: archive.to_tgz().to_vec(), objects, labels, spec })
 }
 
-fn mapped(diags: &mut Diagnostics, mapping: u32, spec: &VirtualClusterSpec, layer: Option<&Json>) -> Option<Json> {
+fn mapped(diags: &mut Diagnostics, mapping: u32, spec: &VirtualClusterSpec, layers: &[Layer<'_>]) -> Option<Json> {
     let Some(version) = MappingVersion::from_number(mapping) else {
         diags.fail(
             AttributePath::new("id"),
@@ -174,8 +191,7 @@ fn mapped(diags: &mut Diagnostics, mapping: u32, spec: &VirtualClusterSpec, laye
         );
         return None;
     };
-    let layers: Vec<Layer<'_>> = layer.into_iter().map(|values| Layer { name: "values", values }).collect();
-    chart_values(version, spec, &layers)
+    chart_values(version, spec, layers)
         .map_err(|error| {
             diags.fail(AttributePath::new("values"), "These values cannot be used.", format!("{error}."));
         })

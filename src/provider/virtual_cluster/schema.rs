@@ -1,7 +1,7 @@
 //! The schema of `nested_virtual_cluster`: the one place where its attributes are described. The reference page is
 //! generated from here.
 
-use crate::provider::attribute::{attributes, computed, defaulted, optional, required, sensitive, string_map};
+use crate::provider::attribute::{attributes, computed, defaulted, optional, sensitive, string_map};
 use crate::provider::{chart, timeouts};
 use crate::terraform::schema::{AttributeType, Block, Description, Schema};
 

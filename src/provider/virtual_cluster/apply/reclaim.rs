@@ -11,6 +11,8 @@ use crate::host::chart_archives::ChartArchives;
 use crate::host::record::Phase;
 use crate::host::records::{Life, Records, SILENCE, Stored};
 use crate::host::{Host, delete};
+use super::room;
+use crate::provider::Configured;
 use crate::provider::virtual_cluster::spec::Place;
 use crate::terraform::{AttributePath, Diagnostics, Report};
 
@@ -18,20 +20,22 @@ use crate::terraform::{AttributePath, Diagnostics, Report};
 const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// The unfinished creations that were there when a create began.
-pub struct Unfinished {
+pub struct Unfinished<'a> {
+    configured: &'a Configured,
     host: Host,
     seen: Instant,
     stored: Vec<Stored>,
 }
 
-impl Unfinished {
+impl<'a> Unfinished<'a> {
     /// Looks for the unfinished creations on `host`, other than that at `place`.
-    pub async fn look(host: &Host, place: &Place) -> Self {
+    pub async fn look(configured: &'a Configured, host: &Host, place: &Place) -> Self {
         // Whoever may not list, or meets an unreadable record, has nothing to clean up.
         let all = Records::of(host).list().await.unwrap_or_default();
         let unfinished =
             |stored: &Stored| stored.record.namespace != place.namespace && stored.record.phase != Phase::HandedOver;
-        Self { host: host.clone(), seen: Instant::now(), stored: all.into_iter().filter(unfinished).collect() }
+        let stored = all.into_iter().filter(unfinished).collect();
+        Self { configured, host: host.clone(), seen: Instant::now(), stored }
     }
 
     /// Removes those that have not moved since, if enough time has passed to tell.
@@ -42,7 +46,7 @@ impl Unfinished {
         }
         for stored in self.stored {
             let name = stored.record.name.clone();
-            match reclaim(&self.host, stored, stop).await {
+            match reclaim(self.configured, &self.host, stored, stop).await {
                 Ok(true) => diags.warn(
                     AttributePath::root(),
                     format!("An abandoned virtual cluster was removed from host cluster \"{}\".", self.host.name()),
@@ -58,7 +62,9 @@ impl Unfinished {
     }
 }
 
-async fn reclaim(
+/// Removes what a creation that has stopped left behind, its share of the ledgers included. False if it is alive.
+pub(super) async fn reclaim(
+    configured: &Configured,
     host: &Host,
     stored: Stored,
     stop: &CancellationToken,
@@ -70,6 +76,7 @@ async fn reclaim(
     let claim = records.claim(*stored).await?;
     claim.update(|record| record.phase = Phase::Deleting).await?;
     delete::delete(host, &claim, TIMEOUT, stop).await?;
+    room::release(configured, host, &claim.record(), &claim.record_uid()).await?;
     claim.remove().await?;
     if let Some(digest) = digest {
         ChartArchives::of(host).release(&digest).await?;

@@ -3,6 +3,7 @@
 //! Rule: an unfinished creation of the same name is taken over only when its owner has stopped beating, and a finished
 //! one never.
 
+use super::room::share;
 use super::{Apply, Failed};
 use crate::host::record::{Phase, Record};
 use crate::host::records::claim::Claim;
@@ -185,5 +186,6 @@ fn new_record(place: &Place, private: &VirtualClusterPrivate, spec: &Spec) -> Re
     let value = serde_json::to_value(spec).unwrap_or_default();
     let mut record = Record::new(&place.name, &place.namespace, &private.host_uid, value);
     record.chart_digest = Some(spec.chart_digest.clone());
+    record.share = share(spec);
     record
 }

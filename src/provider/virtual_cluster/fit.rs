@@ -1,0 +1,352 @@
+//! Whether a planned virtual cluster fits: what its plan adds to that of all others is asked of the accounting, and a refusal
+//! becomes one diagnostic with a table.
+//!
+//! Never changes a plan: what it finds out of hosts may be otherwise when the plan is applied.
+
+use crate::domain::accounting::{Choice, Kind, Missing, Refused, Replaced, Request};
+use crate::domain::ledger::Ledger;
+use crate::domain::size::Size;
+use crate::domain::table;
+use crate::host::Host;
+use crate::host::ledgers::LedgerBook;
+use crate::provider::Configured;
+use crate::provider::configuration::HostCluster;
+use crate::provider::size::ResourcesModel;
+use crate::provider::virtual_cluster::membership::{Membership, limit};
+use crate::provider::virtual_cluster::model::{VirtualClusterModel, VirtualClusterPrivate};
+use crate::terraform::{AttributePath, Diagnostics, Report};
+
+/// One look at whether a plan fits.
+pub struct Fit<'a> {
+    configured: &'a Configured,
+    diags: &'a mut Diagnostics,
+}
+
+/// What a virtual cluster takes.
+#[derive(Debug, Clone, Copy)]
+struct Asked {
+    size: Size,
+    paused: bool,
+}
+
+impl Asked {
+    fn charged(self) -> Size {
+        if self.paused { Size { storage: self.size.storage, ..Size::ZERO } } else { self.size }
+    }
+}
+
+/// The key under which a virtual cluster that exists is counted.
+pub fn key_of(private: &VirtualClusterPrivate) -> String {
+    format!("{}/{}", private.host_uid, private.namespace)
+}
+
+impl<'a> Fit<'a> {
+    pub fn new(configured: &'a Configured, diags: &'a mut Diagnostics) -> Self {
+        Self { configured, diags }
+    }
+
+    /// Checks a new virtual cluster, which takes the place of the one of `replaced` if there is one.
+    pub async fn create(
+        mut self,
+        plan: &VirtualClusterModel,
+        private: &VirtualClusterPrivate,
+        replaced: Option<&VirtualClusterPrivate>,
+    ) -> Option<()> {
+        let group = self.group(plan).await?;
+        let default = group.as_ref().and_then(|group| group.spec.default_size()).unwrap_or(Size::DEFAULT);
+        let asked = asked(plan, &default);
+        self.check_minimums(group.as_ref(), asked.size, None)?;
+        let hosts = self.hosts(plan, group.as_ref())?;
+        let replaces = replaced.filter(|old| !old.host_uid.is_empty()).map(|old| Replaced {
+            host: old.host_uid.clone(),
+            namespace: old.namespace.clone(),
+        });
+        let key = match (&replaces, replaced) {
+            (Some(_), Some(old)) => key_of(old),
+            _ => private.planned_as.clone().unwrap_or_default(),
+        };
+        let label = plan.name.as_ref_option().cloned().unwrap_or_else(|| "(a generated name)".to_owned());
+        let request = Request {
+            group: group.as_ref().map(|group| group.name.clone()),
+            label,
+            size: asked.charged(),
+            quota: asked.size,
+            hosts: Vec::new(),
+            replaces,
+        };
+        self.count(key, request, group.as_ref(), &hosts, AttributePath::new("resources")).await
+    }
+
+    /// Checks a change: only what grows, a resume included.
+    pub async fn update(
+        mut self,
+        plan: &VirtualClusterModel,
+        prior: &VirtualClusterModel,
+        private: &VirtualClusterPrivate,
+    ) -> Option<()> {
+        let before = asked(prior, &Size::ZERO);
+        let after = asked(plan, &before.size);
+        let grows = after.charged().growth_from(before.charged()) != Size::ZERO
+            || after.size.growth_from(before.size) != Size::ZERO;
+        if !grows && after.size == before.size {
+            // Planned again, and no growth any more.
+            self.configured.planner().accounting().free(&key_of(private));
+            return Some(());
+        }
+        let group = self.group(plan).await?;
+        self.check_minimums(group.as_ref(), after.size, Some(before.size))?;
+        if !grows {
+            self.configured.planner().accounting().free(&key_of(private));
+            return Some(());
+        }
+        let hosts = self.hosts(plan, group.as_ref())?;
+        let [host] = hosts.as_slice() else { return Some(()) };
+        let numbers = self.configured.planner().numbers(host).await;
+        // Whatever the ledger says that it has, as it is the ledger that will be asked.
+        let held = numbers.ok().and_then(|numbers| numbers.ledger.entries.get(&private.namespace).cloned());
+        let (charged, size) = held.map_or((before.charged(), before.size), |held| (held.charged(), held.size));
+        let request = Request {
+            group: group.as_ref().map(|group| group.name.clone()),
+            label: plan.name.as_ref_option().cloned().unwrap_or_default(),
+            size: after.charged().growth_from(charged),
+            quota: after.size.growth_from(size),
+            hosts: Vec::new(),
+            replaces: None,
+        };
+        let attribute = if plan.resources == prior.resources { "paused" } else { "resources" };
+        self.count(key_of(private), request, group.as_ref(), &hosts, AttributePath::new(attribute)).await
+    }
+
+    /// The group that the plan names. None inside: it names none, or not yet.
+    async fn group(&mut self, plan: &VirtualClusterModel) -> Option<Option<Membership>> {
+        let Some(name) = plan.cluster_group.as_ref_option() else { return Some(None) };
+        match Membership::planned(self.configured, name).await {
+            Ok(group) => Some(Some(group)),
+            Err(error) => {
+                self.diags.add_error(error.diagnostic(AttributePath::new("cluster_group")));
+                None
+            }
+        }
+    }
+
+    /// A size that is asked for, not one that is kept, has to reach the group's minimums.
+    fn check_minimums(&mut self, group: Option<&Membership>, size: Size, before: Option<Size>) -> Option<()> {
+        let Some(minimum) = group.and_then(|group| group.spec.minimum_size()) else { return Some(()) };
+        let group = group.map(|group| group.name.as_str()).unwrap_or_default();
+        let kept = |resource| before.is_some_and(|before| before.get(resource) == size.get(resource));
+        let mut short = false;
+        for shortfall in size.shortfalls(&minimum).into_iter().filter(|shortfall| !kept(shortfall.resource)) {
+            short = true;
+            let name = shortfall.resource.attribute();
+            self.diags.fail(
+                AttributePath::new("resources").attribute(name),
+                format!("`resources.{name}` is below the minimum of cluster group \"{group}\"."),
+                format!("{shortfall}. Raise it to {} or more, or leave it out to get the default.", shortfall.minimum),
+            );
+        }
+        (!short).then_some(())
+    }
+
+    /// The hosts that come into question. Empty where that cannot be said yet.
+    fn hosts(&mut self, plan: &VirtualClusterModel, group: Option<&Membership>) -> Option<Vec<Host>> {
+        let Some(key) = plan.host_cluster.as_ref_option() else {
+            return Some(group.into_iter().flat_map(|group| group.hosts.iter().map(|(_, host)| host.clone())).collect());
+        };
+        let HostCluster::Known(host) = self.configured.host_cluster(self.diags, key)? else { return Some(Vec::new()) };
+        let Some(group) = group.filter(|group| group.key(&host).is_none()) else { return Some(vec![host]) };
+        if group.found.as_ref().is_some_and(|found| !found.unreachable.is_empty()) {
+            // It may be one of those that do not answer.
+            return Some(vec![host]);
+        }
+        let members: Vec<&str> = group.hosts.iter().map(|(_, host)| host.name()).collect();
+        self.diags.fail(
+            AttributePath::new("host_cluster"),
+            format!("Host cluster \"{key}\" is not in cluster group \"{}\".", group.name),
+            format!(
+                "Of this provider's host clusters the group has: {}.\n\nNext step: Use one of them, leave `host_cluster` out \
+                 for the one with the most room, or add \"{key}\" to the group.",
+                members.join(", ")
+            ),
+        );
+        None
+    }
+
+    async fn count(
+        &mut self,
+        key: String,
+        mut request: Request,
+        group: Option<&Membership>,
+        hosts: &[Host],
+        attribute: AttributePath,
+    ) -> Option<()> {
+        let planner = self.configured.planner();
+        if hosts.is_empty() && group.is_none() {
+            return Some(());
+        }
+        for host in hosts {
+            let numbers = planner.numbers(host).await;
+            let uid = numbers.as_ref().map_or_else(|_| format!("?{}", host.name()), |numbers| numbers.uid.clone());
+            let limit = numbers.as_ref().map_or_else(|_| Default::default(), |numbers| limit(group, host, &numbers.nodes));
+            let mut accounting = planner.accounting();
+            if !accounting.has_host(&uid) {
+                let ledger = numbers.as_ref().map(|numbers| numbers.ledger.clone()).map_err(Clone::clone);
+                accounting.set_host(&uid, host.name(), ledger);
+            }
+            request.hosts.push(Choice { host: uid, limit });
+        }
+        if let Some(group) = group
+            && !planner.accounting().has_quota(&group.name)
+        {
+            let numbers = quota_numbers(group).await;
+            let mut accounting = planner.accounting();
+            if !accounting.has_quota(&group.name) {
+                accounting.set_quota(&group.name, group.spec.quota_limit(), numbers);
+            }
+        }
+        let (missing, planned) = {
+            let mut accounting = planner.accounting();
+            (accounting.missing(&request), accounting.plan(key, request))
+        };
+        self.warn_of(&missing, group);
+        match planned {
+            Ok(()) => Some(()),
+            Err(refused) => {
+                refuse(self.diags, &refused, attribute, When::Planned);
+                None
+            }
+        }
+    }
+
+    fn warn_of(&mut self, missing: &[Missing], group: Option<&Membership>) {
+        let mut lines: Vec<String> =
+            missing.iter().map(|missing| format!("  - {}: {}", missing.name, missing.why)).collect();
+        let absent = group.map(|group| group.absent.as_slice()).unwrap_or_default();
+        let told = |key: &&String| !missing.iter().any(|missing| missing.name == **key);
+        lines.extend(absent.iter().filter(told).map(|key| format!("  - {key}: this provider cannot ask it")));
+        if lines.is_empty() || (missing.is_empty() && group.is_some_and(|group| group.home().is_some())) {
+            // Hosts of the group that this provider does not have are not missed where another one can be chosen.
+            return;
+        }
+        self.diags.warn(
+            AttributePath::new(if group.is_some() { "cluster_group" } else { "host_cluster" }),
+            "Whether this fits could be checked in part only.",
+            format!("These numbers are missing:\n\n{}\n\nThe apply checks them before it makes anything.", lines.join("\n")),
+        );
+    }
+}
+
+/// What the quota ledger on the home says. A group that is not there yet has given nothing away.
+async fn quota_numbers(group: &Membership) -> Result<Ledger, String> {
+    let Some(found) = &group.found else { return Ok(Ledger::default()) };
+    let (Some(home), Some(reference)) = (found.home(), group.reference()) else {
+        return Err(format!("host cluster \"{}\", the home of the group, cannot be asked", found.home_key()));
+    };
+    match LedgerBook::quota(home, reference).read().await {
+        Ok(ledger) => Ok(ledger.unwrap_or_default()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+fn asked(model: &VirtualClusterModel, default: &Size) -> Asked {
+    let unset = ResourcesModel::default();
+    let size = model.resources.as_ref_option().unwrap_or(&unset).size_or(default);
+    Asked { size, paused: model.paused.as_ref_option() == Some(&true) }
+}
+
+/// When a refusal is said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum When {
+    Planned,
+    Applied,
+}
+
+/// The refusal with its table, on `attribute`.
+pub fn refuse(diags: &mut Diagnostics, refused: &Refused, attribute: AttributePath, when: When) {
+    let Refused { kind, request, rows, host, changes } = refused;
+    let label = &request.label;
+    let group = request.group.as_deref();
+    let summary = match (kind, group) {
+        (Kind::Quota, group) => {
+            format!("Virtual cluster {label:?} does not fit: the quota of cluster group {:?} is used up.", group.unwrap_or(""))
+        }
+        (Kind::Capacity, Some(group)) if request.hosts.len() > 1 => {
+            format!("Virtual cluster {label:?} does not fit: no host of cluster group {group:?} has room for it.")
+        }
+        (Kind::Capacity, _) => {
+            format!("Virtual cluster {label:?} does not fit on host cluster {:?}.", host.as_deref().unwrap_or(""))
+        }
+    };
+    let table: String = table::render(rows).lines().map(|line| format!("  {line}\n")).collect();
+    let show = |resource: crate::domain::size::Resource, amount| format!("{} {}", resource.attribute(), resource.show(amount));
+    let requested: Vec<String> = crate::domain::size::Resource::ALL
+        .into_iter()
+        .map(|resource| {
+            let size = if *kind == Kind::Quota { request.quota } else { request.size };
+            (resource, size.get(resource))
+        })
+        .filter(|(_, amount)| *amount > 0)
+        .map(|(resource, amount)| show(resource, amount))
+        .collect();
+    let place = match (kind, host) {
+        (Kind::Quota, _) => " in the quota".to_owned(),
+        (Kind::Capacity, Some(host)) => format!(" on \"{host}\""),
+        (Kind::Capacity, None) => String::new(),
+    };
+    let missing: Vec<String> = changes
+        .iter()
+        .map(|change| {
+            let (resource, show) = (change.resource.attribute(), |amount| change.resource.show(amount));
+            format!(
+                "  {resource}: {} requested, {} available, {} too many",
+                show(change.requested),
+                show(change.available),
+                show(change.reduce_by)
+            )
+        })
+        .collect();
+    let smallest: Vec<String> = changes
+        .iter()
+        .map(|change| {
+            let (resource, show) = (change.resource.attribute(), |amount| change.resource.show(amount));
+            match kind {
+                Kind::Quota => format!(
+                    "ask for {} less {resource}, or raise `quota.{resource}` of the group to {}",
+                    show(change.reduce_by),
+                    show(change.raise_to)
+                ),
+                Kind::Capacity => {
+                    format!("ask for {} less {resource}, or make room for as much", show(change.reduce_by))
+                }
+            }
+        })
+        .collect();
+    let more = match (kind, when) {
+        (Kind::Capacity, When::Planned) => {
+            " Room is made by pausing or destroying virtual clusters in an apply before this one (Terraform decides the order \
+             within one), by more nodes, by less `reserved`, or by a higher `oversubscription_percent`."
+        }
+        (Kind::Capacity, When::Applied) => {
+            " Room is made by pausing or destroying virtual clusters, by more nodes, by less `reserved`, or by a higher \
+             `oversubscription_percent`."
+        }
+        (Kind::Quota, _) => " Pausing gives no quota back; destroying does.",
+    };
+    let nothing = if when == When::Applied { "\nNothing was created or changed.\n" } else { "" };
+    diags.fail(
+        attribute,
+        summary,
+        format!(
+            "Used is what is there, allocated what this {} has given away so far, available what is left.\n\n{table}\nRequested: \
+             {}.\nMissing{place}:\n{}\n{nothing}\nNext step: {}.{more}",
+            if when == When::Planned { "plan" } else { "apply" },
+            requested.join(", "),
+            missing.join("\n"),
+            sentence(&smallest.join("; "))
+        ),
+    );
+}
+
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+}

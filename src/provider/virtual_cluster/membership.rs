@@ -1,0 +1,89 @@
+//! A cluster group as one of its virtual clusters sees it: on the hosts, or planned in the same run.
+
+use std::sync::Arc;
+
+use crate::domain::capacity::{Node, capacity};
+use crate::domain::limit::Limit;
+use crate::host::Host;
+use crate::host::ledgers::GroupRef;
+use crate::provider::Configured;
+use crate::provider::cluster_group::find::{FindError, Found};
+use crate::provider::cluster_group::spec::{Followed, GroupSpec};
+
+/// A group, and which of its hosts this provider has.
+#[derive(Debug, Clone)]
+pub struct Membership {
+    pub name: String,
+    pub spec: GroupSpec,
+    /// Its host clusters that this provider has: the group's key, and the host.
+    pub hosts: Vec<(String, Host)>,
+    /// The keys of those that this provider does not have, or that do not answer.
+    pub absent: Vec<String>,
+    /// The group as it is on the hosts; none while it is only planned.
+    pub found: Option<Arc<Found>>,
+}
+
+impl Membership {
+    /// The group `name` as this run plans it, or else as the hosts have it.
+    ///
+    /// # Errors
+    /// There is none, or its record cannot be read.
+    pub async fn planned(configured: &Configured, name: &str) -> Result<Self, FindError> {
+        let planner = configured.planner();
+        let found = planner.group(configured.known_host_clusters(), name).await;
+        let Some(spec) = planner.planned_group(name) else {
+            return Self::of(found?);
+        };
+        let known = configured.known_host_clusters();
+        let by_key = |key: &String| known.iter().find(|host| host.name() == key).cloned();
+        let keys = spec.host_clusters.keys();
+        let (hosts, absent) = keys.fold((Vec::new(), Vec::new()), |(mut hosts, mut absent), key| {
+            match by_key(key) {
+                Some(host) => hosts.push((key.clone(), host)),
+                None => absent.push(key.clone()),
+            }
+            (hosts, absent)
+        });
+        Ok(Self { name: name.to_owned(), spec, hosts, absent, found: found.ok() })
+    }
+
+    /// The group as it was found.
+    ///
+    /// # Errors
+    /// Its record cannot be read.
+    pub fn of(found: Arc<Found>) -> Result<Self, FindError> {
+        let record = &found.newest.record;
+        let spec = serde_json::from_value(record.spec.clone())
+            .map_err(|error| FindError::Damaged { name: record.name.clone(), problem: error.to_string() })?;
+        let hosts = found.members().map(|(_, key, host)| (key.to_owned(), host.clone())).collect();
+        let absent = found.absent().into_iter().map(str::to_owned).collect();
+        Ok(Self { name: record.name.clone(), spec, hosts, absent, found: Some(found) })
+    }
+
+    /// The group's key for a host of this provider.
+    pub fn key(&self, host: &Host) -> Option<&str> {
+        self.hosts.iter().find(|(_, member)| member.name() == host.name()).map(|(key, _)| key.as_str())
+    }
+
+    /// What virtual clusters on `host` follow.
+    pub fn followed(&self, host: &Host) -> Option<Followed> {
+        self.spec.followed(self.key(host)?)
+    }
+
+    /// The group as its quota ledger knows it.
+    pub fn reference(&self) -> Option<GroupRef> {
+        let record = &self.found.as_ref()?.newest.record;
+        Some(GroupRef { name: record.name.clone(), id: record.id.clone() })
+    }
+
+    /// The host that decides about the group, if this provider has it and it answers.
+    pub fn home(&self) -> Option<&Host> {
+        self.found.as_ref()?.home()
+    }
+}
+
+/// What `host` with these nodes can carry, by the rules of the group or, without one, by the default ones.
+pub fn limit(group: Option<&Membership>, host: &Host, nodes: &[Node]) -> Limit {
+    let rules = group.and_then(|group| group.spec.rules(group.key(host)?)).unwrap_or_default();
+    capacity(nodes, &rules)
+}
