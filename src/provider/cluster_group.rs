@@ -3,11 +3,11 @@
 //! This file joins Terraform's calls to the parts: `schema` and `model` say what users see, `validate` and `plan` decide
 //! without I/O, `spec` is what the hosts keep.
 
-pub mod find;
+pub(super) mod find;
 mod model;
 mod plan;
 mod schema;
-pub mod spec;
+pub(super) mod spec;
 mod validate;
 
 pub use model::{ClusterGroupModel, ClusterGroupPrivate};

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::provider::chart::ChartModel;
-use crate::provider::virtual_cluster::model::KubeconfigModel;
+use crate::provider::virtual_cluster::model::{FollowedPrivate, KubeconfigModel};
 
 fn text(text: &str) -> Value<String> {
     Value::Value(text.to_owned())
@@ -80,7 +80,7 @@ fn check_refused(before: VirtualClusterModel, change: impl FnOnce(&mut VirtualCl
 
 #[test]
 fn a_new_virtual_cluster_gets_its_defaults() {
-    let plan = create(&config());
+    let plan = create(&config(), None);
     assert_eq!(plan.id, text("eu-1/vcluster-a/a"));
     assert_eq!(plan.namespace, text("vcluster-a"));
     assert_eq!(plan.distro, text("k8s"));
@@ -92,7 +92,7 @@ fn a_new_virtual_cluster_gets_its_defaults() {
 
 #[test]
 fn a_generated_name_is_unknown_until_apply() {
-    let plan = create(&VirtualClusterModel { name: Value::Null, ..config() });
+    let plan = create(&VirtualClusterModel { name: Value::Null, ..config() }, None);
     assert_eq!((plan.name, plan.namespace, plan.id), (Value::Unknown, Value::Unknown, Value::Unknown));
 }
 
@@ -179,4 +179,107 @@ fn storage_keeps_its_kind_and_its_volume() {
         },
         "would lose the data",
     );
+}
+
+fn grouped() -> VirtualClusterModel {
+    VirtualClusterModel { name: text("a"), cluster_group: text("dev"), ..VirtualClusterModel::default() }
+}
+
+/// The state after a virtual cluster was applied in a group, and what the refresh keeps of the group.
+fn applied_in_group() -> (VirtualClusterModel, VirtualClusterPrivate) {
+    let followed = FollowedPrivate { digest: "1".into(), endpoint_type: "NodePort".into(), host_dns: None };
+    let private = VirtualClusterPrivate { followed: Some(followed), ..private() };
+    let mut state = create(&grouped(), None);
+    state.host_cluster = text("eu-1");
+    state.vcluster_version = text("0.34.7");
+    state.distro = text("k8s");
+    state.chart = Value::Value(ChartModel { source: text("chart.tgz"), digest: text("sha256:0"), ..ChartModel::default() });
+    (state.endpoint_type, state.host_dns) = (text("NodePort"), Value::Null);
+    let size = |text_: &str| text(text_);
+    state.resources = Value::Value(ResourcesModel { cpu: size("4"), memory: size("4Gi"), storage: size("2Gi") });
+    state.id = text("eu-1/vcluster-a/a");
+    state.status = text("Running");
+    state.endpoint = text("https://192.0.2.1");
+    state.kubeconfig = Value::Value(KubeconfigModel::default());
+    state.revision = Spec::of(&state, &private).map(|spec| spec.revision_following(Some("1"))).into();
+    (state, private)
+}
+
+#[test]
+fn what_a_group_says_is_unknown_in_the_plan_of_a_new_virtual_cluster() {
+    let plan = create(&grouped(), None);
+    let unknown = [&plan.id, &plan.host_cluster, &plan.vcluster_version, &plan.distro, &plan.endpoint_type, &plan.host_dns];
+    assert!(unknown.iter().all(|value| **value == Value::Unknown), "{plan:?}");
+    assert_eq!((plan.chart, plan.namespace), (Value::Unknown, text("vcluster-a")));
+    let parts = ResourcesModel { cpu: text("6"), ..ResourcesModel::default() };
+    let plan = create(&VirtualClusterModel { resources: Value::Value(parts), ..grouped() }, None);
+    let expected = ResourcesModel { cpu: text("6"), memory: Value::Unknown, storage: Value::Unknown };
+    assert_eq!(plan.resources, Value::Value(expected));
+}
+
+#[test]
+fn a_single_host_is_the_only_possible_placement() {
+    let plan = create(&grouped(), Some("default"));
+    assert_eq!((plan.host_cluster, plan.id), (text("default"), text("default/vcluster-a/a")));
+}
+
+#[track_caller]
+fn check_in_group(change: impl FnOnce(&mut VirtualClusterModel, &mut VirtualClusterPrivate), unknown: &[&str]) {
+    let (prior, mut private) = applied_in_group();
+    let mut config = grouped();
+    change(&mut config, &mut private);
+    let mut diags = Diagnostics::default();
+    let plan = update(&mut diags, &config, &prior, &private, false).plan;
+    let attributes = [
+        ("host_cluster", &plan.host_cluster),
+        ("endpoint_type", &plan.endpoint_type),
+        ("host_dns", &plan.host_dns),
+        ("endpoint", &plan.endpoint),
+        ("revision", &plan.revision),
+    ];
+    let found = attributes.iter().filter(|(_, value)| **value == Value::Unknown).map(|(name, _)| *name);
+    assert_eq!(found.collect::<Vec<_>>(), unknown);
+    assert_eq!(diags.errors.len(), 0);
+    if unknown.is_empty() {
+        assert_eq!(plan, prior);
+    }
+}
+
+#[test]
+fn a_change_of_the_group_reaches_its_virtual_clusters_through_the_revision() {
+    check_in_group(|_, _| {}, &[]);
+    let follow = |change: fn(&mut FollowedPrivate)| {
+        move |_: &mut VirtualClusterModel, private: &mut VirtualClusterPrivate| {
+            private.followed.iter_mut().for_each(change);
+        }
+    };
+    check_in_group(follow(|followed| followed.digest = "2".into()), &["revision"]);
+    let moved = follow(|followed| (followed.digest, followed.endpoint_type) = ("2".into(), "Ingress".into()));
+    check_in_group(moved, &["endpoint_type", "host_dns", "endpoint", "revision"]);
+}
+
+#[test]
+fn another_group_replaces_and_a_pin_that_is_removed_does_not() {
+    let (prior, private) = applied_in_group();
+    let mut diags = Diagnostics::default();
+    let other = VirtualClusterModel { cluster_group: text("prod"), ..grouped() };
+    assert_eq!(update(&mut diags, &other, &prior, &private, false).replace, [AttributePath::new("cluster_group")]);
+    let pinned = VirtualClusterModel { host_cluster: text("us-1"), ..grouped() };
+    assert_eq!(update(&mut diags, &pinned, &prior, &private, false).replace, [AttributePath::new("host_cluster")]);
+    assert!(update(&mut diags, &grouped(), &prior, &private, false).replace.is_empty());
+}
+
+#[test]
+fn a_change_of_the_group_is_refused_where_it_would_lose_data() {
+    let (mut prior, mut private) = applied_in_group();
+    if let Value::Value(resources) = &mut prior.resources {
+        resources.storage = text("0");
+    }
+    prior.revision = Spec::of(&prior, &private).map(|spec| spec.revision_following(Some("1"))).into();
+    let mut diags = Diagnostics::default();
+    update(&mut diags, &grouped(), &prior, &private, false);
+    assert_eq!(diags.errors.len(), 0, "nothing has changed");
+    private.followed.iter_mut().for_each(|followed| followed.digest = "2".into());
+    update(&mut diags, &grouped(), &prior, &private, false);
+    assert!(diags.errors[0].summary.contains("would lose the data"), "{}", diags.errors[0].summary);
 }
