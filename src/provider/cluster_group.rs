@@ -1,13 +1,160 @@
 //! The resource `nested_cluster_group`: host clusters whose capacity is shared out as virtual clusters.
 //!
 //! This file joins Terraform's calls to the parts: `schema` and `model` say what users see, `validate` and `plan` decide
-//! without I/O, `spec` is what the hosts keep.
+//! without I/O, `spec` is what the hosts keep, `read` and `apply` sequence what `host` does, and `find` is how others get
+//! to a group.
 
+mod apply;
+mod copies;
+pub(crate) mod find;
+mod members;
 mod model;
 mod plan;
+mod read;
 mod schema;
-mod spec;
+pub(crate) mod spec;
 mod validate;
 
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::provider::Configured;
+use crate::provider::configuration::HostCluster;
+use crate::terraform::schema::Schema;
+use crate::terraform::{
+    AttributePath, DeferReason, Diagnostics, Replacement, Resource, StateUpgrade, WriteOnly, defer, deferral_allowed,
+};
+
+use apply::Apply;
 pub use model::{ClusterGroupModel, ClusterGroupPrivate};
-pub use spec::{Followed, GroupSpec};
+
+/// `nested_cluster_group`
+pub struct ClusterGroup {
+    configured: Arc<Configured>,
+}
+
+impl ClusterGroup {
+    /// The resource on the host clusters of `configured`, which the provider block fills in.
+    pub fn new(configured: Arc<Configured>) -> Self {
+        Self { configured }
+    }
+}
+
+#[async_trait]
+impl Resource for ClusterGroup {
+    type State<'a> = ClusterGroupModel;
+    type PrivateState<'a> = ClusterGroupPrivate;
+    type ProviderMetaState<'a> = ();
+
+    fn schema(&self, _diags: &mut Diagnostics) -> Option<Schema> {
+        Some(schema::schema())
+    }
+
+    async fn validate<'a>(&self, diags: &mut Diagnostics, config: ClusterGroupModel) -> Option<()> {
+        validate::validate(diags, &config);
+        Some(())
+    }
+
+    async fn read<'a>(
+        &self,
+        diags: &mut Diagnostics,
+        state: ClusterGroupModel,
+        private: ClusterGroupPrivate,
+        _meta: (),
+    ) -> Option<(ClusterGroupModel, ClusterGroupPrivate)> {
+        read::read(diags, &self.configured, state, private).await
+    }
+
+    async fn plan_create<'a>(
+        &self,
+        diags: &mut Diagnostics,
+        _proposed: ClusterGroupModel,
+        config: ClusterGroupModel,
+        _meta: (),
+    ) -> Option<(ClusterGroupModel, ClusterGroupPrivate)> {
+        let plan = plan::create(&config);
+        for key in plan::host_keys(&plan) {
+            let host = self.configured.host_cluster_at(diags, key, members::at(key));
+            if matches!(host, Some(HostCluster::Unknown)) && deferral_allowed() {
+                defer(DeferReason::ProviderConfigUnknown);
+            }
+        }
+        Some((plan, ClusterGroupPrivate::default()))
+    }
+
+    async fn plan_update<'a>(
+        &self,
+        diags: &mut Diagnostics,
+        prior: ClusterGroupModel,
+        _proposed: ClusterGroupModel,
+        config: ClusterGroupModel,
+        private: ClusterGroupPrivate,
+        _meta: (),
+    ) -> Option<(ClusterGroupModel, ClusterGroupPrivate, Vec<AttributePath>)> {
+        let update = plan::update(diags, &config, &prior);
+        members::check_configured(diags, &self.configured, &plan::host_keys(&update.plan));
+        Some((update.plan, private, update.replace))
+    }
+
+    async fn plan_destroy<'a>(
+        &self,
+        _diags: &mut Diagnostics,
+        _prior: ClusterGroupModel,
+        private: ClusterGroupPrivate,
+        _meta: (),
+    ) -> Option<ClusterGroupPrivate> {
+        Some(private)
+    }
+
+    async fn create<'a>(
+        &self,
+        diags: &mut Diagnostics,
+        planned: ClusterGroupModel,
+        config: ClusterGroupModel,
+        _private: ClusterGroupPrivate,
+        _meta: (),
+    ) -> Option<(ClusterGroupModel, ClusterGroupPrivate)> {
+        Apply::new(&self.configured, diags).create(planned, &config).await
+    }
+
+    async fn update<'a>(
+        &self,
+        diags: &mut Diagnostics,
+        prior: ClusterGroupModel,
+        planned: ClusterGroupModel,
+        config: ClusterGroupModel,
+        private: ClusterGroupPrivate,
+        _meta: (),
+    ) -> Option<(ClusterGroupModel, ClusterGroupPrivate)> {
+        Apply::new(&self.configured, diags).update(prior, planned, &config, private).await
+    }
+
+    async fn destroy<'a>(
+        &self,
+        diags: &mut Diagnostics,
+        prior: ClusterGroupModel,
+        private: ClusterGroupPrivate,
+        _meta: (),
+    ) -> Option<()> {
+        Apply::new(&self.configured, diags).destroy(&prior, &private).await
+    }
+
+    async fn import<'a>(
+        &self,
+        diags: &mut Diagnostics,
+        id: String,
+    ) -> Option<(ClusterGroupModel, ClusterGroupPrivate)> {
+        read::import(diags, &self.configured, &id).await
+    }
+}
+
+impl Replacement for ClusterGroup {}
+
+impl StateUpgrade for ClusterGroup {}
+
+impl WriteOnly for ClusterGroup {
+    fn write_only(&self) -> &'static [&'static [&'static str]] {
+        &[&["chart", "password"]]
+    }
+}

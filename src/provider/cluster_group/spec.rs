@@ -11,8 +11,10 @@ use semver::Version;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::domain::capacity::Rules;
 use crate::domain::distro::Distro;
 use crate::domain::endpoint::EndpointType;
+use crate::domain::limit::Limit;
 use crate::domain::quantity::Quantity;
 use crate::domain::size::Size;
 use crate::provider::chart::ChartModel;
@@ -202,6 +204,31 @@ impl GroupSpec {
         })
     }
 
+    /// What the host with that key can carry by the rules of the group; none if the group does not have it.
+    pub fn rules(&self, host_key: &str) -> Option<Rules> {
+        let host = self.host_clusters.get(host_key)?;
+        let reserved = host.reserved.as_ref();
+        let cpu = reserved.and_then(|reserved| reserved.cpu.as_ref()).and_then(|cpu| cpu.parse().ok());
+        let memory = reserved.and_then(|reserved| reserved.memory.as_ref()).and_then(|memory| memory.parse().ok());
+        Some(Rules {
+            reserved_cpu: cpu.unwrap_or_default(),
+            reserved_memory: memory.unwrap_or_default(),
+            oversubscription_percent: self.oversubscription_percent,
+            storage: host.storage.as_ref().and_then(|storage| storage.parse().ok()),
+            node_selector: host.node_selector.clone(),
+        })
+    }
+
+    /// What its virtual clusters may have together.
+    pub fn quota_limit(&self) -> Limit {
+        let Some(quota) = &self.quota else { return Limit::UNLIMITED };
+        Limit {
+            cpu: quota.cpu.as_ref().and_then(|cpu| cpu.parse().ok()),
+            memory: quota.memory.as_ref().and_then(|memory| memory.parse().ok()),
+            storage: quota.storage.as_ref().and_then(|storage| storage.parse().ok()),
+        }
+    }
+
     /// The size of a virtual cluster that sets none.
     pub fn default_size(&self) -> Option<Size> {
         self.defaults.size()
@@ -280,7 +307,7 @@ impl GroupSize {
 }
 
 /// What a group's virtual clusters on one host follow: a change of it reaches them with their next apply.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Followed {
     pub endpoint_type: String,
     pub host_dns: Option<String>,
@@ -289,6 +316,13 @@ pub struct Followed {
     pub group_values: Option<String>,
     pub host_values: Option<String>,
     pub node_selector: BTreeMap<String, String>,
+}
+
+/// Leaves out the values, which may hold a user's secrets.
+impl fmt::Debug for Followed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Followed").field("endpoint_type", &self.endpoint_type).finish_non_exhaustive()
+    }
 }
 
 impl Followed {
@@ -315,6 +349,7 @@ fn canonicalize(text: &mut String) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::quantity::{Bytes, Millicores};
 
     fn spec() -> GroupSpec {
         let size = |cpu: &str, memory: &str, storage: &str| GroupSize {
@@ -417,5 +452,16 @@ mod tests {
     #[test]
     fn sizes_are_read_in_units() {
         assert_eq!((spec().default_size(), spec().minimum_size()), (Some(Size::DEFAULT), Some(Size::MINIMUM)));
+        assert_eq!(spec().quota_limit(), Limit { cpu: Some(Millicores(64_000)), ..Limit::UNLIMITED });
+        assert_eq!(GroupSpec { quota: None, ..spec() }.quota_limit(), Limit::UNLIMITED);
+        let eu = Rules {
+            reserved_cpu: Millicores(8000),
+            storage: Some(Bytes(500 << 30)),
+            node_selector: BTreeMap::from([("pool".to_owned(), "dev".to_owned())]),
+            ..Rules::default()
+        };
+        assert_eq!(spec().rules("eu-1"), Some(eu));
+        assert_eq!(spec().rules("us-1"), Some(Rules::default()));
+        assert_eq!(spec().rules("elsewhere"), None);
     }
 }

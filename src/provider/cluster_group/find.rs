@@ -1,0 +1,150 @@
+//! Finds a cluster group by its name, on whichever of the provider's host clusters its records are.
+//!
+//! Host clusters are told apart by UID: a team may call the same one by another key than the group does.
+
+use std::collections::BTreeMap;
+
+use futures::future::join_all;
+
+use crate::host::groups::{Groups, StoredGroup};
+use crate::host::store::StoreError;
+use crate::host::{self, Host};
+use crate::terraform::{AttributePath, Diagnostic, diagnostic};
+
+/// A group as its newest record has it.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// The newest record.
+    pub newest: StoredGroup,
+    /// Every record that was found, with its host.
+    pub records: Vec<(Host, StoredGroup)>,
+    /// The host clusters of the provider that answer, by UID.
+    pub hosts: BTreeMap<String, Host>,
+    /// The host clusters that do not.
+    pub unreachable: Vec<host::Error>,
+}
+
+/// Why a group was not found.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum FindError {
+    /// No host cluster knows it.
+    #[error("cluster group {name:?} is on none of these host clusters: {}", asked.join(", "))]
+    Missing {
+        /// The group.
+        name: String,
+        /// The host clusters that answered.
+        asked: Vec<String>,
+        /// Those that did not.
+        unreachable: Vec<host::Error>,
+    },
+    /// Different groups have the name.
+    #[error("host clusters {first:?} and {second:?} have different cluster groups of the name {name:?}")]
+    Ambiguous {
+        /// The name.
+        name: String,
+        /// A host cluster that has one.
+        first: String,
+        /// A host cluster that has another.
+        second: String,
+    },
+    /// A record could not be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Found {
+    /// The host cluster that decides about the group, if the provider has it and it answers.
+    pub fn home(&self) -> Option<&Host> {
+        self.hosts.get(&self.newest.record.home)
+    }
+
+    /// The key that the group gives its home.
+    pub fn home_key(&self) -> &str {
+        self.newest.record.hosts.get(&self.newest.record.home).map_or("", String::as_str)
+    }
+
+    /// The group's host clusters that answer: UID, the group's key, the host.
+    pub fn members(&self) -> impl Iterator<Item = (&str, &str, &Host)> {
+        self.newest
+            .record
+            .hosts
+            .iter()
+            .filter_map(|(uid, key)| Some((uid.as_str(), key.as_str(), self.hosts.get(uid)?)))
+    }
+
+    /// The keys of the group's host clusters that do not answer, or that the provider does not have.
+    pub fn absent(&self) -> Vec<&str> {
+        let hosts = self.newest.record.hosts.iter().filter(|(uid, _)| !self.hosts.contains_key(*uid));
+        hosts.map(|(_, key)| key.as_str()).collect()
+    }
+}
+
+/// The group `name`, from the records on `hosts`.
+///
+/// # Errors
+/// There is none, there are several, or a host's answer cannot be used. Hosts that do not answer are no error by
+/// themselves.
+pub async fn find(hosts: Vec<Host>, name: &str) -> Result<Found, FindError> {
+    let asked = join_all(hosts.into_iter().map(|host| ask(host, name.to_owned()))).await;
+    let (mut by_uid, mut unreachable, mut records) = (BTreeMap::new(), Vec::new(), Vec::new());
+    for answer in asked {
+        match answer {
+            Ok((uid, host, stored)) => {
+                records.extend(stored.map(|stored| (host.clone(), stored)));
+                by_uid.insert(uid, host);
+            }
+            Err(StoreError::Host(error)) => unreachable.push(error),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let Some((first, newest)) = records.iter().max_by_key(|(_, stored)| stored.record.age()).cloned() else {
+        let asked = by_uid.values().map(|host: &Host| host.name().to_owned()).collect();
+        return Err(FindError::Missing { name: name.to_owned(), asked, unreachable });
+    };
+    if let Some((second, _)) = records.iter().find(|(_, stored)| stored.record.id != newest.record.id) {
+        let (first, second) = (first.name().to_owned(), second.name().to_owned());
+        return Err(FindError::Ambiguous { name: name.to_owned(), first, second });
+    }
+    Ok(Found { newest, records, hosts: by_uid, unreachable })
+}
+
+async fn ask(host: Host, name: String) -> Result<(String, Host, Option<StoredGroup>), StoreError> {
+    let uid = host.identity().await?.uid.clone();
+    let stored = Groups::of(&host).get(&name).await?;
+    Ok((uid, host, stored))
+}
+
+impl FindError {
+    /// This error on the attribute that names the group.
+    pub fn diagnostic(&self, attribute: AttributePath) -> Diagnostic {
+        match self {
+            Self::Missing { name, asked, unreachable } => {
+                let mut detail = match asked.as_slice() {
+                    [] => "No host cluster of the provider block answers.".to_owned(),
+                    asked => format!("These host clusters were asked: {}.", asked.join(", ")),
+                };
+                for error in unreachable {
+                    detail.push_str(&format!("\n\nNot asked: {error}."));
+                }
+                detail.push_str(
+                    "\n\nNext step: Check the name. If this configuration creates the group, refer to its resource \
+                     (cluster_group = nested_cluster_group.<resource>.name), so that it is planned first; with several \
+                     provider configurations, create the group first.",
+                );
+                diagnostic(attribute, format!("There is no cluster group \"{name}\"."), detail)
+            }
+            Self::Ambiguous { name, first, second } => diagnostic(
+                attribute,
+                format!("There are two cluster groups \"{name}\"."),
+                format!(
+                    "Host clusters \"{first}\" and \"{second}\" belong to different groups of that name.\n\nNext step: Use a \
+                     provider configuration that has the host clusters of one of them only, or rename one of the groups."
+                ),
+            ),
+            Self::Store(error) => {
+                use crate::provider::explain::Explain;
+                error.explain()
+            }
+        }
+    }
+}
