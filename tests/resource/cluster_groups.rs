@@ -206,9 +206,10 @@ fn a_group_that_exists_prints_its_import_block_and_can_be_imported() {
     assert_eq!(state(&second), state(&first));
     second.plan().assert_quiet();
 
-    second.write(&format!("import {{\n  to = {GROUP}\n  id = \"nowhere\"\n}}\n{}", group("nowhere", "")));
+    let third = workspace();
+    third.write(&format!("import {{\n  to = {GROUP}\n  id = \"nowhere\"\n}}\n{}", group("nowhere", "")));
     first.destroy().assert_success();
-    let refused = second.try_plan().0.assert_failure();
+    let refused = third.try_plan().0.assert_failure();
     assert!(refused.contains("There is no such cluster group to import."), "{refused}");
 }
 
@@ -224,7 +225,9 @@ fn two_groups_of_one_name_cannot_be_imported() {
     together.write(&format!("import {{\n  to = {GROUP}\n  id = \"twins\"\n}}\n{}", group("twins", "")));
     let refused = together.try_plan().0.assert_failure();
     assert!(refused.contains("eu-1") && refused.contains("us-1") && refused.contains("\"twins\""), "{refused}");
-    apart.iter().for_each(|workspace| drop(workspace.destroy().assert_success()));
+    for workspace in apart {
+        workspace.destroy().assert_success();
+    }
 }
 
 #[test]
@@ -233,7 +236,6 @@ fn what_was_lost_or_edited_on_a_host_is_drift_that_the_next_apply_repairs() {
     workspace.write(&group("drifting", "quota = { cpu = \"64\" }"));
     workspace.apply().assert_success();
     let before = assert_agree("drifting");
-    let digest = before["chart_digest"].as_str().unwrap().to_owned();
     let [eu, us] = hosts();
     let edited = |record: &Value| {
         let mut record = record.clone();
@@ -260,8 +262,6 @@ fn what_was_lost_or_edited_on_a_host_is_drift_that_the_next_apply_repairs() {
     // What the home says is the group.
     write_record(eu, "drifting", &edited(&assert_agree("drifting")));
     repairs("the record on host cluster \"us-1\" was edited", &["quota", "revision"]);
-    // Other tests' groups have the same chart: only what this one sees counts.
-    let _ = digest;
     for host in [eu, us] {
         host.delete(&path("drifting"));
     }
@@ -341,6 +341,38 @@ fn the_home_moves_when_its_host_leaves_and_an_old_record_loses() {
     workspace.plan().assert_quiet();
     workspace.destroy().assert_success();
     assert_eq!(record(eu, "moving"), None);
+}
+
+#[test]
+fn a_host_stays_and_a_group_stays_while_they_carry_virtual_clusters() {
+    let workspace = workspace();
+    workspace.write(&group("carrying", ""));
+    workspace.apply().assert_success();
+    let before = assert_agree("carrying");
+    let us = &hosts()[1];
+    // As a virtual cluster of the group would have it.
+    let carried = json!({
+        "format": 1, "name": "team-a", "namespace": "vcluster-carried", "host_uid": "", "phase": "handed_over",
+        "namespace_created": true, "spec": { "cluster_group": "carrying" }, "inventory": [], "owner": "", "heartbeat": 0,
+    });
+    let data = base64::Engine::encode(&base64::prelude::BASE64_STANDARD, carried.to_string());
+    let secrets = "/api/v1/namespaces/nested-system/secrets";
+    let metadata = json!({ "name": "virtual-cluster.vcluster-carried" });
+    us.create(
+        secrets,
+        json!({ "metadata": metadata, "type": "nested-clusters.io/virtual-cluster", "data": { "record.json": data } }),
+    );
+    workspace.write(&group("carrying", "host_clusters = { \"eu-1\" = {} }"));
+    let refused = workspace.apply().assert_failure();
+    assert!(refused.contains("Host cluster \"us-1\" cannot be removed from the cluster group"), "{refused}");
+    assert!(refused.contains("\"team-a\" on host cluster \"us-1\" in namespace \"vcluster-carried\""), "{refused}");
+    let refused = workspace.destroy().assert_failure();
+    assert!(refused.contains("cannot be destroyed while there are") && refused.contains("\"team-a\""), "{refused}");
+    assert_eq!(assert_agree("carrying"), before);
+    us.delete(&format!("{secrets}/virtual-cluster.vcluster-carried"));
+    workspace.apply().assert_success();
+    assert_eq!(record(us, "carrying"), None);
+    workspace.destroy().assert_success();
 }
 
 #[test]

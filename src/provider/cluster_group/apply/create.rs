@@ -112,12 +112,13 @@ async fn make(
     creating: &GroupRecord,
     archive: Vec<u8>,
 ) -> Result<(StoredGroup, Vec<StoredGroup>), Problem> {
-    let mut authority = reserve(home, creating).await?;
+    let (mut authority, dead) = reserve(home, creating, None).await?;
+    let dead = dead.as_deref();
     let archive = archive.as_slice();
     let prepare = async {
         keep_archive(home, &creating.chart_digest, archive).await?;
         on_each(followers, |member| async move {
-            let stored = reserve(member, creating).await?;
+            let (stored, _) = reserve(member, creating, dead).await?;
             keep_archive(member, &creating.chart_digest, archive).await?;
             Ok(stored)
         })
@@ -148,25 +149,34 @@ async fn on_each_follower(
     join_all(std::iter::zip(followers, made).map(write)).await.into_iter().collect()
 }
 
-/// Makes the record on one host, in place of what an interrupted creation left there.
-pub(super) async fn reserve(member: &Member, record: &GroupRecord) -> Result<StoredGroup, Problem> {
+/// Makes the record on one host, in place of what an interrupted creation left there. Returns that one's id too. The
+/// group with the id `dead` is known to be such a one.
+pub(super) async fn reserve(
+    member: &Member,
+    record: &GroupRecord,
+    dead: Option<&str>,
+) -> Result<(StoredGroup, Option<String>), Problem> {
     let groups = Groups::of(&member.host);
     loop {
         if let Some(stored) = groups.create(record).await.map_err(|error| problem(&error, member))? {
-            return Ok(stored);
+            return Ok((stored, None));
         }
         let found = groups.get(&record.name).await.map_err(|error| problem(&error, member))?;
         let Some(found) = found else { continue };
         if found.record.id == record.id {
             // Our own write, whose answer was lost on the way.
-            return Ok(found);
+            return Ok((found, None));
         }
         if found.record.phase != GroupPhase::Creating {
             return Err(exists(&record.name, member, &found.record));
         }
-        let Some(dead) = watch(&groups, member, &found).await? else { continue };
-        match groups.replace(&dead, record).await {
-            Ok(stored) => return Ok(stored),
+        let stopped = match dead {
+            Some(dead) if found.record.id == dead => Some(found),
+            _ => watch(&groups, member, &found).await?,
+        };
+        let Some(stopped) = stopped else { continue };
+        match groups.replace(&stopped, record).await {
+            Ok(stored) => return Ok((stored, Some(stopped.record.id))),
             Err(StoreError::Changed { .. }) => {}
             Err(error) => return Err(problem(&error, member)),
         }

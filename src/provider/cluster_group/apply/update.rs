@@ -49,6 +49,14 @@ impl Apply<'_> {
         let spec = GroupSpec::of(&planned)?;
         let hosts = self.hosts(&planned, &private, &name, &spec.chart_digest).await?;
         let base = self.base(&hosts, &private, &name).ok()?;
+        let foreign =
+            |stored: &&StoredGroup| stored.record.id != base.id && stored.record.phase != GroupPhase::Creating;
+        for (member, _, stored) in &hosts.kept {
+            if let Some(other) = stored.as_ref().filter(foreign) {
+                self.diags.add_error(*exists(&name, member, &other.record));
+                return None;
+            }
+        }
         let kept: Vec<Member> = hosts.kept.iter().map(|(member, _, _)| member.clone()).collect();
         let stays = kept.iter().any(|member| member.uid == base.home);
         let home = kept.iter().find(|member| !stays || member.uid == base.home)?.clone();
@@ -276,7 +284,7 @@ async fn write_on(
     let foreign = stored.filter(|stored| stored.record.id != desired.id);
     let written = match foreign {
         None => put(member, stored, desired).await?,
-        Some(foreign) if foreign.record.phase == GroupPhase::Creating => reserve(member, desired).await?,
+        Some(foreign) if foreign.record.phase == GroupPhase::Creating => reserve(member, desired, None).await?.0,
         Some(foreign) => return Err(exists(&desired.name, member, &foreign.record)),
     };
     if let Some(archive) = archive {
