@@ -10,7 +10,9 @@ fn main() -> ExitCode {
     let commands = [Command { name: render::NAME, summary: render::SUMMARY, run: render::run }];
     plugin::main(&commands, || {
         let provider = Nested::default();
-        let virtual_cluster = provider.virtual_cluster();
-        Registry::new(provider).resource("nested_virtual_cluster", virtual_cluster)
+        let (cluster_group, virtual_cluster) = (provider.cluster_group(), provider.virtual_cluster());
+        Registry::new(provider)
+            .resource("nested_cluster_group", cluster_group)
+            .resource("nested_virtual_cluster", virtual_cluster)
     })
 }

@@ -26,6 +26,7 @@ use crate::host::Host;
 use crate::host::connection::Environment;
 use crate::terraform::schema::Schema;
 use crate::terraform::{AttributePath, Diagnostics, Provider, Report};
+use cluster_group::ClusterGroup;
 use configuration::{HostCluster, HostClusters, ProviderModel};
 use planner::Planner;
 use virtual_cluster::VirtualCluster;
@@ -37,6 +38,11 @@ pub struct Nested {
 }
 
 impl Nested {
+    /// The resource `nested_cluster_group` on this provider's host clusters.
+    pub fn cluster_group(&self) -> ClusterGroup {
+        ClusterGroup::new(Arc::clone(&self.configured))
+    }
+
     /// The resource `nested_virtual_cluster` on this provider's host clusters.
     pub fn virtual_cluster(&self) -> VirtualCluster {
         VirtualCluster::new(Arc::clone(&self.configured))
@@ -54,7 +60,16 @@ pub struct Configured {
 impl Configured {
     /// The host cluster of that name, or a diagnostic on `host_cluster`.
     pub fn host_cluster(&self, diags: &mut Diagnostics, name: &str) -> Option<HostCluster> {
-        let attribute = AttributePath::new("host_cluster");
+        self.host_cluster_at(diags, name, AttributePath::new("host_cluster"))
+    }
+
+    /// The host cluster of that name, or a diagnostic on `attribute`.
+    pub fn host_cluster_at(
+        &self,
+        diags: &mut Diagnostics,
+        name: &str,
+        attribute: AttributePath,
+    ) -> Option<HostCluster> {
         let Some(host_clusters) = self.host_clusters.get() else {
             diags.fail(
                 attribute,
@@ -91,6 +106,12 @@ impl Configured {
     /// Whether the provider block may have a host cluster of that name.
     pub fn has_host_cluster(&self, name: &str) -> bool {
         self.host_clusters.get().is_some_and(|host_clusters| host_clusters.get(name).is_ok())
+    }
+
+    /// Whether there is a host cluster, or may be, whose connection is not known yet.
+    pub fn has_unknown_host_clusters(&self) -> bool {
+        let all = self.host_clusters.get().and_then(HostClusters::all);
+        all.is_none_or(|hosts| hosts.values().any(|host| matches!(host, HostCluster::Unknown)))
     }
 
     /// All host clusters whose connection is known.

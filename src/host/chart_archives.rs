@@ -137,6 +137,17 @@ impl ChartArchives {
         Ok(secret.data.as_mut().and_then(|data| data.remove(KEY)).map(|bytes| bytes.0))
     }
 
+    /// Whether the archive is kept, without reading it.
+    ///
+    /// # Errors
+    /// The host's refusal.
+    pub async fn holds(&self, digest: &str) -> Result<bool, ArchiveError> {
+        let name = secret_name(digest);
+        let found = self.secrets.get_metadata_opt(&name).await.map_err(self.host.failed("read", describe(&name)))?;
+        let kept = found.and_then(|secret| secret.metadata.annotations?.remove(DIGEST));
+        Ok(kept.as_deref() == Some(digest))
+    }
+
     /// Removes the archive if no record names it any more. Remove the record that named it first.
     ///
     /// # Errors

@@ -1,14 +1,186 @@
 //! The resource `nested_cluster_group`: host clusters whose capacity is shared out as virtual clusters.
 //!
 //! This file joins Terraform's calls to the parts: `schema` and `model` say what users see, `validate` and `plan` decide
-//! without I/O, `spec` is what the hosts keep.
+//! without I/O, `spec` is what the hosts keep, `read` and `apply` sequence what `host` does, and `find` is how others get
+//! to a group.
 
-pub(super) mod find;
+mod apply;
+mod copies;
+pub(crate) mod find;
+mod members;
 mod model;
 mod plan;
+mod read;
 mod schema;
-pub(super) mod spec;
+pub(crate) mod spec;
 mod validate;
 
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::provider::Configured;
+use crate::provider::configuration::HostCluster;
+use crate::terraform::schema::Schema;
+use crate::terraform::value::Value;
+use crate::terraform::{
+    AttributePath, DeferReason, Diagnostics, Replacement, Resource, StateUpgrade, WriteOnly, defer, deferral_allowed,
+};
+
+use apply::Apply;
 pub use model::{ClusterGroupModel, ClusterGroupPrivate};
-pub use spec::{Followed, GroupSpec};
+use spec::GroupSpec;
+
+/// `nested_cluster_group`
+pub struct ClusterGroup {
+    configured: Arc<Configured>,
+}
+
+impl ClusterGroup {
+    /// The resource on the host clusters of `configured`, which the provider block fills in.
+    pub fn new(configured: Arc<Configured>) -> Self {
+        Self { configured }
+    }
+
+    /// Has virtual clusters of the same run be planned into the group as it is planned.
+    fn note(&self, plan: &ClusterGroupModel) {
+        if let Some(name) = plan.name.as_ref_option() {
+            self.configured.planner().plan_group(name, GroupSpec::of_plan(plan));
+        }
+    }
+
+    /// Has the group be asked for anew.
+    fn forget(&self, name: &Value<String>) {
+        if let Some(name) = name.as_ref_option() {
+            self.configured.planner().forget_group(name);
+        }
+    }
+}
+
+#[async_trait]
+impl Resource for ClusterGroup {
+    type State<'a> = ClusterGroupModel;
+    type PrivateState<'a> = ClusterGroupPrivate;
+    type ProviderMetaState<'a> = ();
+
+    fn schema(&self, _diags: &mut Diagnostics) -> Option<Schema> {
+        Some(schema::schema())
+    }
+
+    async fn validate<'a>(&self, diags: &mut Diagnostics, config: ClusterGroupModel) -> Option<()> {
+        validate::validate(diags, &config);
+        Some(())
+    }
+
+    async fn read<'a>(
+        &self,
+        diags: &mut Diagnostics,
+        state: ClusterGroupModel,
+        private: ClusterGroupPrivate,
+        _meta: (),
+    ) -> Option<(ClusterGroupModel, ClusterGroupPrivate)> {
+        read::read(diags, &self.configured, state, private).await
+    }
+
+    async fn plan_create<'a>(
+        &self,
+        diags: &mut Diagnostics,
+        _proposed: ClusterGroupModel,
+        config: ClusterGroupModel,
+        _meta: (),
+    ) -> Option<(ClusterGroupModel, ClusterGroupPrivate)> {
+        let plan = plan::create(&config);
+        for key in plan::host_keys(&plan) {
+            let host = self.configured.host_cluster_at(diags, key, members::at(key));
+            if matches!(host, Some(HostCluster::Unknown)) && deferral_allowed() {
+                defer(DeferReason::ProviderConfigUnknown);
+            }
+        }
+        self.note(&plan);
+        Some((plan, ClusterGroupPrivate::default()))
+    }
+
+    async fn plan_update<'a>(
+        &self,
+        diags: &mut Diagnostics,
+        prior: ClusterGroupModel,
+        _proposed: ClusterGroupModel,
+        config: ClusterGroupModel,
+        private: ClusterGroupPrivate,
+        _meta: (),
+    ) -> Option<(ClusterGroupModel, ClusterGroupPrivate, Vec<AttributePath>)> {
+        let update = plan::update(diags, &config, &prior);
+        members::check_configured(diags, &self.configured, &plan::host_keys(&update.plan));
+        self.note(&update.plan);
+        Some((update.plan, private, update.replace))
+    }
+
+    async fn plan_destroy<'a>(
+        &self,
+        _diags: &mut Diagnostics,
+        _prior: ClusterGroupModel,
+        private: ClusterGroupPrivate,
+        _meta: (),
+    ) -> Option<ClusterGroupPrivate> {
+        Some(private)
+    }
+
+    async fn create<'a>(
+        &self,
+        diags: &mut Diagnostics,
+        planned: ClusterGroupModel,
+        config: ClusterGroupModel,
+        _private: ClusterGroupPrivate,
+        _meta: (),
+    ) -> Option<(ClusterGroupModel, ClusterGroupPrivate)> {
+        let name = planned.name.clone();
+        let created = Apply::new(&self.configured, diags).create(planned, &config).await;
+        self.forget(&name);
+        created
+    }
+
+    async fn update<'a>(
+        &self,
+        diags: &mut Diagnostics,
+        prior: ClusterGroupModel,
+        planned: ClusterGroupModel,
+        config: ClusterGroupModel,
+        private: ClusterGroupPrivate,
+        _meta: (),
+    ) -> Option<(ClusterGroupModel, ClusterGroupPrivate)> {
+        let name = planned.name.clone();
+        let updated = Apply::new(&self.configured, diags).update(prior, planned, &config, private).await;
+        self.forget(&name);
+        updated
+    }
+
+    async fn destroy<'a>(
+        &self,
+        diags: &mut Diagnostics,
+        prior: ClusterGroupModel,
+        private: ClusterGroupPrivate,
+        _meta: (),
+    ) -> Option<()> {
+        let destroyed = Apply::new(&self.configured, diags).destroy(&prior, &private).await;
+        self.forget(&prior.name);
+        destroyed
+    }
+
+    async fn import<'a>(
+        &self,
+        diags: &mut Diagnostics,
+        id: String,
+    ) -> Option<(ClusterGroupModel, ClusterGroupPrivate)> {
+        read::import(diags, &self.configured, &id).await
+    }
+}
+
+impl Replacement for ClusterGroup {}
+
+impl StateUpgrade for ClusterGroup {}
+
+impl WriteOnly for ClusterGroup {
+    fn write_only(&self) -> &'static [&'static [&'static str]] {
+        &[&["chart", "password"]]
+    }
+}

@@ -74,7 +74,7 @@ impl Drop for OnItsWay<'_> {
 pub struct Planner {
     hosts: Asked<Result<Arc<HostNumbers>, String>>,
     groups: Asked<Result<Arc<Found>, FindError>>,
-    planned_groups: Mutex<BTreeMap<String, GroupSpec>>,
+    planned_groups: Mutex<BTreeMap<String, Option<GroupSpec>>>,
     accounting: Mutex<Accounting>,
     nodes: Mutex<HashMap<String, (Instant, Arc<Vec<Node>>)>>,
     on_their_way: Mutex<OnTheirWay>,
@@ -103,13 +103,14 @@ impl Planner {
         self.groups.forget(name);
     }
 
-    /// Takes note of a group as it is planned, so that virtual clusters of the same run are planned into it.
-    pub fn plan_group(&self, name: &str, spec: GroupSpec) {
+    /// Takes note of a group as it is planned, so that virtual clusters of the same run are planned into it. Without a spec
+    /// not all of it is known yet.
+    pub fn plan_group(&self, name: &str, spec: Option<GroupSpec>) {
         locked(&self.planned_groups).insert(name.to_owned(), spec);
     }
 
-    /// The group as this run has planned it.
-    pub fn planned_group(&self, name: &str) -> Option<GroupSpec> {
+    /// The group as this run has planned it, if it has.
+    pub fn planned_group(&self, name: &str) -> Option<Option<GroupSpec>> {
         locked(&self.planned_groups).get(name).cloned()
     }
 
@@ -152,7 +153,8 @@ impl Planner {
 
 /// What those on their way will take of the host with the UID `uid`, except of what its ledger has already.
 pub fn taken_soon(on_their_way: &OnTheirWay, uid: &str, ledger: &Ledger) -> Size {
-    let here = on_their_way.iter().filter(|((host, namespace), _)| host == uid && !ledger.entries.contains_key(namespace));
+    let here =
+        on_their_way.iter().filter(|((host, namespace), _)| host == uid && !ledger.entries.contains_key(namespace));
     here.fold(Size::ZERO, |sum, (_, size)| sum.saturating_add(*size))
 }
 

@@ -30,13 +30,16 @@ impl Reference {
     pub fn of_this_provider() -> Self {
         let diags = &mut Diagnostics::default();
         let provider = Nested::default();
-        let virtual_cluster = provider.virtual_cluster();
+        let (cluster_group, virtual_cluster) = (provider.cluster_group(), provider.virtual_cluster());
         Self {
             provider: Provider::schema(&provider, diags).expect("the provider has a schema"),
-            resources: vec![(
-                "nested_virtual_cluster",
-                Resource::schema(&virtual_cluster, diags).expect("the resource has a schema"),
-            )],
+            resources: vec![
+                ("nested_cluster_group", Resource::schema(&cluster_group, diags).expect("the resource has a schema")),
+                (
+                    "nested_virtual_cluster",
+                    Resource::schema(&virtual_cluster, diags).expect("the resource has a schema"),
+                ),
+            ],
         }
     }
 

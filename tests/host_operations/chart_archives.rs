@@ -14,6 +14,7 @@ async fn an_archive_lives_as_long_as_a_record_names_it() {
     }
     first.claim.remove().await.unwrap();
     archives.release(DIGEST).await.unwrap();
+    assert!(archives.holds(DIGEST).await.unwrap());
     assert_eq!(archives.get(DIGEST).await.unwrap().as_deref(), Some(&b"archive"[..]));
     second.claim.remove().await.unwrap();
     archives.release(DIGEST).await.unwrap();

@@ -121,7 +121,11 @@ fn refusal(account: &str, rules: Value) -> String {
 fn a_missing_permission_is_named_with_verb_resource_and_namespace() {
     let all = |groups: Value, resources: Value| json!({"apiGroups": groups, "resources": resources, "verbs": ["*"]});
     let namespaces = || all(json!([""]), json!(["namespaces"]));
-    let refused = refusal("no-secrets", json!([namespaces()]));
+    let refused = refusal("no-nodes", json!([namespaces()]));
+    assert!(refused.contains("may not list nodes in the cluster as a whole"), "{refused}");
+
+    let nodes = json!({"apiGroups": [""], "resources": ["nodes"], "verbs": ["list"]});
+    let refused = refusal("no-secrets", json!([namespaces(), nodes]));
     assert!(refused.contains("secrets in namespace \"nested-system\""), "{refused}");
 
     let rules = json!([

@@ -13,6 +13,7 @@ mod support;
 
 mod chart_sources;
 mod charts;
+mod cluster_groups;
 mod drift;
 mod hosts;
 mod interruption;

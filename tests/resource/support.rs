@@ -20,7 +20,7 @@ pub fn hosts() -> &'static [Cluster; 2] {
     HOSTS.get_or_init(|| {
         let names = ["eu-1", "us-1"];
         let rig =
-            RIG.get_or_init(|| Rig::builder().names(names).node_size("64", "256Gi").without_nested().start().unwrap());
+            RIG.get_or_init(|| Rig::builder().names(names).node_size("512", "2Ti").without_nested().start().unwrap());
         [Cluster::of(rig.host(1)), Cluster::of(rig.host(2))]
     })
 }

@@ -74,7 +74,11 @@ impl Found {
 
     /// The group's host clusters that answer: UID, the group's key, the host.
     pub fn members(&self) -> impl Iterator<Item = (&str, &str, &Host)> {
-        self.newest.record.hosts.iter().filter_map(|(uid, key)| Some((uid.as_str(), key.as_str(), self.hosts.get(uid)?)))
+        self.newest
+            .record
+            .hosts
+            .iter()
+            .filter_map(|(uid, key)| Some((uid.as_str(), key.as_str(), self.hosts.get(uid)?)))
     }
 
     /// The keys of the group's host clusters that do not answer, or that the provider does not have.
@@ -95,14 +99,19 @@ pub async fn find(hosts: Vec<Host>, name: &str) -> Result<Found, FindError> {
     for answer in asked {
         match answer {
             Ok((uid, host, stored)) => {
-                records.extend(stored.map(|stored| (host.clone(), stored)));
+                // Of equally new ones the home's is the one that is written first.
+                records.extend(
+                    stored.map(|stored| ((stored.record.age(), stored.record.home == uid), host.clone(), stored)),
+                );
                 by_uid.insert(uid, host);
             }
             Err(StoreError::Host(error)) => unreachable.push(error),
             Err(error) => return Err(error.into()),
         }
     }
-    let Some((first, newest)) = records.iter().max_by_key(|(_, stored)| stored.record.age()).cloned() else {
+    records.sort_by_key(|(rank, ..)| *rank);
+    let records: Vec<(Host, StoredGroup)> = records.into_iter().map(|(_, host, stored)| (host, stored)).collect();
+    let Some((first, newest)) = records.last().cloned() else {
         let asked = by_uid.values().map(|host: &Host| host.name().to_owned()).collect();
         return Err(FindError::Missing { name: name.to_owned(), asked, unreachable });
     };

@@ -140,6 +140,17 @@ impl GroupSpec {
         })
     }
 
+    /// The spec of a plan whose chart is not known yet, or none while anything else is unknown.
+    pub fn of_plan(plan: &ClusterGroupModel) -> Option<Self> {
+        let mut assumed = plan.clone();
+        if let Value::Value(chart) = &mut assumed.chart
+            && chart.digest == Value::Unknown
+        {
+            chart.digest = Value::Value(String::new());
+        }
+        Self::of(&assumed)
+    }
+
     /// The attributes of a state that an import fills in.
     pub fn to_model(&self) -> ClusterGroupModel {
         let text = |text: &str| Value::Value(text.to_owned());
@@ -349,6 +360,7 @@ fn canonicalize(text: &mut String) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::quantity::{Bytes, Millicores};
 
     fn spec() -> GroupSpec {
         let size = |cpu: &str, memory: &str, storage: &str| GroupSize {
@@ -451,5 +463,16 @@ mod tests {
     #[test]
     fn sizes_are_read_in_units() {
         assert_eq!((spec().default_size(), spec().minimum_size()), (Some(Size::DEFAULT), Some(Size::MINIMUM)));
+        assert_eq!(spec().quota_limit(), Limit { cpu: Some(Millicores(64_000)), ..Limit::UNLIMITED });
+        assert_eq!(GroupSpec { quota: None, ..spec() }.quota_limit(), Limit::UNLIMITED);
+        let eu = Rules {
+            reserved_cpu: Millicores(8000),
+            storage: Some(Bytes(500 << 30)),
+            node_selector: BTreeMap::from([("pool".to_owned(), "dev".to_owned())]),
+            ..Rules::default()
+        };
+        assert_eq!(spec().rules("eu-1"), Some(eu));
+        assert_eq!(spec().rules("us-1"), Some(Rules::default()));
+        assert_eq!(spec().rules("elsewhere"), None);
     }
 }

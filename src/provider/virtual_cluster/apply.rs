@@ -137,7 +137,13 @@ impl<'a> Apply<'a> {
                     return None;
                 }
             }
-            let room = Room { group: group.as_ref(), host, uid: target.uid.clone(), namespace: namespace.to_owned(), limit: target.limit };
+            let room = Room {
+                group: group.as_ref(),
+                host,
+                uid: target.uid.clone(),
+                namespace: namespace.to_owned(),
+                limit: target.limit,
+            };
             match self.admit(&room, &claim, &share).await {
                 Ok(Ok(())) => {}
                 Ok(Err(Denied::Quota)) => {

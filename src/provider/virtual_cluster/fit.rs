@@ -14,6 +14,7 @@ use crate::provider::configuration::HostCluster;
 use crate::provider::size::ResourcesModel;
 use crate::provider::virtual_cluster::membership::{Membership, limit};
 use crate::provider::virtual_cluster::model::{VirtualClusterModel, VirtualClusterPrivate};
+use crate::terraform::value::Value;
 use crate::terraform::{AttributePath, Diagnostics, Report};
 
 /// One look at whether a plan fits.
@@ -53,14 +54,17 @@ impl<'a> Fit<'a> {
         replaced: Option<&VirtualClusterPrivate>,
     ) -> Option<()> {
         let group = self.group(plan).await?;
+        if group.is_none() && plan.cluster_group != Value::Null {
+            // The apply asks again.
+            return Some(());
+        }
         let default = group.as_ref().and_then(|group| group.spec.default_size()).unwrap_or(Size::DEFAULT);
         let asked = asked(plan, &default);
         self.check_minimums(group.as_ref(), asked.size, None)?;
         let hosts = self.hosts(plan, group.as_ref())?;
-        let replaces = replaced.filter(|old| !old.host_uid.is_empty()).map(|old| Replaced {
-            host: old.host_uid.clone(),
-            namespace: old.namespace.clone(),
-        });
+        let replaces = replaced
+            .filter(|old| !old.host_uid.is_empty())
+            .map(|old| Replaced { host: old.host_uid.clone(), namespace: old.namespace.clone() });
         let key = match (&replaces, replaced) {
             (Some(_), Some(old)) => key_of(old),
             _ => private.planned_as.clone().unwrap_or_default(),
@@ -94,6 +98,9 @@ impl<'a> Fit<'a> {
             return Some(());
         }
         let group = self.group(plan).await?;
+        if group.is_none() && plan.cluster_group != Value::Null {
+            return Some(());
+        }
         self.check_minimums(group.as_ref(), after.size, Some(before.size))?;
         if !grows {
             self.configured.planner().accounting().free(&key_of(private));
@@ -117,11 +124,11 @@ impl<'a> Fit<'a> {
         self.count(key_of(private), request, group.as_ref(), &hosts, AttributePath::new(attribute)).await
     }
 
-    /// The group that the plan names. None inside: it names none, or not yet.
+    /// The group that the plan names. None inside: it names none, or it cannot be said yet.
     async fn group(&mut self, plan: &VirtualClusterModel) -> Option<Option<Membership>> {
         let Some(name) = plan.cluster_group.as_ref_option() else { return Some(None) };
         match Membership::planned(self.configured, name).await {
-            Ok(group) => Some(Some(group)),
+            Ok(group) => Some(group),
             Err(error) => {
                 self.diags.add_error(error.diagnostic(AttributePath::new("cluster_group")));
                 None
@@ -150,7 +157,9 @@ impl<'a> Fit<'a> {
     /// The hosts that come into question. Empty where that cannot be said yet.
     fn hosts(&mut self, plan: &VirtualClusterModel, group: Option<&Membership>) -> Option<Vec<Host>> {
         let Some(key) = plan.host_cluster.as_ref_option() else {
-            return Some(group.into_iter().flat_map(|group| group.hosts.iter().map(|(_, host)| host.clone())).collect());
+            return Some(
+                group.into_iter().flat_map(|group| group.hosts.iter().map(|(_, host)| host.clone())).collect(),
+            );
         };
         let HostCluster::Known(host) = self.configured.host_cluster(self.diags, key)? else { return Some(Vec::new()) };
         let Some(group) = group.filter(|group| group.key(&host).is_none()) else { return Some(vec![host]) };
@@ -186,7 +195,8 @@ impl<'a> Fit<'a> {
         for host in hosts {
             let numbers = planner.numbers(host).await;
             let uid = numbers.as_ref().map_or_else(|_| format!("?{}", host.name()), |numbers| numbers.uid.clone());
-            let limit = numbers.as_ref().map_or_else(|_| Default::default(), |numbers| limit(group, host, &numbers.nodes));
+            let limit =
+                numbers.as_ref().map_or_else(|_| Default::default(), |numbers| limit(group, host, &numbers.nodes));
             let mut accounting = planner.accounting();
             if !accounting.has_host(&uid) {
                 let ledger = numbers.as_ref().map(|numbers| numbers.ledger.clone()).map_err(Clone::clone);
@@ -230,7 +240,10 @@ impl<'a> Fit<'a> {
         self.diags.warn(
             AttributePath::new(if group.is_some() { "cluster_group" } else { "host_cluster" }),
             "Whether this fits could be checked in part only.",
-            format!("These numbers are missing:\n\n{}\n\nThe apply checks them before it makes anything.", lines.join("\n")),
+            format!(
+                "These numbers are missing:\n\n{}\n\nThe apply checks them before it makes anything.",
+                lines.join("\n")
+            ),
         );
     }
 }
@@ -267,7 +280,10 @@ pub fn refuse(diags: &mut Diagnostics, refused: &Refused, attribute: AttributePa
     let group = request.group.as_deref();
     let summary = match (kind, group) {
         (Kind::Quota, group) => {
-            format!("Virtual cluster {label:?} does not fit: the quota of cluster group {:?} is used up.", group.unwrap_or(""))
+            format!(
+                "Virtual cluster {label:?} does not fit: the quota of cluster group {:?} is used up.",
+                group.unwrap_or("")
+            )
         }
         (Kind::Capacity, Some(group)) if request.hosts.len() > 1 => {
             format!("Virtual cluster {label:?} does not fit: no host of cluster group {group:?} has room for it.")
@@ -277,7 +293,8 @@ pub fn refuse(diags: &mut Diagnostics, refused: &Refused, attribute: AttributePa
         }
     };
     let table: String = table::render(rows).lines().map(|line| format!("  {line}\n")).collect();
-    let show = |resource: crate::domain::size::Resource, amount| format!("{} {}", resource.attribute(), resource.show(amount));
+    let show =
+        |resource: crate::domain::size::Resource, amount| format!("{} {}", resource.attribute(), resource.show(amount));
     let requested: Vec<String> = crate::domain::size::Resource::ALL
         .into_iter()
         .map(|resource| {

@@ -24,15 +24,17 @@ pub struct Membership {
 }
 
 impl Membership {
-    /// The group `name` as this run plans it, or else as the hosts have it.
+    /// The group `name` as this run plans it, or else as the hosts have it. None while not all of its plan is known.
     ///
     /// # Errors
     /// There is none, or its record cannot be read.
-    pub async fn planned(configured: &Configured, name: &str) -> Result<Self, FindError> {
+    pub async fn planned(configured: &Configured, name: &str) -> Result<Option<Self>, FindError> {
         let planner = configured.planner();
         let found = planner.group(configured.known_host_clusters(), name).await;
-        let Some(spec) = planner.planned_group(name) else {
-            return Self::of(found?);
+        let spec = match planner.planned_group(name) {
+            Some(Some(spec)) => spec,
+            Some(None) => return Ok(None),
+            None => return Self::of(found?).map(Some),
         };
         let known = configured.known_host_clusters();
         let by_key = |key: &String| known.iter().find(|host| host.name() == key).cloned();
@@ -44,7 +46,7 @@ impl Membership {
             }
             (hosts, absent)
         });
-        Ok(Self { name: name.to_owned(), spec, hosts, absent, found: found.ok() })
+        Ok(Some(Self { name: name.to_owned(), spec, hosts, absent, found: found.ok() }))
     }
 
     /// The group as it was found.

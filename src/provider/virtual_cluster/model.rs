@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::values::MappingVersion;
 use crate::host::access::Access;
-use crate::provider::cluster_group::spec::Followed;
 use crate::provider::chart::ChartModel;
+use crate::provider::cluster_group::spec::Followed;
 use crate::provider::size::ResourcesModel;
 use crate::provider::timeouts::TimeoutsModel;
 use crate::provider::value::StringMap;

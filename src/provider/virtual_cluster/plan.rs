@@ -289,11 +289,7 @@ fn with_defaults(config: &VirtualClusterModel) -> VirtualClusterModel {
 
 /// Sizes are fixed when a virtual cluster is created: what is not set stays as it was, also when defaults change. Another
 /// spelling of the same quantity is no change.
-fn resources(
-    config: &Value<ResourcesModel>,
-    prior: Option<&ResourcesModel>,
-    in_group: bool,
-) -> Value<ResourcesModel> {
+fn resources(config: &Value<ResourcesModel>, prior: Option<&ResourcesModel>, in_group: bool) -> Value<ResourcesModel> {
     if matches!(config, Value::Unknown) {
         return Value::Unknown;
     }

@@ -7,16 +7,18 @@ use std::convert::Infallible;
 
 use crate::host::Host;
 use crate::host::access::Access;
+use crate::host::ledgers::LedgerBook;
 use crate::host::observe::{self, Observed};
 use crate::host::record::Record;
-use crate::host::ledgers::LedgerBook;
 use crate::host::records::{Records, Stored};
 use crate::provider::Configured;
 use crate::provider::configuration::HostCluster;
 use crate::provider::explain::Explain;
 use crate::provider::virtual_cluster::drift;
 use crate::provider::virtual_cluster::membership::Membership;
-use crate::provider::virtual_cluster::model::{FollowedPrivate, KubeconfigModel, VirtualClusterModel, VirtualClusterPrivate};
+use crate::provider::virtual_cluster::model::{
+    FollowedPrivate, KubeconfigModel, VirtualClusterModel, VirtualClusterPrivate,
+};
 use crate::provider::virtual_cluster::render::{exposure, selector};
 use crate::provider::virtual_cluster::spec::{DRIFTED, Place, Spec};
 use crate::terraform::value::Value;

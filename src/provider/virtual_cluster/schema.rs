@@ -55,8 +55,20 @@ pub fn schema() -> Schema {
             "resources",
             defaulted(
                 AttributeSingle(attributes([
-                    ("cpu", defaulted(String, "CPU as a Kubernetes quantity. The group's default and minimum, or `4` and `3`.")),
-                    ("memory", defaulted(String, "Memory as a Kubernetes quantity. The group's default and minimum, or `4Gi` and `3Gi`.")),
+                    (
+                        "cpu",
+                        defaulted(
+                            String,
+                            "CPU as a Kubernetes quantity. The group's default and minimum, or `4` and `3`.",
+                        ),
+                    ),
+                    (
+                        "memory",
+                        defaulted(
+                            String,
+                            "Memory as a Kubernetes quantity. The group's default and minimum, or `4Gi` and `3Gi`.",
+                        ),
+                    ),
                     (
                         "storage",
                         defaulted(

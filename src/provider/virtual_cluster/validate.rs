@@ -222,7 +222,10 @@ mod tests {
             |config| *config = VirtualClusterModel::default(),
             &[("host_cluster", "Neither a cluster group nor a host"), ("vcluster_version", "No version")],
         );
-        check(|config| (config.cluster_group, config.vcluster_version) = (text("Dev"), Value::Null), &[("cluster_group", "DNS label")]);
+        check(
+            |config| (config.cluster_group, config.vcluster_version) = (text("Dev"), Value::Null),
+            &[("cluster_group", "DNS label")],
+        );
     }
 
     #[test]

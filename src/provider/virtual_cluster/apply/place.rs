@@ -180,7 +180,11 @@ impl<'a> Apply<'a> {
         Ok(Some(Target { host: option.host, uid: option.uid, limit: option.limit, _on_its_way: on_its_way }))
     }
 
-    pub(super) fn candidates(&mut self, planned: &VirtualClusterModel, group: Option<&Membership>) -> Result<Vec<Host>, Failed> {
+    pub(super) fn candidates(
+        &mut self,
+        planned: &VirtualClusterModel,
+        group: Option<&Membership>,
+    ) -> Result<Vec<Host>, Failed> {
         let Some(key) = planned.host_cluster.as_ref_option() else {
             return Ok(group.into_iter().flat_map(|group| group.hosts.iter().map(|(_, host)| host.clone())).collect());
         };
@@ -191,12 +195,7 @@ impl<'a> Apply<'a> {
         }
     }
 
-    async fn look_at(
-        &self,
-        host: &Host,
-        group: Option<&Membership>,
-        namespace: &str,
-    ) -> Result<Spot, RecordError> {
+    async fn look_at(&self, host: &Host, group: Option<&Membership>, namespace: &str) -> Result<Spot, RecordError> {
         let uid = host.identity().await.map_err(StoreError::from)?.uid.clone();
         let nodes = self.configured.planner().nodes(host).await.map_err(StoreError::from)?;
         let ledger = LedgerBook::capacity(host).read().await?.unwrap_or_default();
@@ -218,10 +217,11 @@ impl<'a> Apply<'a> {
         let candidate = |option: &'o Spot| Candidate {
             key: option.host.name(),
             limit: option.limit,
-            used: option
-                .ledger
-                .used(Account::Capacity)
-                .saturating_add(taken_soon(&on_their_way, &option.uid, &option.ledger)),
+            used: option.ledger.used(Account::Capacity).saturating_add(taken_soon(
+                &on_their_way,
+                &option.uid,
+                &option.ledger,
+            )),
         };
         options.iter().map(candidate).collect()
     }

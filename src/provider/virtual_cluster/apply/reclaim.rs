@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
+use super::room;
 use crate::host::chart_archives::ChartArchives;
 use crate::host::record::Phase;
 use crate::host::records::{Life, Records, SILENCE, Stored};
 use crate::host::{Host, delete};
-use super::room;
 use crate::provider::Configured;
 use crate::provider::virtual_cluster::spec::Place;
 use crate::terraform::{AttributePath, Diagnostics, Report};

@@ -84,8 +84,8 @@ impl Apply<'_> {
         share: &Share,
     ) -> Result<Result<(), Denied>, Failed> {
         let record = claim.record();
-        let quota_grows =
-            record.share.as_ref().is_none_or(|held| share.size.growth_from(held.size) != Size::ZERO) || record.phase == Phase::Reserved;
+        let quota_grows = record.share.as_ref().is_none_or(|held| share.size.growth_from(held.size) != Size::ZERO)
+            || record.phase == Phase::Reserved;
         let entry = Holding {
             name: record.name.clone(),
             group: share.group.clone(),
@@ -108,8 +108,7 @@ impl Apply<'_> {
         }
         let book = LedgerBook::capacity(&room.host);
         let hosts = vec![(room.uid.clone(), room.host.clone())];
-        let behind =
-            Behind { book: &book, account: Account::Capacity, hosts, group: None, key: &room.namespace };
+        let behind = Behind { book: &book, account: Account::Capacity, hosts, group: None, key: &room.namespace };
         let entered = self.enter(&behind, &entry, &room.limit).await;
         if let (Ok(Ok(_)), _) | (_, None) = (&entered, &given_back) {
             return Ok(entered?.map(drop).map_err(|_| Denied::Capacity));
@@ -176,7 +175,8 @@ impl Apply<'_> {
         if let Err(LedgerError::Store(error)) = capacity {
             return self.explain(Err(error));
         }
-        if let Some((home, reference)) = room.group.and_then(|group| Some((group.home()?.clone(), group.reference()?))) {
+        if let Some((home, reference)) = room.group.and_then(|group| Some((group.home()?.clone(), group.reference()?)))
+        {
             let key = quota_key(&room.uid, &room.namespace);
             if let Err(error) = put(LedgerBook::quota(&home, reference), key, entry).await {
                 tracing::warn!(%error, "a share of the quota could not be given back yet");
@@ -269,7 +269,9 @@ impl Apply<'_> {
         let mut all = BTreeMap::new();
         for (uid, host) in &behind.hosts {
             let records = self.explain(recorded(host).await)?;
-            let ours = records.into_iter().filter(|(_, found)| behind.group.is_none() || found.holding.group.as_deref() == behind.group);
+            let ours = records
+                .into_iter()
+                .filter(|(_, found)| behind.group.is_none() || found.holding.group.as_deref() == behind.group);
             all.extend(ours.map(|(namespace, found)| (behind.key(uid, &namespace), found)));
         }
         Ok(all)
@@ -295,7 +297,9 @@ impl Apply<'_> {
                 match records.watch_for_life(&stored, SILENCE, &stop).await {
                     Ok(Life::Gone) => true,
                     Ok(Life::Alive(_)) | Err(_) => false,
-                    Ok(Life::Stopped(stored)) => reclaim::reclaim(configured, &host, *stored, &stop).await.unwrap_or(false),
+                    Ok(Life::Stopped(stored)) => {
+                        reclaim::reclaim(configured, &host, *stored, &stop).await.unwrap_or(false)
+                    }
                 }
             }
         };
@@ -402,7 +406,9 @@ impl Explain for LedgerError {
             Self::Missing { host, secret } => crate::terraform::diagnostic(
                 AttributePath::new("id"),
                 "A ledger is missing.",
-                format!("{secret} on host cluster \"{host}\" was deleted in this moment.\n\nNext step: Apply again: it is rebuilt."),
+                format!(
+                    "{secret} on host cluster \"{host}\" was deleted in this moment.\n\nNext step: Apply again: it is rebuilt."
+                ),
             ),
         }
     }

@@ -193,7 +193,8 @@ fn applied_in_group() -> (VirtualClusterModel, VirtualClusterPrivate) {
     state.host_cluster = text("eu-1");
     state.vcluster_version = text("0.34.7");
     state.distro = text("k8s");
-    state.chart = Value::Value(ChartModel { source: text("chart.tgz"), digest: text("sha256:0"), ..ChartModel::default() });
+    state.chart =
+        Value::Value(ChartModel { source: text("chart.tgz"), digest: text("sha256:0"), ..ChartModel::default() });
     (state.endpoint_type, state.host_dns) = (text("NodePort"), Value::Null);
     let size = |text_: &str| text(text_);
     state.resources = Value::Value(ResourcesModel { cpu: size("4"), memory: size("4Gi"), storage: size("2Gi") });
@@ -208,7 +209,8 @@ fn applied_in_group() -> (VirtualClusterModel, VirtualClusterPrivate) {
 #[test]
 fn what_a_group_says_is_unknown_in_the_plan_of_a_new_virtual_cluster() {
     let plan = create(&grouped(), None);
-    let unknown = [&plan.id, &plan.host_cluster, &plan.vcluster_version, &plan.distro, &plan.endpoint_type, &plan.host_dns];
+    let unknown =
+        [&plan.id, &plan.host_cluster, &plan.vcluster_version, &plan.distro, &plan.endpoint_type, &plan.host_dns];
     assert!(unknown.iter().all(|value| **value == Value::Unknown), "{plan:?}");
     assert_eq!((plan.chart, plan.namespace), (Value::Unknown, text("vcluster-a")));
     let parts = ResourcesModel { cpu: text("6"), ..ResourcesModel::default() };

@@ -1,0 +1,55 @@
+# The least that there is to say: one host cluster, no quota, and the usual sizes.
+resource "nested_cluster_group" "small" {
+  name             = "small"
+  vcluster_version = "0.34.7"
+
+  host_clusters = {
+    "eu-1" = {}
+  }
+}
+
+# Two host clusters for development. Each team may have what the quota leaves.
+resource "nested_cluster_group" "dev" {
+  name             = "dev"
+  description      = "Shared development capacity"
+  vcluster_version = "0.34.7" # locked for the life of the group
+
+  endpoint_type = "Ingress"
+
+  host_clusters = {
+    "eu-1" = {
+      host_dns = "*.dev.eu.example.com"
+      storage  = "500Gi"
+      reserved = {
+        cpu    = "8"
+        memory = "32Gi"
+      }
+    }
+    "us-1" = {
+      host_dns      = "*.dev.us.example.com"
+      storage_class = "fast"
+      node_selector = {
+        "pool" = "development"
+      }
+    }
+  }
+
+  oversubscription_percent = 150
+
+  quota = {
+    cpu     = "64"
+    memory  = "256Gi"
+    storage = "1Ti"
+  }
+
+  virtual_cluster_defaults = {
+    cpu     = "6"
+    memory  = "8Gi"
+    storage = "10Gi"
+  }
+
+  # For every virtual cluster of the group.
+  values = yamlencode({
+    telemetry = { enabled = false }
+  })
+}
