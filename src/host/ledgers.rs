@@ -98,7 +98,7 @@ impl LedgerBook {
     }
 
     /// Changes the ledger. `change` runs on what is stored, again whenever somebody else wrote first; its error ends the
-    /// attempts with nothing written. A change that changes nothing writes nothing.
+    /// attempts with nothing written. A change that changes nothing writes nothing, and a ledger without entries is removed.
     ///
     /// # Errors
     /// [`LedgerError::Missing`], the host's refusal, or [`StoreError::Changed`] after a minute of others being faster.
@@ -120,8 +120,13 @@ impl LedgerBook {
             if record == stored.record {
                 return Ok(Ok(()));
             }
-            match self.store.replace(&stored, &record).await {
-                Ok(_) => return Ok(Ok(())),
+            let written = match record.ledger.entries.is_empty() {
+                // What nobody is in need not be kept: it is rebuilt from the records when it is missed.
+                true => self.store.remove(&stored).await,
+                false => self.store.replace(&stored, &record).await.map(drop),
+            };
+            match written {
+                Ok(()) => return Ok(Ok(())),
                 Err(StoreError::Changed { .. }) if started.elapsed() < PATIENCE => {
                     let jitter = rand::rng().random_range(5..100);
                     sleep(Duration::from_millis(jitter)).await;
@@ -174,6 +179,16 @@ pub async fn recorded(host: &Host) -> Result<BTreeMap<String, Recorded>, RecordE
         Some((stored.record.namespace.clone(), Recorded { holding, counts }))
     });
     Ok(recorded.collect())
+}
+
+/// The virtual clusters of `host` that are no unfinished creations: the UIDs of their records, by namespace.
+///
+/// # Errors
+/// The host's refusal, or an unreadable record.
+pub async fn finished(host: &Host) -> Result<BTreeMap<String, String>, RecordError> {
+    let all = Records::of(host).list().await?;
+    let finished = all.iter().filter(|stored| matches!(stored.record.phase, Phase::HandedOver | Phase::Deleting));
+    Ok(finished.map(|stored| (stored.record.namespace.clone(), stored.uid().to_owned())).collect())
 }
 
 /// The entry of a ledger for the virtual cluster of `record`, whose Secret has the UID `uid`.

@@ -14,7 +14,7 @@ use crate::domain::accounting::Accounting;
 use crate::domain::capacity::Node;
 use crate::domain::ledger::Ledger;
 use crate::domain::size::Size;
-use crate::host::ledgers::{LedgerBook, recorded};
+use crate::host::ledgers::{LedgerBook, finished, recorded};
 use crate::host::{Host, nodes};
 use crate::provider::cluster_group::find::{FindError, Found, find};
 use crate::provider::cluster_group::spec::GroupSpec;
@@ -76,6 +76,7 @@ pub struct Planner {
     groups: Asked<Result<Arc<Found>, FindError>>,
     planned_groups: Mutex<BTreeMap<String, Option<GroupSpec>>>,
     accounting: Mutex<Accounting>,
+    finished: Asked<Option<Arc<BTreeMap<String, String>>>>,
     nodes: Mutex<HashMap<String, (Instant, Arc<Vec<Node>>)>>,
     on_their_way: Mutex<OnTheirWay>,
     choosing: tokio::sync::Mutex<()>,
@@ -117,6 +118,11 @@ impl Planner {
     /// The sum of what is planned.
     pub fn accounting(&self) -> MutexGuard<'_, Accounting> {
         locked(&self.accounting)
+    }
+
+    /// The records of virtual clusters on a host that are no unfinished creations, by namespace. None if it does not say.
+    pub async fn finished(&self, host: &Host) -> Option<Arc<BTreeMap<String, String>>> {
+        self.finished.get(host.name(), async { finished(host).await.ok().map(Arc::new) }).await
     }
 
     /// The nodes of a host, not older than some seconds.

@@ -42,6 +42,15 @@ async fn a_ledger_that_is_missing_is_said_to_be_and_is_written_once() {
     assert!(later.read().await.unwrap().is_some(), "removed is only one's own");
     later.remove().await.unwrap();
     assert_eq!(later.read().await.unwrap(), None);
+
+    later.create(Ledger::default()).await.unwrap();
+    later.change(|ledger| admit(ledger, "a", 1000)).await.unwrap().unwrap();
+    let last = later.change(|ledger| {
+        ledger.release("a", "a");
+        Ok::<(), Refusal>(())
+    });
+    last.await.unwrap().unwrap();
+    assert_eq!(later.read().await.unwrap(), None, "the last one takes the ledger along");
 }
 
 #[tokio::test]

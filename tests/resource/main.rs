@@ -23,3 +23,4 @@ mod ownership;
 mod pause;
 mod quiet_plans;
 mod secrets;
+mod sharing;

@@ -3,8 +3,10 @@
 //!
 //! Never changes a plan: what it finds out of hosts may be otherwise when the plan is applied.
 
+use std::collections::BTreeMap;
+
 use crate::domain::accounting::{Choice, Kind, Missing, Refused, Replaced, Request};
-use crate::domain::ledger::Ledger;
+use crate::domain::ledger::{Ledger, quota_key};
 use crate::domain::size::Size;
 use crate::domain::table;
 use crate::host::Host;
@@ -215,15 +217,59 @@ impl<'a> Fit<'a> {
         }
         let (missing, planned) = {
             let mut accounting = planner.accounting();
-            (accounting.missing(&request), accounting.plan(key, request))
+            (accounting.missing(&request), accounting.plan(key.clone(), request.clone()))
         };
         self.warn_of(&missing, group);
-        match planned {
-            Ok(()) => Some(()),
+        let Err(refused) = planned else { return Some(()) };
+        // Creations that were cut off hold room that the apply may reclaim: they are no reason to refuse a plan.
+        self.leave_out_unfinished(group, hosts).await;
+        let again = planner.accounting().plan(key, request);
+        match again {
+            Ok(()) => {
+                self.diags.warn(
+                    attribute,
+                    format!("Virtual cluster {:?} may not fit.", refused.request.label),
+                    format!(
+                        "Creations that are under way, or were cut off, hold the room that it needs:\n\n{}\nThe apply waits \
+                         for signs of life of them for half a minute, and takes the room of those that show none.",
+                        indented(&table::render(&refused.rows))
+                    ),
+                );
+                Some(())
+            }
             Err(refused) => {
                 refuse(self.diags, &refused, attribute, When::Planned);
                 None
             }
+        }
+    }
+
+    /// Has the accounting forget what unfinished creations hold.
+    async fn leave_out_unfinished(&mut self, group: Option<&Membership>, hosts: &[Host]) {
+        let planner = self.configured.planner();
+        let mut by_quota_key = BTreeMap::new();
+        let mut asked = Vec::new();
+        let of_group = group.into_iter().flat_map(|group| group.hosts.iter().map(|(_, host)| host));
+        let mut all: Vec<&Host> = hosts.iter().chain(of_group).collect();
+        all.sort_by_key(|host| host.name());
+        all.dedup_by_key(|host| host.name());
+        for host in all {
+            let (Ok(numbers), Some(finished)) = (planner.numbers(host).await, planner.finished(host).await) else {
+                continue;
+            };
+            let mut ledger = numbers.ledger.clone();
+            ledger.entries.retain(|namespace, entry| finished.get(namespace) == Some(&entry.record));
+            planner.accounting().set_host(&numbers.uid, host.name(), Ok(ledger));
+            asked.push(numbers.uid.clone());
+            by_quota_key.extend(
+                finished.iter().map(|(namespace, record)| (quota_key(&numbers.uid, namespace), record.clone())),
+            );
+        }
+        let Some(group) = group else { return };
+        if let Ok(mut ledger) = quota_numbers(group).await {
+            let known = |key: &str| asked.iter().any(|uid| key.starts_with(&format!("{uid}/")));
+            ledger.entries.retain(|key, entry| !known(key) || by_quota_key.get(key) == Some(&entry.record));
+            planner.accounting().set_quota(&group.name, group.spec.quota_limit(), Ok(ledger));
         }
     }
 
@@ -292,7 +338,7 @@ pub fn refuse(diags: &mut Diagnostics, refused: &Refused, attribute: AttributePa
             format!("Virtual cluster {label:?} does not fit on host cluster {:?}.", host.as_deref().unwrap_or(""))
         }
     };
-    let table: String = table::render(rows).lines().map(|line| format!("  {line}\n")).collect();
+    let table = indented(&table::render(rows));
     let show =
         |resource: crate::domain::size::Resource, amount| format!("{} {}", resource.attribute(), resource.show(amount));
     let requested: Vec<String> = crate::domain::size::Resource::ALL
@@ -361,6 +407,11 @@ pub fn refuse(diags: &mut Diagnostics, refused: &Refused, attribute: AttributePa
             sentence(&smallest.join("; "))
         ),
     );
+}
+
+/// Terraform wraps the lines of a text, unless they begin with a space.
+fn indented(text: &str) -> String {
+    text.lines().map(|line| format!("  {line}\n")).collect()
 }
 
 fn sentence(text: &str) -> String {
