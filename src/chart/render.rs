@@ -14,7 +14,7 @@ use super::limits::{Allowance, Budget, Fault, MAX_TEMPLATE_NODES, MAX_YAML_NODES
 use super::manifest::{self, Document};
 use super::template::{Env, Namespace, ParseError, Tree, execute, parse, without_no_value};
 use super::user_values::UserValues;
-use super::value::{Map, MapType, Value, map_from_values};
+use super::value::{Map, MapType, Value, from_values};
 use super::values::{Nulls, coalesce};
 use super::{Chart, TemplateFile, schema};
 
@@ -92,6 +92,7 @@ fn run(chart: &Chart, release: &Release<'_>, cluster: Option<Arc<dyn Cluster>>) 
     let node = resolve(chart, release.values.values()).map_err(values_error)?;
     let mut values = release.values.values().clone();
     coalesce(&node, &mut values, Nulls::Delete).map_err(values_error)?;
+    let values = serde_json::Value::Object(values);
     schema::validate(&node, &values).map_err(values_error)?;
     chart.check_kube_version(release.kube_version)?;
 
@@ -100,7 +101,13 @@ fn run(chart: &Chart, release: &Release<'_>, cluster: Option<Arc<dyn Cluster>>) 
     let mut files = Vec::new();
     let root =
         Scope { release: release_map(release), capabilities: release.kube_version.to_value(release.api_versions) };
-    root.chart(&env, &node, "", Value::Map(map_from_values(&values).seen_as(MapType::Values)), &mut files);
+    let seen = match from_values(&values) {
+        Value::Map(values) => Value::Map(values.seen_as(MapType::Values)),
+        other => other,
+    };
+    // Its memory is used again by what follows.
+    drop(values);
+    root.chart(&env, &node, "", seen, &mut files);
     let rendered = execute_all(&env, files)?;
     assemble(&node, rendered)
 }
