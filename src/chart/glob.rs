@@ -1,5 +1,5 @@
 //! Path patterns: `.Files.Glob` (gobwas/glob with `/` as separator) and `.helmignore` (Go's `filepath.Match`).
-//! What is more than a name or an ending becomes a regular expression, whose matching takes linear time whatever the pattern.
+//! What is more than a name or an ending becomes a regular expression, whose matching takes linear time whatever it is.
 
 use regex::{Regex, RegexBuilder};
 
