@@ -187,7 +187,7 @@ impl Chart {
         let templates = templates.collect::<Result<_, _>>()?;
         Ok(Self {
             values,
-            schema: files.get("values.schema.json").map(|text| Schema::parse(text)),
+            schema: files.get("values.schema.json").map(Schema::parse),
             templates,
             files: other_files(files, metadata.api_version == "v1"),
             dependencies: subcharts(files, &metadata.name, &path, depth, loading)?,

@@ -4,7 +4,7 @@
 mod ignore;
 
 use std::collections::BTreeMap;
-use std::io::{Cursor, Read};
+use std::io::{Cursor, Read, Write};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
@@ -69,7 +69,7 @@ impl Archive {
         if walk.files.is_empty() {
             return Err(archive("no files in the chart directory"));
         }
-        let digest = digest(&pack(&walk.files)?);
+        let digest = hex(pack(&walk.files, Sha256::new())?);
         Ok(Self { files: walk.files, digest, tgz: OnceLock::new() })
     }
 
@@ -81,7 +81,7 @@ impl Archive {
         // Padding and headers come on top of the files.
         let (tar, packed_here) = inflate(bytes, MAX_TOTAL + MAX_FILES as u64 * 2048)?;
         let files = unpack(&tar)?;
-        let digest = digest(if packed_here { &tar } else { bytes });
+        let digest = hex(Sha256::new_with_prefix(if packed_here { &tar } else { bytes }));
         Ok(Self { files, digest, tgz: OnceLock::from(Arc::from(bytes)) })
     }
 
@@ -94,7 +94,7 @@ impl Archive {
     /// The archive to keep: [`from_tgz`](Self::from_tgz) of it gives the same files and the same digest.
     pub fn to_tgz(&self) -> &[u8] {
         // What could be packed for the digest can be packed again, and memory takes whatever is written.
-        self.tgz.get_or_init(|| pack(&self.files).and_then(|tar| compress(&tar)).unwrap_or_default().into())
+        self.tgz.get_or_init(|| pack(&self.files, Vec::new()).and_then(|tar| compress(&tar)).unwrap_or_default().into())
     }
 
     /// The files by path.
@@ -129,8 +129,11 @@ fn inflate(bytes: &[u8], limit: u64) -> Result<(Vec<u8>, bool), ChartError> {
 
 /// A file's bytes; nothing if there are more, whatever its metadata says.
 fn read_up_to(path: &Path, limit: u64) -> std::io::Result<Option<Vec<u8>>> {
-    let mut data = Vec::new();
-    std::fs::File::open(path)?.take(limit + 1).read_to_end(&mut data)?;
+    let file = std::fs::File::open(path)?;
+    // Room for all of it and for seeing that it ends, so that it is read at once.
+    let expected = usize::try_from(file.metadata()?.len().min(limit) + 1).unwrap_or_default();
+    let mut data = Vec::with_capacity(expected);
+    file.take(limit + 1).read_to_end(&mut data)?;
     Ok((data.len() as u64 <= limit).then_some(data))
 }
 
@@ -146,13 +149,16 @@ fn too_many_files() -> ChartError {
     archive(format!("it holds more than {MAX_FILES} files"))
 }
 
-fn digest(bytes: &[u8]) -> String {
-    let hex: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+fn hex(digest: Sha256) -> String {
+    let hex: String = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
     format!("sha256:{hex}")
 }
 
 fn without_bom(data: Vec<u8>) -> Arc<[u8]> {
-    data.strip_prefix(UTF8_BOM).map_or_else(|| data.clone().into(), Into::into)
+    match data.strip_prefix(UTF8_BOM) {
+        Some(data) => data.into(),
+        None => data.into(),
+    }
 }
 
 struct Walk {
@@ -269,9 +275,9 @@ fn chart_path(raw: &str) -> Result<Option<String>, ChartError> {
     Ok(Some(clean))
 }
 
-/// A tar file of the files that depends on nothing but their paths and contents.
-fn pack(files: &BTreeMap<String, Arc<[u8]>>) -> Result<Vec<u8>, ChartError> {
-    let mut builder = tar::Builder::new(Vec::new());
+/// Writes a tar file of the files that depends on nothing but their paths and contents.
+fn pack<W: Write>(files: &BTreeMap<String, Arc<[u8]>>, out: W) -> Result<W, ChartError> {
+    let mut builder = tar::Builder::new(out);
     for (name, data) in files {
         let mut header = tar::Header::new_gnu();
         header.set_size(data.len() as u64);

@@ -1,5 +1,5 @@
 //! Path patterns: `.Files.Glob` (gobwas/glob with `/` as separator) and `.helmignore` (Go's `filepath.Match`).
-//! Both become regular expressions, whose matching takes linear time whatever the pattern.
+//! What is more than a name or an ending becomes a regular expression, whose matching takes linear time whatever it is.
 
 use regex::{Regex, RegexBuilder};
 
@@ -8,11 +8,20 @@ const MAX_COMPILED: usize = 256 << 10;
 
 /// A compiled pattern that must match a whole path.
 #[derive(Debug)]
-pub(super) struct Glob(Regex);
+pub(super) enum Glob {
+    /// This very path.
+    Path(String),
+    /// `*`, and then this.
+    Ending(String),
+    Regex(Regex),
+}
 
 impl Glob {
     /// `*` and `?` within a path element, `**` across, `[a-z]`, `[!a-z]`, `{a,b}`. `None` where gobwas/glob fails.
     pub(super) fn new(pattern: &str) -> Option<Self> {
+        if let Some(simple) = simple(pattern) {
+            return Some(simple);
+        }
         let mut regex = String::new();
         let mut braces = 0;
         let mut chars = pattern.chars().peekable();
@@ -43,6 +52,9 @@ impl Glob {
 
     /// Go's `filepath.Match`: `*`, `?`, `[a-z]`, `[^a-z]` and `\`, none of which crosses a `/`. `None` for bad syntax.
     pub(super) fn file_path(pattern: &str) -> Option<Self> {
+        if let Some(simple) = simple(pattern) {
+            return Some(simple);
+        }
         let mut regex = String::new();
         let mut chars = pattern.chars().peekable();
         while let Some(c) = chars.next() {
@@ -58,12 +70,25 @@ impl Glob {
     }
 
     pub(super) fn matches(&self, path: &str) -> bool {
-        self.0.is_match(path)
+        match self {
+            Glob::Path(name) => path == name,
+            Glob::Ending(end) => path.strip_suffix(end.as_str()).is_some_and(|start| !start.contains('/')),
+            Glob::Regex(regex) => regex.is_match(path),
+        }
+    }
+}
+
+/// Most patterns, in both languages.
+fn simple(pattern: &str) -> Option<Glob> {
+    let is_literal = |text: &str| !text.contains(['*', '?', '[', ']', '{', '}', ',', '\\']);
+    match pattern.strip_prefix('*') {
+        Some(end) => is_literal(end).then(|| Glob::Ending(end.to_owned())),
+        None => is_literal(pattern).then(|| Glob::Path(pattern.to_owned())),
     }
 }
 
 fn compile(regex: &str) -> Option<Glob> {
-    RegexBuilder::new(&format!("(?s)\\A{regex}\\z")).size_limit(MAX_COMPILED).build().ok().map(Glob)
+    RegexBuilder::new(&format!("(?s)\\A{regex}\\z")).size_limit(MAX_COMPILED).build().ok().map(Glob::Regex)
 }
 
 fn push_literal(regex: &mut String, c: char) {
@@ -106,6 +131,11 @@ mod tests {
         let cases = [
             ("*.txt", "a.txt", true),
             ("*.txt", "d/a.txt", false),
+            ("*", "a", true),
+            ("*", "d/a", false),
+            ("d/a", "d/a", true),
+            ("d/a", "d/ab", false),
+            ("a.c", "abc", false),
             ("**.txt", "d/a.txt", true),
             ("d/**", "d/e/f", true),
             ("{a,b*}.yaml", "bc.yaml", true),

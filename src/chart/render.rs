@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -14,7 +15,7 @@ use super::limits::{Allowance, Budget, Fault, MAX_TEMPLATE_NODES, MAX_YAML_NODES
 use super::manifest::{self, Document};
 use super::template::{Env, Namespace, ParseError, Tree, execute, parse, without_no_value};
 use super::user_values::UserValues;
-use super::value::{Map, MapType, Value, map_from_values};
+use super::value::{Map, MapType, Value, from_values};
 use super::values::{Nulls, coalesce};
 use super::{Chart, TemplateFile, schema};
 
@@ -73,18 +74,15 @@ impl Crd {
 /// The stack of a render. Pages that are not used are never touched.
 const STACK: usize = 256 << 20;
 
-/// Renders on a thread of its own: templates recurse as deep as Helm lets them, which a caller's stack may not hold.
+/// Renders on a stack of its own: templates recurse as deep as Helm lets them, which a caller's stack may not hold.
 pub(super) fn render(
     chart: &Chart,
     release: &Release<'_>,
     cluster: Option<Arc<dyn Cluster>>,
 ) -> Result<Rendered, ChartError> {
-    let failed = |reason: &str| ChartError::Render { reason: reason.to_owned() };
-    std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new().name("chart-render".to_owned()).stack_size(STACK);
-        let thread = thread.spawn_scoped(scope, || run(chart, release, cluster));
-        thread.map_err(|error| failed(&error.to_string()))?.join().map_err(|_| failed("rendering panicked"))?
-    })
+    // A new thread would take as long as a tenth of a render. What a panic leaves behind is dropped with the render.
+    let rendered = catch_unwind(AssertUnwindSafe(|| stacker::grow(STACK, || run(chart, release, cluster))));
+    rendered.unwrap_or_else(|_| Err(ChartError::Render { reason: "rendering panicked".to_owned() }))
 }
 
 fn run(chart: &Chart, release: &Release<'_>, cluster: Option<Arc<dyn Cluster>>) -> Result<Rendered, ChartError> {
@@ -92,6 +90,7 @@ fn run(chart: &Chart, release: &Release<'_>, cluster: Option<Arc<dyn Cluster>>) 
     let node = resolve(chart, release.values.values()).map_err(values_error)?;
     let mut values = release.values.values().clone();
     coalesce(&node, &mut values, Nulls::Delete).map_err(values_error)?;
+    let values = serde_json::Value::Object(values);
     schema::validate(&node, &values).map_err(values_error)?;
     chart.check_kube_version(release.kube_version)?;
 
@@ -100,7 +99,13 @@ fn run(chart: &Chart, release: &Release<'_>, cluster: Option<Arc<dyn Cluster>>) 
     let mut files = Vec::new();
     let root =
         Scope { release: release_map(release), capabilities: release.kube_version.to_value(release.api_versions) };
-    root.chart(&env, &node, "", Value::Map(map_from_values(&values).seen_as(MapType::Values)), &mut files);
+    let seen = match from_values(&values) {
+        Value::Map(values) => Value::Map(values.seen_as(MapType::Values)),
+        other => other,
+    };
+    // Its memory is used again by what follows.
+    drop(values);
+    root.chart(&env, &node, "", seen, &mut files);
     let rendered = execute_all(&env, files)?;
     assemble(&node, rendered)
 }
@@ -206,7 +211,8 @@ fn execute_all(env: &Env, mut files: Vec<Prepared<'_>>) -> Result<Vec<(String, S
             let data = Value::Map(file.scope.seen_as(MapType::Values));
             execute(env, &namespace, tree, data, &mut out).map_err(|fault| execution_error(&file.path, fault))?;
         }
-        rendered.push((file.path.clone(), replace_invalid(&without_no_value(out))));
+        let text = String::from_utf8(without_no_value(out)).unwrap_or_else(|error| replace_invalid(error.as_bytes()));
+        rendered.push((file.path.clone(), text));
     }
     Ok(rendered)
 }
@@ -274,6 +280,6 @@ impl TemplateFile {
     }
 
     pub(super) fn parse_as(&self, path: &str, nodes: &Allowance) -> Result<Arc<[Tree]>, ParseError> {
-        parse(path, self.text.to_string(), &|name| functions::find(name).is_some(), nodes).map(Arc::from)
+        parse(path, self.text.clone(), &|name| functions::find(name).is_some(), nodes).map(Arc::from)
     }
 }

@@ -6,10 +6,10 @@ mod message;
 mod plain;
 
 use std::fmt::Write as _;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use boon::{Compiler, SchemaIndex, Schemas, UrlLoader};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::dependencies::Node;
 use super::json;
@@ -19,8 +19,16 @@ use plain::Plain;
 /// A chart's schema. One that cannot be used fails when values are checked, as in Helm.
 #[derive(Debug)]
 pub(super) struct Schema {
-    json: Result<Value, String>,
+    text: Arc<[u8]>,
     plain: Option<Plain>,
+    /// Made when it is needed.
+    full: OnceLock<Result<Full, String>>,
+}
+
+/// A schema of any kind.
+#[derive(Debug)]
+struct Full {
+    json: Value,
     compiled: OnceLock<Result<Compiled, String>>,
 }
 
@@ -50,29 +58,37 @@ impl UrlLoader for NoLoader {
 }
 
 impl Schema {
-    pub(super) fn parse(text: &[u8]) -> Self {
-        let json = serde_json::from_slice(text).map_err(|error| not_json(text, &error));
-        let json: Result<Value, String> = json.and_then(|json| cost::check_patterns(&json).map(|()| json));
-        let plain = json.as_ref().ok().and_then(Plain::parse);
-        Self { json, plain, compiled: OnceLock::new() }
+    pub(super) fn parse(text: &Arc<[u8]>) -> Self {
+        Self { text: text.clone(), plain: Plain::parse(text), full: OnceLock::new() }
     }
 
-    fn validate(&self, values: &Map<String, Value>) -> Result<(), String> {
-        let json = self.json.as_ref().map_err(Clone::clone)?;
-        let values: Value = values.iter().map(|(key, value)| (key.clone(), as_written(value))).collect();
+    fn validate(&self, values: &Value) -> Result<(), String> {
+        if self.plain.as_ref().is_some_and(|plain| plain.accepts(values)) {
+            return Ok(());
+        }
+        let full = self.full.get_or_init(|| Full::parse(&self.text));
+        full.as_ref().map_err(Clone::clone)?.validate(&as_written(values))
+    }
+}
+
+impl Full {
+    fn parse(text: &[u8]) -> Result<Self, String> {
+        let json = serde_json::from_slice(text).map_err(|error| not_json(text, &error))?;
+        cost::check_patterns(&json)?;
+        Ok(Self { json, compiled: OnceLock::new() })
+    }
+
+    fn validate(&self, values: &Value) -> Result<(), String> {
         let compiled = || {
-            let compiled = self.compiled.get_or_init(|| Compiled::new(json));
+            let compiled = self.compiled.get_or_init(|| Compiled::new(&self.json));
             compiled.as_ref().map_err(Clone::clone)
         };
-        if let Err(reason) = cost::check(json, &values) {
+        if let Err(reason) = cost::check(&self.json, values) {
             // What is wrong with the schema itself, the validator says better.
             compiled()?;
             return Err(reason);
         }
-        if self.plain.as_ref().is_some_and(|plain| plain.accepts(&values)) {
-            return Ok(());
-        }
-        compiled()?.validate(&values)
+        compiled()?.validate(values)
     }
 }
 
@@ -105,7 +121,7 @@ fn not_json(text: &[u8], error: &serde_json::Error) -> String {
 }
 
 /// Checks values against the schemas of a chart and its subcharts; the message lists every chart and place.
-pub(super) fn validate(node: &Node<'_>, values: &Map<String, Value>) -> Result<(), String> {
+pub(super) fn validate(node: &Node<'_>, values: &Value) -> Result<(), String> {
     let problems = problems(node, values);
     match problems.is_empty() {
         true => Ok(()),
@@ -115,7 +131,7 @@ pub(super) fn validate(node: &Node<'_>, values: &Map<String, Value>) -> Result<(
     }
 }
 
-fn problems(node: &Node<'_>, values: &Map<String, Value>) -> String {
+fn problems(node: &Node<'_>, values: &Value) -> String {
     let mut out = String::new();
     if let Some(schema) = &node.chart.schema
         && let Err(reason) = schema.validate(values)
@@ -126,7 +142,7 @@ fn problems(node: &Node<'_>, values: &Map<String, Value>) -> String {
     for child in &node.children {
         match values.get(&child.name) {
             None | Some(Value::Null) => {}
-            Some(Value::Object(values)) => out.push_str(&problems(child, values)),
+            Some(values @ Value::Object(_)) => out.push_str(&problems(child, values)),
             Some(_) => {
                 let _ = writeln!(out, "{}:\ninvalid type for values: expected object (map)", child.name);
             }

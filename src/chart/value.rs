@@ -362,15 +362,13 @@ impl Value {
 }
 
 /// Merged values, in which a whole number is an int64.
-pub(super) fn map_from_values(entries: &serde_json::Map<String, serde_json::Value>) -> Map {
-    Map::new(entries.iter().map(|(key, value)| (key.as_str().into(), from_values(value))).collect())
-}
-
-fn from_values(json: &serde_json::Value) -> Value {
+pub(super) fn from_values(json: &serde_json::Value) -> Value {
     match json {
         serde_json::Value::Number(number) => number.as_i64().map_or_else(|| Value::from_json(json), Value::Int64),
         serde_json::Value::Array(items) => Value::List(List::new(items.iter().map(from_values).collect())),
-        serde_json::Value::Object(entries) => Value::Map(map_from_values(entries)),
+        serde_json::Value::Object(entries) => {
+            Value::Map(Map::new(entries.iter().map(|(key, value)| (key.as_str().into(), from_values(value))).collect()))
+        }
         other => Value::from_json(other),
     }
 }

@@ -1,9 +1,10 @@
 //! YAML as Helm reads and writes it: `sigs.k8s.io/yaml`, which is go-yaml v2 (YAML 1.1) with JSON in between.
-//! Reading goes through libyaml's own scanner; writing follows go-yaml's emitter.
+//! Reading goes through libyaml's own scanner where a document is not simple; writing follows go-yaml's emitter.
 
 mod emit;
 mod parse;
 mod resolve;
+mod simple;
 
 use super::limits::Fault;
 use super::value::Value;

@@ -4,19 +4,21 @@
 //! what certainly fits is not looked at again. A schema with any keyword that is not known here, or that is not as it
 //! should be, is not [`Plain`]; and what is wrong with values is for the real validator to say.
 
+mod pattern;
+mod read;
+
 use std::collections::BTreeMap;
 
-use regex::Regex;
+use pattern::Pattern;
 use serde_json::{Map, Value};
 
 /// Rules on one path; more may be a circle of references.
 const MAX_DEPTH: usize = 100;
 /// Pairs of a rule and a value. vCluster's chart needs some thousands.
 const MAX_VISITS: usize = 200_000;
-/// The longest pattern, in bytes.
-const MAX_PATTERN: usize = 100;
-const DRAFT: &str = "https://json-schema.org/draft/2020-12/schema";
-const TYPES: [&str; 7] = ["array", "boolean", "integer", "null", "number", "object", "string"];
+/// Names that are looked up, and bytes of text that are looked at, for one visit.
+const NAMES_PER_VISIT: usize = 16;
+const BYTES_PER_VISIT: usize = 1024;
 
 /// A schema whose every word is understood.
 #[derive(Debug)]
@@ -29,8 +31,7 @@ pub(super) struct Plain {
 struct Rule {
     /// `false` for a schema.
     never: bool,
-    /// Empty for all.
-    types: Vec<String>,
+    types: Types,
     /// The name of a definition.
     reference: Option<String>,
     required: Vec<String>,
@@ -42,7 +43,32 @@ struct Rule {
     any_of: Option<Vec<Rule>>,
     one_of: Option<Vec<Rule>>,
     min_length: usize,
-    pattern: Option<Regex>,
+    pattern: Option<Pattern>,
+}
+
+const TYPES: [&str; 7] = ["array", "boolean", "integer", "null", "number", "object", "string"];
+
+/// A set of [`TYPES`], one bit each; none stands for all.
+#[derive(Debug, Default, Clone, Copy)]
+struct Types(u8);
+
+impl Types {
+    fn named(name: &str) -> Option<Self> {
+        TYPES.iter().position(|known| *known == name).map(|index| Self(1 << index))
+    }
+
+    fn has(self, value: &Value) -> bool {
+        let of_value: u8 = match value {
+            Value::Array(_) => 0b1,
+            Value::Bool(_) => 0b10,
+            Value::Number(number) if number.as_f64().is_some_and(|number| number.fract() == 0.0) => 0b1_0100,
+            Value::Number(_) => 0b1_0000,
+            Value::Null => 0b1000,
+            Value::Object(_) => 0b10_0000,
+            Value::String(_) => 0b100_0000,
+        };
+        self.0 == 0 || self.0 & of_value != 0
+    }
 }
 
 /// It takes too long to be sure of anything.
@@ -56,18 +82,8 @@ struct Look<'p> {
 
 impl Plain {
     /// `None` if anything in the schema is not plain.
-    pub(super) fn parse(json: &Value) -> Option<Self> {
-        let mut root = json.as_object()?.clone();
-        if root.remove("$schema").is_some_and(|draft| draft != DRAFT) {
-            return None;
-        }
-        // Nothing is looked up by it, as all references begin with `#`.
-        if let Some(id) = root.remove("$id") {
-            let path = id.as_str()?.strip_prefix("https://")?.to_owned();
-            path.chars().all(|c| c.is_ascii_alphanumeric() || "-./".contains(c)).then_some(())?;
-        }
-        let definitions = root.remove("$defs").map_or(Some(BTreeMap::new()), |json| rules(&json))?;
-        let plain = Self { root: Rule::parse(&Value::Object(root))?, definitions };
+    pub(super) fn parse(text: &[u8]) -> Option<Self> {
+        let plain = read::schema(text)?;
         let leads_somewhere = |rule: &Rule| rule.leads_somewhere(&plain.definitions);
         let sound = leads_somewhere(&plain.root) && plain.definitions.values().all(leads_somewhere);
         sound.then_some(plain)
@@ -82,18 +98,23 @@ impl Plain {
 
 impl Look<'_> {
     fn fits(&mut self, rule: &Rule, value: &Value, depth: usize) -> Result<bool, Unsure> {
-        self.visits += 1;
+        self.visits += 1 + match value {
+            Value::Object(entries) => (entries.len() + rule.required.len()) / NAMES_PER_VISIT,
+            Value::String(text) => text.len() / BYTES_PER_VISIT,
+            _ => 0,
+        };
         if depth > MAX_DEPTH || self.visits > MAX_VISITS {
             return Err(Unsure);
         }
-        if rule.never || !(rule.types.is_empty() || rule.types.iter().any(|name| is_of_type(value, name))) {
+        if rule.never || !rule.types.has(value) {
             return Ok(false);
         }
         let fits = match value {
             Value::Object(entries) => self.fits_object(rule, entries, depth)?,
             Value::Array(items) => self.all_fit(items, rule.items.as_deref(), depth)?,
             Value::String(text) => {
-                text.chars().count() >= rule.min_length && rule.pattern.as_ref().is_none_or(|p| p.is_match(text))
+                let matches = rule.pattern.as_ref().map_or(Some(true), |pattern| pattern.matches(text));
+                matches.ok_or(Unsure)? && (rule.min_length == 0 || text.chars().count() >= rule.min_length)
             }
             _ => true,
         };
@@ -146,84 +167,12 @@ impl Look<'_> {
 }
 
 impl Rule {
-    fn parse(json: &Value) -> Option<Self> {
-        let mut rule = Self::default();
-        let keywords = match json {
-            Value::Bool(always) => return Some(Self { never: !always, ..rule }),
-            Value::Object(keywords) => keywords,
-            _ => return None,
-        };
-        let boxed = |json: &Value| Self::parse(json).map(Box::new);
-        for (keyword, json) in keywords {
-            match keyword.as_str() {
-                "type" => rule.types = types(json)?,
-                "$ref" => rule.reference = Some(json.as_str()?.strip_prefix("#/$defs/")?.to_owned()),
-                "required" => rule.required = distinct_texts(json)?,
-                "properties" => rule.properties = rules(json)?,
-                "patternProperties" => {
-                    let (pattern, every) = json.as_object().filter(|all| all.len() == 1)?.iter().next()?;
-                    rule.every_property = Some(boxed(every).filter(|_| pattern == ".*")?);
-                }
-                "additionalProperties" => rule.other_properties = Some(boxed(json)?),
-                "items" => rule.items = Some(boxed(json)?),
-                "anyOf" => rule.any_of = Some(alternatives(json)?),
-                "oneOf" => rule.one_of = Some(alternatives(json)?),
-                "minLength" => rule.min_length = usize::try_from(json.as_u64()?).ok()?,
-                "pattern" => rule.pattern = Some(pattern(json.as_str()?)?),
-                // These check nothing. `pro` is vCluster's own.
-                "title" | "description" | "contentEncoding" => drop(json.as_str()?),
-                "default" | "pro" => {}
-                _ => return None,
-            }
-        }
-        Some(rule)
-    }
-
     fn leads_somewhere(&self, definitions: &BTreeMap<String, Rule>) -> bool {
         let lists = [&self.any_of, &self.one_of].into_iter().flatten().flatten();
         let single =
             [&self.every_property, &self.other_properties, &self.items].into_iter().flatten().map(|rule| &**rule);
         self.reference.as_ref().is_none_or(|name| definitions.contains_key(name))
             && self.properties.values().chain(lists).chain(single).all(|rule| rule.leads_somewhere(definitions))
-    }
-}
-
-fn rules(json: &Value) -> Option<BTreeMap<String, Rule>> {
-    json.as_object()?.iter().map(|(name, json)| Some((name.clone(), Rule::parse(json)?))).collect()
-}
-
-fn alternatives(json: &Value) -> Option<Vec<Rule>> {
-    json.as_array().filter(|rules| !rules.is_empty())?.iter().map(Rule::parse).collect()
-}
-
-fn types(json: &Value) -> Option<Vec<String>> {
-    let types = match json {
-        Value::String(name) => vec![name.clone()],
-        _ => distinct_texts(json).filter(|names| !names.is_empty())?,
-    };
-    types.iter().all(|name| TYPES.contains(&name.as_str())).then_some(types)
-}
-
-fn distinct_texts(json: &Value) -> Option<Vec<String>> {
-    let texts: Vec<String> =
-        json.as_array()?.iter().map(|text| Some(text.as_str()?.to_owned())).collect::<Option<_>>()?;
-    let is_distinct = texts.iter().enumerate().all(|(index, text)| !texts[..index].contains(text));
-    is_distinct.then_some(texts)
-}
-
-/// Of patterns only what means the same in JavaScript and in Rust beyond doubt.
-fn pattern(text: &str) -> Option<Regex> {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "^$[]()?*+-".contains(c);
-    let plain = text.len() <= MAX_PATTERN && text.chars().all(is_plain) && !text.contains("(?");
-    plain.then(|| Regex::new(text).ok()).flatten()
-}
-
-fn is_of_type(value: &Value, name: &str) -> bool {
-    match (value, name) {
-        (Value::Null, "null") | (Value::Bool(_), "boolean") | (Value::Number(_), "number") => true,
-        (Value::Number(number), "integer") => number.as_f64().is_some_and(|number| number.fract() == 0.0),
-        (Value::String(_), "string") | (Value::Array(_), "array") | (Value::Object(_), "object") => true,
-        _ => false,
     }
 }
 
@@ -236,6 +185,10 @@ mod tests {
 
     use super::super::Compiled;
     use super::*;
+
+    fn parse(schema: &Value) -> Option<Plain> {
+        Plain::parse(schema.to_string().as_bytes())
+    }
 
     fn schema(random: &mut StdRng, depth: usize) -> Value {
         let simple = depth > 3 || random.random_bool(0.2);
@@ -294,7 +247,7 @@ mod tests {
             let definitions = json!({"a": schema(&mut random, 1), "b": schema(&mut random, 1)});
             let (own, other) = (schema(&mut random, 0), schema(&mut random, 0));
             let root = json!({"$defs": definitions, "properties": {"a": own}, "additionalProperties": other});
-            let Some(plain) = Plain::parse(&root) else { continue };
+            let Some(plain) = parse(&root) else { continue };
             plain_schemas += 1;
             let compiled = Compiled::new(&root).unwrap_or_else(|error| panic!("{root} is no schema: {error}"));
             for _ in 0..4 {
@@ -318,11 +271,23 @@ mod tests {
             json!({"type": "text"}),
             json!({"pattern": "\\d"}),
             json!({"required": "a"}),
+            json!({"required": ["a", "a"]}),
+            json!({"type": null}),
+            json!({"items": null}),
+            json!({"anyOf": []}),
+            json!({"minLength": 1.5}),
+            json!({"title": 1}),
+            json!({"patternProperties": {"a": true}}),
+            json!({"properties": {"a": {"$defs": {}}}}),
             json!({"properties": {"a": {"$id": "x"}}}),
             json!([]),
         ];
         for schema in not_plain {
-            assert!(Plain::parse(&schema).is_none(), "{schema}");
+            assert!(parse(&schema).is_none(), "{schema}");
+        }
+        let not_json = ["", "{", "{}x", r#"{"default": 1e999}"#, r#"{"default": "\ud800"}"#, r#"{"title": "\x00"}"#];
+        for schema in not_json {
+            assert!(Plain::parse(schema.as_bytes()).is_none(), "{schema}");
         }
     }
 
@@ -331,9 +296,9 @@ mod tests {
         let twice = |next: usize| json!({"anyOf": [{"type": "null"}, {"$ref": format!("#/$defs/{next}")}, {"$ref": format!("#/$defs/{next}")}]});
         let mut definitions: Map<String, Value> = (0..40).map(|index| (index.to_string(), twice(index + 1))).collect();
         definitions.insert("40".to_owned(), json!(true));
-        let plain = Plain::parse(&json!({"$defs": definitions, "$ref": "#/$defs/0"})).unwrap();
+        let plain = parse(&json!({"$defs": definitions, "$ref": "#/$defs/0"})).unwrap();
         assert!(!plain.accepts(&json!({})));
-        let circle = Plain::parse(&json!({"$defs": {"a": {"$ref": "#/$defs/a"}}, "$ref": "#/$defs/a"})).unwrap();
+        let circle = parse(&json!({"$defs": {"a": {"$ref": "#/$defs/a"}}, "$ref": "#/$defs/a"})).unwrap();
         assert!(!circle.accepts(&json!({})));
     }
 }

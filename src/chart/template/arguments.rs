@@ -1,5 +1,7 @@
 //! Calls of functions: Go's checks of argument counts and types, and the functions that execute templates themselves.
 
+use std::sync::Arc;
+
 use super::exec::{At, Namespace, Seen, State, execute};
 use super::parser::parse;
 use super::quote;
@@ -207,13 +209,16 @@ impl<'a> State<'a> {
 
     fn tpl(&mut self, values: &[Value]) -> Result<Value, Fault> {
         let [text, data] = values else { return Err("tpl takes a text and a value".into()) };
-        let text = functions::text(text)?;
+        let text: Arc<str> = match text {
+            Value::Str(text) => text.clone(),
+            other => functions::text(other)?.into(),
+        };
         self.env.context.budget.parse(text.len())?;
         self.env.context.budget.enter()?;
-        let quoted = || quote::quote(text);
+        let quoted = || quote::quote(&text);
         // Helm gives every `tpl` text the name of its root template.
         let nodes = Allowance::new(MAX_TEMPLATE_NODES);
-        let trees = parse(ROOT, text.to_owned(), &|name| functions::find(name).is_some(), &nodes).map_err(|error| {
+        let trees = parse(ROOT, text.clone(), &|name| functions::find(name).is_some(), &nodes).map_err(|error| {
             let (line, message) = (error.line, error.message);
             Fault(format!("cannot parse template {}: template: {ROOT}:{line}: {message}", quoted()))
         })?;

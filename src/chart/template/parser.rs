@@ -29,7 +29,7 @@ pub(in crate::chart) struct ParseError {
 /// Parses one file, taking what its tree holds from `nodes`. The first tree is the file itself; its `define`s and `block`s follow.
 pub(in crate::chart) fn parse(
     name: &str,
-    text: String,
+    text: Arc<str>,
     is_function: &dyn Fn(&str) -> bool,
     nodes: &Allowance,
 ) -> Result<Vec<Tree>, ParseError> {

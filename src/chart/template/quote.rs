@@ -12,7 +12,16 @@ pub(in crate::chart) fn quote_bytes(bytes: &[u8]) -> String {
     let mut out = String::with_capacity(bytes.len() + 2);
     out.push('"');
     for chunk in bytes.utf8_chunks() {
-        chunk.valid().chars().for_each(|c| push_escaped(&mut out, c));
+        // What stands for itself is copied at once.
+        let mut rest = chunk.valid();
+        while let Some(special) = rest.find(|c: char| matches!(c, '"' | '\\') || !(' '..='~').contains(&c)) {
+            let (plain, tail) = rest.split_at(special);
+            out.push_str(plain);
+            let mut chars = tail.chars();
+            chars.next().into_iter().for_each(|c| push_escaped(&mut out, c));
+            rest = chars.as_str();
+        }
+        out.push_str(rest);
         for byte in chunk.invalid() {
             // Writing to a String cannot fail.
             let _ = write!(out, "\\x{byte:02x}");

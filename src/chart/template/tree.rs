@@ -13,7 +13,7 @@ pub(in crate::chart) struct Source {
     /// Path within the release's templates, as Helm prints it.
     pub name: String,
     /// The whole text.
-    pub text: String,
+    pub text: Arc<str>,
 }
 
 impl Source {

@@ -2,18 +2,25 @@
 //! Version 2, after a detour through JSON, has indentless sequences and folds after column 80; version 3 has neither.
 
 mod analysis;
-mod node;
+mod order;
 
-use analysis::{analyze, is_break, is_printable};
-use node::{Builder, Node, Style, string_style};
+use std::sync::Arc;
 
-use crate::chart::limits::{Fault, check_nesting};
-use crate::chart::value::Value;
+use analysis::{Analysis, analyze, is_break, is_printable};
+use order::natural_order;
+
+use crate::chart::json::replace_invalid;
+use crate::chart::limits::{Budget, Fault, check_nesting};
+use crate::chart::number;
+use crate::chart::value::{Element, List, Struct, Value};
+use crate::chart::yaml::resolve::{Scalar, is_base_60, resolve};
 
 const BEST_WIDTH: usize = 80;
 const BEST_INDENT: usize = 2;
 /// Longer keys are written after a `?`.
 const MAX_SIMPLE_KEY: usize = 128;
+/// What a value counts beside its text.
+const VALUE_SIZE: usize = 32;
 
 /// Which go-yaml writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,12 +31,36 @@ pub(super) enum Dialect {
     V3,
 }
 
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Style {
+    Plain,
+    SingleQuoted,
+    DoubleQuoted,
+    Literal,
+}
+
+/// Why there is no text.
+enum Stop {
+    /// JSON cannot express the value.
+    Inexpressible,
+    Fault(Fault),
+}
+
+impl From<Fault> for Stop {
+    fn from(fault: Fault) -> Self {
+        Stop::Fault(fault)
+    }
+}
+
 /// The YAML of a value, ending in a newline; `None` for what JSON cannot express (infinity) where it goes through JSON.
 pub(super) fn emit(value: &Value, dialect: Dialect) -> Result<Option<String>, Fault> {
     let mut emitter =
-        Emitter { dialect, out: String::new(), column: 0, whitespace: true, indention: true, indent: None };
-    let Some(node) = Builder::new(dialect).node(value, 0)? else { return Ok(None) };
-    emitter.node(&node, Context::Root)?;
+        Emitter { dialect, out: String::new(), size: 0, column: 0, whitespace: true, indention: true, indent: None };
+    match emitter.value(value, Context::Root, 0) {
+        Ok(()) => {}
+        Err(Stop::Inexpressible) => return Ok(None),
+        Err(Stop::Fault(fault)) => return Err(fault),
+    }
     emitter.write_indent();
     Ok(Some(emitter.out))
 }
@@ -45,6 +76,8 @@ enum Context {
 struct Emitter {
     dialect: Dialect,
     out: String,
+    /// What the values seen so far count: shared maps can unfold into far more than they hold.
+    size: usize,
     column: usize,
     /// The last character was white space (or nothing has been written).
     whitespace: bool,
@@ -54,51 +87,138 @@ struct Emitter {
 }
 
 impl Emitter {
-    fn node(&mut self, node: &Node, context: Context) -> Result<(), Fault> {
-        match node {
-            Node::Scalar(text, style) => self.scalar(text, *style, context),
-            Node::Binary(text) => {
+    fn value(&mut self, value: &Value, context: Context, depth: usize) -> Result<(), Stop> {
+        self.size += VALUE_SIZE;
+        check_nesting(depth, self.size.max(self.out.len()))?;
+        let through_json = self.dialect == Dialect::V2;
+        match value {
+            Value::Nil => self.plain_scalar("null", context),
+            Value::Bool(value) => self.plain_scalar(if *value { "true" } else { "false" }, context),
+            Value::Int(value) | Value::Int64(value) => self.plain_scalar(&value.to_string(), context),
+            Value::Uint8(value) => self.plain_scalar(&value.to_string(), context),
+            Value::Uint64(value) => self.plain_scalar(&value.to_string(), context),
+            Value::Float(value) if through_json && !value.is_finite() => return Err(Stop::Inexpressible),
+            Value::Float(value) if through_json => self.plain_scalar(&float(*value), context),
+            Value::Float(value) => self.plain_scalar(&direct_float(*value), context),
+            Value::Str(text) => self.string(text, context),
+            Value::Raw(bytes) if through_json => self.string(&replace_invalid(bytes), context),
+            Value::Raw(bytes) => {
+                let text = base64(bytes);
                 self.indicator("!!binary", true, false, false);
-                self.scalar(text, string_style(text), context);
+                self.scalar(&text, string_style(&text), context);
             }
-            Node::Sequence(items) if items.is_empty() => self.indicator("[]", true, false, false),
-            Node::Mapping(entries) if entries.is_empty() => self.indicator("{}", true, false, false),
-            Node::Sequence(items) => {
-                let outer = self.indent;
-                let indentless = self.dialect == Dialect::V2 && context == Context::Mapping && !self.indention;
-                self.increase_indent(indentless);
-                for item in items {
-                    self.write_indent();
-                    self.indicator("-", true, false, true);
-                    self.node(item, Context::Sequence)?;
-                }
-                self.indent = outer;
+            Value::List(list) => return self.list(list, context, depth),
+            Value::Map(map) => {
+                let entries = map.entries();
+                return self.sorted(entries.iter().map(|(key, item)| (&**key, item)).collect(), depth);
             }
-            Node::Mapping(entries) => {
-                let outer = self.indent;
-                self.increase_indent(false);
-                for (key, item) in entries {
-                    self.entry(key, item)?;
-                }
-                self.indent = outer;
+            Value::Struct(value) => return self.structure(value, context, depth),
+            Value::Files(files) if !through_json => {
+                let entries = files.named_bytes(&Budget::default())?.collect::<Vec<_>>();
+                return self.sorted(entries.iter().map(|(name, value)| (name.as_str(), value)).collect(), depth);
             }
+            Value::Files(files) => {
+                let entries: Vec<(&str, Value)> =
+                    files.iter().map(|(name, data)| (name, Value::Str(Arc::from(base64(data))))).collect();
+                return self.sorted(entries.iter().map(|(name, value)| (*name, value)).collect(), depth);
+            }
+            Value::Time(time) if through_json => self.string(&time.rfc3339(), context),
+            Value::Time(time) => self.plain_scalar(&time.rfc3339(), context),
         }
-        check_nesting(0, self.out.len())
+        Ok(())
     }
 
-    fn entry(&mut self, key: &str, item: &Node) -> Result<(), Fault> {
-        let style = string_style(key);
+    fn list(&mut self, list: &List, context: Context, depth: usize) -> Result<(), Stop> {
+        let through_json = self.dialect == Dialect::V2;
+        if through_json && list.is_nil {
+            self.plain_scalar("null", context);
+            return Ok(());
+        }
+        if through_json && list.element == Element::Byte {
+            let bytes = list.items.iter().map(|item| if let Value::Uint8(byte) = item { *byte } else { 0 });
+            self.string(&base64(&bytes.collect::<Vec<u8>>()), context);
+            return Ok(());
+        }
+        if list.items.is_empty() {
+            self.indicator("[]", true, false, false);
+            return Ok(());
+        }
+        let outer = self.indent;
+        self.increase_indent(through_json && context == Context::Mapping && !self.indention);
+        for item in &*list.items {
+            self.write_indent();
+            self.indicator("-", true, false, true);
+            self.value(item, Context::Sequence, depth + 1)?;
+        }
+        self.indent = outer;
+        Ok(())
+    }
+
+    fn structure(&mut self, value: &Struct, context: Context, depth: usize) -> Result<(), Stop> {
+        match value.json_text() {
+            Some(text) => self.value(text, context, depth),
+            // Without tags of its own, go-yaml v3 takes the fields' names.
+            None if self.dialect == Dialect::V3 => {
+                let fields: Vec<_> =
+                    value.fields.iter().map(|field| (field.name.to_lowercase(), &field.value)).collect();
+                self.mapping(fields.iter().map(|(name, value)| (name.as_str(), *value)), depth)
+            }
+            None => self.sorted(value.json_fields().map(|field| (field.json, &field.value)).collect(), depth),
+        }
+    }
+
+    /// A mapping in go-yaml's order.
+    fn sorted(&mut self, mut entries: Vec<(&str, &Value)>, depth: usize) -> Result<(), Stop> {
+        entries.sort_by(|(a, _), (b, _)| natural_order(a, b, self.dialect));
+        self.mapping(entries.into_iter(), depth)
+    }
+
+    /// A mapping in the order given.
+    fn mapping<'a>(
+        &mut self,
+        entries: impl ExactSizeIterator<Item = (&'a str, &'a Value)>,
+        depth: usize,
+    ) -> Result<(), Stop> {
+        if entries.len() == 0 {
+            self.indicator("{}", true, false, false);
+            return Ok(());
+        }
+        let outer = self.indent;
+        self.increase_indent(false);
+        for (key, item) in entries {
+            self.size += key.len();
+            self.key(key);
+            self.value(item, Context::Mapping, depth + 1)?;
+        }
+        self.indent = outer;
+        Ok(())
+    }
+
+    fn key(&mut self, key: &str) {
+        let (style, analysis) = (string_style(key), analyze(key, self.dialect));
         self.write_indent();
-        if key.len() <= MAX_SIMPLE_KEY && !analyze(key, self.dialect).multiline {
-            self.scalar(key, style, Context::SimpleKey);
+        if key.len() <= MAX_SIMPLE_KEY && !analysis.multiline {
+            self.analyzed(key, style, Context::SimpleKey, &analysis);
             self.indicator(":", false, false, false);
         } else {
             self.indicator("?", true, false, true);
-            self.scalar(key, style, Context::Mapping);
+            self.analyzed(key, style, Context::Mapping, &analysis);
             self.write_indent();
             self.indicator(":", true, false, true);
         }
-        self.node(item, Context::Mapping)
+    }
+
+    fn plain_scalar(&mut self, text: &str, context: Context) {
+        self.scalar(text, Style::Plain, context);
+    }
+
+    fn string(&mut self, text: &str, context: Context) {
+        self.size += text.len();
+        self.scalar(text, string_style(text), context);
+    }
+
+    fn scalar(&mut self, text: &str, style: Style, context: Context) {
+        self.analyzed(text, style, context, &analyze(text, self.dialect));
     }
 
     fn increase_indent(&mut self, indentless: bool) {
@@ -141,8 +261,7 @@ impl Emitter {
         self.indention &= is_indention;
     }
 
-    fn scalar(&mut self, text: &str, style: Style, context: Context) {
-        let analysis = analyze(text, self.dialect);
+    fn analyzed(&mut self, text: &str, style: Style, context: Context, analysis: &Analysis) {
         let simple_key = context == Context::SimpleKey;
         let may_fold = !simple_key && self.dialect == Dialect::V2;
         let mut style = style;
@@ -189,6 +308,13 @@ impl Emitter {
 
     /// Text without escapes: breaks a line at a single space after column 80, and doubles quotes when quoted.
     fn folded(&mut self, text: &str, may_fold: bool, quoted: bool) {
+        let fits = !may_fold || self.column + text.len() <= BEST_WIDTH;
+        if text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\'' || byte == b' ' && fits) {
+            self.out.push_str(text);
+            self.column += text.len();
+            self.indention &= text.is_empty();
+            return;
+        }
         let (mut spaces, mut breaks) = (false, false);
         let mut chars = text.char_indices().peekable();
         while let Some((index, c)) = chars.next() {
@@ -315,5 +441,36 @@ impl Emitter {
                 breaks = false;
             }
         }
+    }
+}
+
+fn base64(data: &[u8]) -> String {
+    use ::base64::Engine as _;
+    ::base64::engine::general_purpose::STANDARD.encode(data)
+}
+
+/// JSON's text of the number, read again as YAML and written by go-yaml.
+fn float(value: f64) -> String {
+    let json = number::format_json(value);
+    match resolve(&json) {
+        Scalar::Float(value) => number::format_g(value),
+        _ => json,
+    }
+}
+
+/// Version 3 writes the number as Go's `%g` has it.
+fn direct_float(value: f64) -> String {
+    match value {
+        value if value.is_nan() => ".nan".to_owned(),
+        value if value.is_infinite() => if value > 0.0 { ".inf" } else { "-.inf" }.to_owned(),
+        value => number::format_g(value),
+    }
+}
+
+fn string_style(text: &str) -> Style {
+    match resolve(text) {
+        _ if text.contains('\n') => Style::Literal,
+        Scalar::Text if !is_base_60(text) => Style::Plain,
+        _ => Style::DoubleQuoted,
     }
 }

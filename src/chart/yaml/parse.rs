@@ -7,6 +7,7 @@ use libyaml_safer::{ErrorKind, Event, EventData, Parser, ScalarStyle};
 use serde_json::{Map, Number, Value};
 
 use super::resolve::{Scalar, resolve};
+use super::simple;
 use crate::chart::limits::{Allowance, MAX_YAML_NODES};
 use crate::chart::number;
 
@@ -29,6 +30,14 @@ pub(in crate::chart) fn parse(text: &str) -> Result<Value, YamlError> {
 
 /// As [`parse`], taking the document's values from an allowance.
 pub(in crate::chart) fn parse_within(text: &str, allowance: &Allowance) -> Result<Value, YamlError> {
+    match simple::parse(text, allowance.left()) {
+        Some((value, nodes)) if allowance.take(nodes) => Ok(value),
+        _ => parse_any(text, allowance),
+    }
+}
+
+/// As [`parse_within`], for any document.
+pub(super) fn parse_any(text: &str, allowance: &Allowance) -> Result<Value, YamlError> {
     let failed = |reason: String| YamlError(format!("error converting YAML to JSON: {reason}"));
     // libyaml-safer 0.3 panics where a comma follows a tag at once, as in `[!a,]`, and at tags with escapes that are no
     // characters.
@@ -358,6 +367,11 @@ fn scalar(text: &str, plain: bool, tag: Option<&str>) -> Result<Scalar, String> 
         _ => Scalar::Text,
     };
     Ok(resolved)
+}
+
+/// What a scalar without quotes and tag is; `None` for what JSON cannot express.
+pub(super) fn plain_json(text: &str) -> Option<Value> {
+    json(resolve(text), text)
 }
 
 fn json(scalar: Scalar, text: &str) -> Option<Value> {

@@ -156,6 +156,9 @@ fn take_number(rest: &mut &str, max_digits: usize) -> Option<u32> {
 /// YAML 1.1's base 60 numbers, such as `12:30:45`: never read, but quoted when written.
 pub(super) fn is_base_60(text: &str) -> bool {
     let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
+    if !unsigned.starts_with(|c: char| c.is_ascii_digit()) {
+        return false;
+    }
     let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, ""));
     let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit() || b == b'_');
     let mut parts = whole.split(':');
@@ -170,7 +173,7 @@ pub(super) fn is_base_60(text: &str) -> bool {
         count += 1;
         sexagesimal(part)
     });
-    first.starts_with(|c: char| c.is_ascii_digit()) && digits(first) && count > 0 && parts_valid && digits(fraction)
+    !first.is_empty() && digits(first) && count > 0 && parts_valid && digits(fraction)
 }
 
 #[cfg(test)]

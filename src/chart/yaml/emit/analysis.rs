@@ -29,9 +29,18 @@ fn is_blank(c: char) -> bool {
     c == ' ' || c == '\t'
 }
 
+/// Most texts: without spaces and line breaks only the first and the last character can have a meaning of their own.
+fn is_ordinary(text: &[u8]) -> bool {
+    let first_is_text = text.first().is_some_and(|first| first.is_ascii_alphanumeric() || matches!(first, b'/' | b'_'));
+    first_is_text && text.last() != Some(&b':') && text.iter().all(u8::is_ascii_graphic)
+}
+
 pub(super) fn analyze(text: &str, dialect: Dialect) -> Analysis {
     if text.is_empty() {
         return Analysis { plain_allowed: true, single_quoted_allowed: true, ..Analysis::default() };
+    }
+    if is_ordinary(text.as_bytes()) {
+        return Analysis { multiline: false, plain_allowed: true, single_quoted_allowed: true, literal_allowed: true };
     }
     let mut indicators = text.starts_with("---") || text.starts_with("...");
     let (mut line_breaks, mut special, mut tabs) = (false, false, false);
