@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::domain::ledger::Holding;
 use crate::domain::name;
+use crate::domain::size::Size;
 use crate::host::chart_archives::ChartArchives;
 use crate::host::ledgers::holding;
 use crate::host::record::{Phase, Record, Share};
@@ -357,6 +358,11 @@ impl<'a> Apply<'a> {
         let after = room::share(&prepared.spec).ok_or(Failed)?;
         let before = claim.record().share;
         let meanwhile = room::during(before.as_ref(), &after);
+        let held = before.as_ref().map_or(Size::ZERO, room::charged);
+        if let Some(group) = room.group.filter(|_| room::charged(&after).growth_from(held) != Size::ZERO) {
+            // A resume takes nothing of the quota, and waits for the home all the same.
+            self.home(group)?;
+        }
         if self.admit(room, claim, &meanwhile).await?.is_err() {
             let label = claim.record().name;
             let hosts = [(room.uid.clone(), room.host.clone())];
