@@ -53,6 +53,9 @@ impl<T: Clone> Asked<T> {
     }
 }
 
+/// Nodes, and when they were read.
+type ReadNodes = (Instant, Arc<Vec<Node>>);
+
 /// What virtual clusters of this process will take that have a host and are not in its ledger yet, by the host's UID and
 /// the namespace.
 type OnTheirWay = BTreeMap<(String, String), Size>;
@@ -77,7 +80,7 @@ pub struct Planner {
     planned_groups: Mutex<BTreeMap<String, Option<GroupSpec>>>,
     accounting: Mutex<Accounting>,
     finished: Asked<Option<Arc<BTreeMap<String, String>>>>,
-    nodes: Mutex<HashMap<String, (Instant, Arc<Vec<Node>>)>>,
+    nodes: Mutex<HashMap<String, ReadNodes>>,
     on_their_way: Mutex<OnTheirWay>,
     choosing: tokio::sync::Mutex<()>,
 }

@@ -52,7 +52,7 @@ pub async fn read(
     }
     let copies = look(diags, &remembered.members, &name).await?;
     let copies: Vec<Copy> = copies.into_iter().map(|(copy, _)| copy).collect();
-    let Some(authority) = copies::authority(&copies, &private.id).cloned() else { return None };
+    let authority = copies::authority(&copies, &private.id).cloned()?;
     let copies = with_archives(diags, &remembered.members, copies, &authority.chart_digest).await?;
     let spec = read_spec(diags, &authority, &AttributePath::root())?;
     let drift = copies::drift(&copies, &authority);
