@@ -8,7 +8,7 @@ FUZZ_TARGETS ?= template archive values
 FUZZ_SECONDS ?= 600
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test test-unit test-charts fuzz lint docs tools bench-render bench-startup rig-up rig-down
+.PHONY: help quickstart test test-unit test-charts fuzz lint docs tools bench-planning bench-render bench-startup rig-up rig-down
 
 help: ## List these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r target text; do \
@@ -46,6 +46,9 @@ tools: ## Build what tests and rig need and the machine lacks (once, about 10 mi
 	@cargo build --quiet --package rig
 	@cargo run --quiet --package rig -- build
 	@for tool in terraform tofu kubectl helm registry; do cargo run --quiet --package rig -- tool $$tool; done
+
+bench-planning: ## Requests to the hosts for planning 1, 100 and 1,000 virtual clusters of a group
+	cargo bench --profile dev --bench planning
 
 bench-render: ## CHART=PATH: time and memory of rendering a chart, beside helm template
 	cargo bench --bench render -- $(CHART)
