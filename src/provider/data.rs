@@ -29,8 +29,7 @@ fn wait_for_connection(diags: &mut Diagnostics, attribute: AttributePath, whose:
         attribute,
         format!("The connection to {whose} is not known yet."),
         "The provider block is configured from values that only an apply makes known.\n\nNext step: Apply what they come \
-         from first (with -target), or let the data source depend on it with `depends_on`, so that it is read during the \
-         apply.",
+         from first (`-target`), or name it in `depends_on` of this data source, so that it is read during the apply.",
     );
 }
 

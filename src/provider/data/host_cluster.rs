@@ -151,9 +151,8 @@ fn state_of(key: &str, address: &str, told: Told) -> HostClusterDataModel {
     let Told { id, version, mut nodes, classes, used, groups } = told;
     nodes.sort_by(|left, right| left.name.cmp(&right.name));
     let usable = nodes.iter().filter(|node| node.usable);
-    let allocatable = usable.fold(Size::ZERO, |sum, node| {
-        sum.saturating_add(Size { cpu: node.cpu, memory: node.memory, ..Size::ZERO })
-    });
+    let allocatable = usable
+        .fold(Size::ZERO, |sum, node| sum.saturating_add(Size { cpu: node.cpu, memory: node.memory, ..Size::ZERO }));
     let class = |class: StorageClass| StorageClassModel {
         name: text(class.name),
         provisioner: text(class.provisioner),
@@ -275,10 +274,7 @@ fn schema() -> Schema {
                 "What virtual clusters take of it, of every group and of none. A paused one takes its storage only.",
             ),
         ),
-        (
-            "cluster_groups",
-            computed(List(Box::new(String)), "Names of the cluster groups that it is in, sorted."),
-        ),
+        ("cluster_groups", computed(List(Box::new(String)), "Names of the cluster groups that it is in, sorted.")),
     ]);
     Schema {
         version: STATE_VERSION,
