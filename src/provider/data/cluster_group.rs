@@ -71,15 +71,6 @@ impl ClusterGroupData {
         let group = found.and_then(|found| Ok((Membership::of(Arc::clone(&found))?, found)));
         match group {
             Ok(group) => Some(group),
-            Err(FindError::Missing { .. }) if configured.planner().planned_group(name).is_some() => {
-                diags.fail(
-                    at_name(),
-                    format!("Cluster group \"{name}\" is not there yet."),
-                    "This configuration creates it.\n\nNext step: Name its resource in `depends_on` of this data source, so \
-                     that it is read after the group is made.",
-                );
-                None
-            }
             Err(error) => {
                 diags.add_error(error.diagnostic(at_name()));
                 None

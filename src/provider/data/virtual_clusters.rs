@@ -169,7 +169,7 @@ fn schema() -> Schema {
             attributes: all,
             description: Description::markdown(
                 "The virtual clusters of the provider's host clusters, of every state and every team, as their records on \
-                 the host clusters have them. Where the same configuration makes some of them, name those in `depends_on`.",
+                 the host clusters have them. Those that the same configuration makes belong into `depends_on`.",
             ),
             ..Block::default()
         },

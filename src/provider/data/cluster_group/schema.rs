@@ -18,8 +18,8 @@ pub fn schema() -> Schema {
             description: Description::markdown(
                 "A cluster group as its host clusters have it, whoever made it: its settings, what each host cluster can \
                  carry, what is used and what is left, and its virtual clusters. Numbers that cannot be asked for are null, \
-                 with a warning that says why. Where the same configuration makes the group or its virtual clusters, name \
-                 those in `depends_on`.",
+                 with a warning that says why. Where the same configuration makes the group, refer to its resource in \
+                 `name`; name the virtual clusters that are to count already in `depends_on`.",
             ),
             ..Block::default()
         },
