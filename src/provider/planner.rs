@@ -27,6 +27,9 @@ const NODES_FRESH: Duration = Duration::from_secs(20);
 /// process writes itself counts at once.
 const RECORDS_FRESH: Duration = Duration::from_secs(5);
 
+/// The nodes of a host, and when they were read.
+type Nodes = (Instant, Arc<Vec<Node>>);
+
 /// The records of a host, and when they were asked for.
 type Listed = (Instant, Result<Arc<Vec<Stored>>, RecordError>);
 
@@ -88,7 +91,7 @@ pub struct Planner {
     groups: Asked<Result<Arc<Found>, FindError>>,
     planned_groups: Mutex<BTreeMap<String, Option<GroupSpec>>>,
     accounting: Mutex<Accounting>,
-    nodes: Mutex<HashMap<String, (Instant, Arc<Vec<Node>>)>>,
+    nodes: Mutex<HashMap<String, Nodes>>,
     records: Asked<Listed>,
     on_their_way: Mutex<OnTheirWay>,
     choosing: tokio::sync::Mutex<()>,
@@ -176,7 +179,7 @@ impl Planner {
     pub async fn ledger(&self, host: &Host) -> Result<Ledger, RecordError> {
         match LedgerBook::capacity(host).read().await? {
             Some(ledger) => Ok(ledger),
-            None => Ok(rebuilt(&*self.records(host).await?)),
+            None => Ok(rebuilt(&self.records(host).await?)),
         }
     }
 
