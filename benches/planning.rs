@@ -46,7 +46,7 @@ fn main() {
     // Room for all of them.
     let rig = Rig::builder().names(["eu-1", "us-1"]).node_size("8000", "8Ti").without_nested().start().unwrap();
     let fronts: Vec<(SocketAddr, Counted)> =
-        rig.hosts().iter().map(|host| runtime.block_on(front(host.client().unwrap()))).collect();
+        rig.hosts().iter().map(|host| runtime.block_on(async { front(host.client().unwrap()).await })).collect();
     let workspace = Workspace::on(&Cluster::of(rig.host(1)));
     let entry = |(name, (address, _)): (&str, &(SocketAddr, Counted))| {
         format!("\"{name}\" = {{ host = \"http://{address}\" }}\n")

@@ -91,6 +91,7 @@ pub struct Planner {
     groups: Asked<Result<Arc<Found>, FindError>>,
     planned_groups: Mutex<BTreeMap<String, Option<GroupSpec>>>,
     accounting: Mutex<Accounting>,
+    quotas: Asked<Result<Ledger, String>>,
     finished: Asked<Option<Arc<BTreeMap<String, String>>>>,
     nodes: Mutex<HashMap<String, Nodes>>,
     records: Asked<Listed>,
@@ -134,6 +135,18 @@ impl Planner {
     /// The sum of what is planned.
     pub fn accounting(&self) -> MutexGuard<'_, Accounting> {
         locked(&self.accounting)
+    }
+
+    /// The quota ledger of a group as `read` found it when this process first asked.
+    ///
+    /// # Errors
+    /// What `read` said.
+    pub async fn quota(
+        &self,
+        group: &str,
+        read: impl Future<Output = Result<Ledger, String>>,
+    ) -> Result<Ledger, String> {
+        self.quotas.get(group, read).await
     }
 
     /// The records of virtual clusters on a host that are no unfinished creations, by namespace. None if it does not say.

@@ -209,7 +209,7 @@ impl<'a> Fit<'a> {
         if let Some(group) = group
             && !planner.accounting().has_quota(&group.name)
         {
-            let numbers = quota_numbers(group).await;
+            let numbers = planner.quota(&group.name, quota_numbers(group)).await;
             let mut accounting = planner.accounting();
             if !accounting.has_quota(&group.name) {
                 accounting.set_quota(&group.name, group.spec.quota_limit(), numbers);
@@ -266,7 +266,7 @@ impl<'a> Fit<'a> {
             );
         }
         let Some(group) = group else { return };
-        if let Ok(mut ledger) = quota_numbers(group).await {
+        if let Ok(mut ledger) = planner.quota(&group.name, quota_numbers(group)).await {
             let known = |key: &str| asked.iter().any(|uid| key.starts_with(&format!("{uid}/")));
             ledger.entries.retain(|key, entry| !known(key) || by_quota_key.get(key) == Some(&entry.record));
             planner.accounting().set_quota(&group.name, group.spec.quota_limit(), Ok(ledger));
