@@ -15,6 +15,7 @@ mod chart_sources;
 mod charts;
 mod cluster_groups;
 mod drift;
+mod examples;
 mod hosts;
 mod interruption;
 mod lifecycle;
