@@ -22,5 +22,6 @@ mod lifecycle;
 mod locks;
 mod ownership;
 mod pause;
+mod permissions;
 mod quiet_plans;
 mod secrets;
