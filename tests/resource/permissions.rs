@@ -81,3 +81,35 @@ fn the_rights_in_the_guide_are_enough() {
     team.destroy().assert_success();
     platform.destroy().assert_success();
 }
+
+#[test]
+fn who_may_not_see_nodes_is_told_so() {
+    let workspace = Workspace::on(&hosts()[0]);
+    let rules = serde_json::json!([
+        { "apiGroups": [""], "resources": ["namespaces", "secrets"], "verbs": ["*"] },
+    ]);
+    let token = hosts()[0].token("nodeless", rules);
+    let entry = format!("\"eu-1\" = {{ config_path = {:?}, token = {token:?} }}", hosts()[0].kubeconfig);
+    workspace.provider(&entry);
+    let chart = rig::tools::chart();
+    workspace.write(&format!(
+        "resource \"nested_cluster_group\" \"this\" {{
+  name             = \"nodeless\"
+  vcluster_version = \"0.34.7\"
+  chart            = {{ source = {chart:?} }}
+  host_clusters    = {{ \"eu-1\" = {{}} }}
+}}
+resource \"nested_virtual_cluster\" \"this\" {{
+  name          = \"nodeless\"
+  cluster_group = nested_cluster_group.this.name
+}}
+"
+    ));
+    let planned = workspace.try_plan().0;
+    planned.assert_success();
+    assert!(planned.warnings().contains("may not list nodes"), "{}", planned.warnings());
+    let refused = workspace.apply().assert_failure();
+    assert!(refused.contains("may not list nodes"), "{refused}");
+    workspace.destroy().assert_success();
+    hosts()[0].assert_nothing_remains("vcluster-nodeless");
+}
