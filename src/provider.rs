@@ -8,6 +8,7 @@ mod chart_source;
 mod checks;
 pub mod cluster_group;
 pub mod configuration;
+pub mod data;
 pub mod diagnostics;
 pub mod duration;
 mod explain;
@@ -28,6 +29,9 @@ use crate::terraform::schema::Schema;
 use crate::terraform::{AttributePath, Diagnostics, Provider, Report};
 use cluster_group::ClusterGroup;
 use configuration::{HostCluster, HostClusters, ProviderModel};
+use data::cluster_group::ClusterGroupData;
+use data::host_cluster::HostClusterData;
+use data::virtual_clusters::VirtualClusters;
 use planner::Planner;
 use virtual_cluster::VirtualCluster;
 
@@ -46,6 +50,21 @@ impl Nested {
     /// The resource `nested_virtual_cluster` on this provider's host clusters.
     pub fn virtual_cluster(&self) -> VirtualCluster {
         VirtualCluster::new(Arc::clone(&self.configured))
+    }
+
+    /// The data source `nested_cluster_group` on this provider's host clusters.
+    pub fn cluster_group_data(&self) -> ClusterGroupData {
+        ClusterGroupData::new(Arc::clone(&self.configured))
+    }
+
+    /// The data source `nested_host_cluster` on this provider's host clusters.
+    pub fn host_cluster_data(&self) -> HostClusterData {
+        HostClusterData::new(Arc::clone(&self.configured))
+    }
+
+    /// The data source `nested_virtual_clusters` on this provider's host clusters.
+    pub fn virtual_clusters_data(&self) -> VirtualClusters {
+        VirtualClusters::new(Arc::clone(&self.configured))
     }
 }
 
@@ -96,6 +115,12 @@ impl Configured {
     pub fn only_host(&self) -> Option<&str> {
         let all = self.host_clusters.get().and_then(HostClusters::all)?;
         all.keys().next().filter(|_| all.len() == 1).map(String::as_str)
+    }
+
+    /// The names of all host clusters; none while they are not known yet.
+    pub fn host_names(&self) -> Option<Vec<&str>> {
+        let all = self.host_clusters.get().and_then(HostClusters::all)?;
+        Some(all.keys().map(String::as_str).collect())
     }
 
     /// Where charts come from.

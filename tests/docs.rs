@@ -56,7 +56,7 @@ fn every_attribute_is_described() {
         // tf-provider's default description is the word "empty".
         let says_nothing = |text: &str| text.trim().is_empty() || text == "empty";
         if says_nothing(&schema.block.description.content) {
-            silent.push(name.to_owned());
+            silent.push(name.clone());
         }
         for (path, attribute) in attributes_of(&schema.block.attributes) {
             let text = &attribute.description.content;

@@ -167,13 +167,17 @@ impl LedgerBook {
 /// # Errors
 /// The host's refusal, or an unreadable record.
 pub async fn recorded(host: &Host) -> Result<BTreeMap<String, Recorded>, RecordError> {
-    let all = Records::of(host).list().await?;
-    let recorded = all.iter().filter_map(|stored| {
+    Ok(said_by(&Records::of(host).list().await?))
+}
+
+/// What these records of one host say about who holds what, by namespace.
+pub fn said_by(records: &[Stored<Record>]) -> BTreeMap<String, Recorded> {
+    let recorded = records.iter().filter_map(|stored| {
         let counts = stored.record.phase != Phase::Reserved;
         let holding = holding(&stored.record, stored.uid())?;
         Some((stored.record.namespace.clone(), Recorded { holding, counts }))
     });
-    Ok(recorded.collect())
+    recorded.collect()
 }
 
 /// The entry of a ledger for the virtual cluster of `record`, whose Secret has the UID `uid`.

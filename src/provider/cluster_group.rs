@@ -8,7 +8,7 @@ mod apply;
 mod copies;
 pub(crate) mod find;
 mod members;
-mod model;
+pub(crate) mod model;
 mod plan;
 mod read;
 mod schema;

@@ -14,13 +14,24 @@ use crate::domain::accounting::Accounting;
 use crate::domain::capacity::Node;
 use crate::domain::ledger::Ledger;
 use crate::domain::size::Size;
-use crate::host::ledgers::{LedgerBook, recorded};
+use crate::host::ledgers::{LedgerBook, said_by};
+use crate::host::records::{RecordError, Records, Stored};
 use crate::host::{Host, nodes};
 use crate::provider::cluster_group::find::{FindError, Found, find};
 use crate::provider::cluster_group::spec::GroupSpec;
 
 /// How long the nodes of a host are taken as they were read, while many virtual clusters are placed.
 const NODES_FRESH: Duration = Duration::from_secs(20);
+
+/// How long the records of a host are taken as they were read, so that the data sources of a run share one list. What this
+/// process writes itself counts at once.
+const RECORDS_FRESH: Duration = Duration::from_secs(5);
+
+/// The nodes of a host, and when they were read.
+type Nodes = (Instant, Arc<Vec<Node>>);
+
+/// The records of a host, and when they were asked for.
+type Listed = (Instant, Result<Arc<Vec<Stored>>, RecordError>);
 
 /// What a host has told.
 #[derive(Debug)]
@@ -51,6 +62,10 @@ impl<T: Clone> Asked<T> {
     fn forget(&self, name: &str) {
         locked(&self.0).remove(name);
     }
+
+    fn forget_all(&self) {
+        locked(&self.0).clear();
+    }
 }
 
 /// What virtual clusters of this process will take that have a host and are not in its ledger yet, by the host's UID and
@@ -76,7 +91,8 @@ pub struct Planner {
     groups: Asked<Result<Arc<Found>, FindError>>,
     planned_groups: Mutex<BTreeMap<String, Option<GroupSpec>>>,
     accounting: Mutex<Accounting>,
-    nodes: Mutex<HashMap<String, (Instant, Arc<Vec<Node>>)>>,
+    nodes: Mutex<HashMap<String, Nodes>>,
+    records: Asked<Listed>,
     on_their_way: Mutex<OnTheirWay>,
     choosing: tokio::sync::Mutex<()>,
 }
@@ -133,6 +149,40 @@ impl Planner {
         Ok(nodes)
     }
 
+    /// The records of a host's virtual clusters, not older than some seconds.
+    ///
+    /// # Errors
+    /// The host's refusal, or an unreadable record.
+    pub async fn records(&self, host: &Host) -> Result<Arc<Vec<Stored>>, RecordError> {
+        let ask = || async {
+            let asked = Instant::now();
+            (asked, Records::of(host).list().await.map(Arc::new))
+        };
+        let began = Instant::now();
+        let (asked, records) = self.records.get(host.name(), ask()).await;
+        if began.saturating_duration_since(asked) < RECORDS_FRESH {
+            return records;
+        }
+        self.records.forget(host.name());
+        self.records.get(host.name(), ask()).await.1
+    }
+
+    /// Has the records of all hosts be asked for anew: one was just written.
+    pub fn forget_records(&self) {
+        self.records.forget_all();
+    }
+
+    /// Who holds what of a host now. Rebuilt in memory from the records where it has no ledger.
+    ///
+    /// # Errors
+    /// The host's refusal, or what cannot be read.
+    pub async fn ledger(&self, host: &Host) -> Result<Ledger, RecordError> {
+        match LedgerBook::capacity(host).read().await? {
+            Some(ledger) => Ok(ledger),
+            None => Ok(rebuilt(&self.records(host).await?)),
+        }
+    }
+
     /// Whoever chooses a host holds this: otherwise all that are created at once would choose the same.
     pub async fn choosing(&self) -> tokio::sync::MutexGuard<'_, ()> {
         self.choosing.lock().await
@@ -168,10 +218,14 @@ async fn read_ledger(host: &Host) -> Result<Ledger, String> {
     if let Some(ledger) = LedgerBook::capacity(host).read().await.map_err(|error| error.to_string())? {
         return Ok(ledger);
     }
-    let records = recorded(host).await.map_err(|error| error.to_string())?;
+    Ok(rebuilt(&Records::of(host).list().await.map_err(|error| error.to_string())?))
+}
+
+/// The ledger of a host that has none, as its records say.
+fn rebuilt(records: &[Stored]) -> Ledger {
     let mut ledger = Ledger::default();
-    ledger.reconcile(&records, |_| true);
-    Ok(ledger)
+    ledger.reconcile(&said_by(records), |_| true);
+    ledger
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

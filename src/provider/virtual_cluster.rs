@@ -6,13 +6,13 @@
 mod apply;
 mod drift;
 mod fit;
-mod membership;
+pub(crate) mod membership;
 mod model;
 mod plan;
 mod read;
 mod render;
 mod schema;
-mod spec;
+pub(crate) mod spec;
 mod validate;
 
 use std::sync::Arc;
@@ -165,7 +165,9 @@ impl Resource for VirtualCluster {
         private: VirtualClusterPrivate,
         _meta: (),
     ) -> Option<(VirtualClusterModel, VirtualClusterPrivate)> {
-        Apply::new(&self.configured, diags).create(planned, &config, private).await
+        let applied = Apply::new(&self.configured, diags).create(planned, &config, private).await;
+        self.configured.planner().forget_records();
+        applied
     }
 
     async fn update<'a>(
@@ -177,7 +179,9 @@ impl Resource for VirtualCluster {
         private: VirtualClusterPrivate,
         _meta: (),
     ) -> Option<(VirtualClusterModel, VirtualClusterPrivate)> {
-        Apply::new(&self.configured, diags).update(prior, planned, &config, private).await
+        let applied = Apply::new(&self.configured, diags).update(prior, planned, &config, private).await;
+        self.configured.planner().forget_records();
+        applied
     }
 
     async fn destroy<'a>(
@@ -187,7 +191,9 @@ impl Resource for VirtualCluster {
         private: VirtualClusterPrivate,
         _meta: (),
     ) -> Option<()> {
-        Apply::new(&self.configured, diags).destroy(&prior, &private).await
+        let applied = Apply::new(&self.configured, diags).destroy(&prior, &private).await;
+        self.configured.planner().forget_records();
+        applied
     }
 
     async fn import<'a>(

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use terraform_provider_nested::provider::Nested;
 use terraform_provider_nested::terraform::schema::{Attribute, Schema};
-use terraform_provider_nested::terraform::{Diagnostics, Provider, Resource};
+use terraform_provider_nested::terraform::{DataSource, Diagnostics, Provider, Resource};
 
 use super::schema::{nested, schema_section};
 
@@ -23,6 +23,7 @@ pub struct Page {
 pub struct Reference {
     provider: Schema,
     resources: Vec<(&'static str, Schema)>,
+    data_sources: Vec<(&'static str, Schema)>,
 }
 
 impl Reference {
@@ -31,6 +32,8 @@ impl Reference {
         let diags = &mut Diagnostics::default();
         let provider = Nested::default();
         let (cluster_group, virtual_cluster) = (provider.cluster_group(), provider.virtual_cluster());
+        let (group_data, host_data) = (provider.cluster_group_data(), provider.host_cluster_data());
+        let virtual_clusters_data = provider.virtual_clusters_data();
         Self {
             provider: Provider::schema(&provider, diags).expect("the provider has a schema"),
             resources: vec![
@@ -40,20 +43,31 @@ impl Reference {
                     Resource::schema(&virtual_cluster, diags).expect("the resource has a schema"),
                 ),
             ],
+            data_sources: vec![
+                ("nested_cluster_group", data_schema(&group_data)),
+                ("nested_host_cluster", data_schema(&host_data)),
+                ("nested_virtual_clusters", data_schema(&virtual_clusters_data)),
+            ],
         }
     }
 
     /// All schemas, by what they are called.
-    pub fn schemas(&self) -> Vec<(&'static str, &Schema)> {
-        let resources = self.resources.iter().map(|(name, schema)| (*name, schema));
-        std::iter::once(("provider", &self.provider)).chain(resources).collect()
+    pub fn schemas(&self) -> Vec<(String, &Schema)> {
+        let resources = self.resources.iter().map(|(name, schema)| ((*name).to_owned(), schema));
+        let data_sources = self.data_sources.iter().map(|(name, schema)| (format!("data.{name}"), schema));
+        std::iter::once(("provider".to_owned(), &self.provider)).chain(resources).chain(data_sources).collect()
     }
 
     /// All pages, with the examples below `root`.
     pub fn pages(&self, root: &Path) -> Vec<Page> {
         let resources = self.resources.iter().map(|(name, schema)| resource_page(root, name, schema));
-        std::iter::once(provider_page(root, &self.provider)).chain(resources).collect()
+        let data_sources = self.data_sources.iter().map(|(name, schema)| data_source_page(root, name, schema));
+        std::iter::once(provider_page(root, &self.provider)).chain(resources).chain(data_sources).collect()
     }
+}
+
+fn data_schema(data_source: &impl DataSource) -> Schema {
+    data_source.schema(&mut Diagnostics::default()).expect("the data source has a schema")
 }
 
 /// Every attribute with its path, nested ones included, in order.
@@ -95,6 +109,18 @@ fn resource_page(root: &Path, name: &str, schema: &Schema) -> Page {
     ];
     let short = name.trim_start_matches("nested_");
     Page { path: format!("docs/resources/{short}.md").into(), text: joined(&sections) }
+}
+
+fn data_source_page(root: &Path, name: &str, schema: &Schema) -> Page {
+    let description = &schema.block.description.content;
+    let sections = [
+        front_matter(&format!("{name} Data Source - nested"), description),
+        format!("# {name} (Data Source)\n\n{description}"),
+        example_usage(root, &format!("examples/data-sources/{name}/data-source.tf")),
+        schema_section(&schema.block.attributes),
+    ];
+    let short = name.trim_start_matches("nested_");
+    Page { path: format!("docs/data-sources/{short}.md").into(), text: joined(&sections) }
 }
 
 fn joined(sections: &[String]) -> String {

@@ -14,6 +14,7 @@ mod support;
 mod chart_sources;
 mod charts;
 mod cluster_groups;
+mod data_sources;
 mod drift;
 mod examples;
 mod hosts;

@@ -112,7 +112,8 @@ pub async fn find(hosts: Vec<Host>, name: &str) -> Result<Found, FindError> {
     records.sort_by_key(|(rank, ..)| *rank);
     let records: Vec<(Host, StoredGroup)> = records.into_iter().map(|(_, host, stored)| (host, stored)).collect();
     let Some((first, newest)) = records.last().cloned() else {
-        let asked = by_uid.values().map(|host: &Host| host.name().to_owned()).collect();
+        let mut asked: Vec<String> = by_uid.values().map(|host: &Host| host.name().to_owned()).collect();
+        asked.sort();
         return Err(FindError::Missing { name: name.to_owned(), asked, unreachable });
     };
     if let Some((second, _)) = records.iter().find(|(_, stored)| stored.record.id != newest.record.id) {
@@ -142,8 +143,8 @@ impl FindError {
                 }
                 detail.push_str(
                     "\n\nNext step: Check the name. If this configuration creates the group, refer to its resource \
-                     (cluster_group = nested_cluster_group.<resource>.name), so that it is planned first; with several \
-                     provider configurations, create the group first.",
+                     (nested_cluster_group.<resource>.name) instead of writing the name, so that it comes first; with \
+                     several provider configurations, create the group first.",
                 );
                 diagnostic(attribute, format!("There is no cluster group \"{name}\"."), detail)
             }

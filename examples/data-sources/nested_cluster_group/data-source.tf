@@ -1,0 +1,22 @@
+# A group that another team has made.
+data "nested_cluster_group" "dev" {
+  name = "dev"
+}
+
+# The table: `terraform output -raw dev_summary`.
+output "dev_summary" {
+  value = data.nested_cluster_group.dev.summary
+}
+
+output "room_left" {
+  value = {
+    for key, host in data.nested_cluster_group.dev.hosts : key => host.available
+  }
+}
+
+# Its virtual clusters that are paused.
+output "paused" {
+  value = [
+    for cluster in data.nested_cluster_group.dev.virtual_clusters : cluster.name if cluster.paused
+  ]
+}

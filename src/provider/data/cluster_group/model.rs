@@ -1,0 +1,117 @@
+//! `nested_cluster_group` as Terraform sees it when it is read only. Only data.
+
+#![allow(missing_docs, reason = "the schema describes every attribute, under the same name")]
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::numbers::Numbers;
+use crate::provider::cluster_group::model::GroupHostModel;
+use crate::provider::data::listing::ListedModel;
+use crate::provider::data::{limited, sized, text};
+use crate::provider::size::ResourcesModel;
+use crate::provider::value::StringMap;
+use crate::provider::virtual_cluster::membership::Membership;
+use crate::terraform::value::Value;
+
+/// Configuration and result.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct ClusterGroupDataModel {
+    pub name: Value<String>,
+    pub id: Value<String>,
+    pub description: Value<String>,
+    pub labels: StringMap,
+    pub vcluster_version: Value<String>,
+    pub chart: Value<KeptChartModel>,
+    pub distro: Value<String>,
+    pub kubernetes_version: Value<String>,
+    pub values: Value<String>,
+    pub host_clusters: Value<BTreeMap<String, Value<GroupHostModel>>>,
+    pub endpoint_type: Value<String>,
+    pub oversubscription_percent: Value<i64>,
+    pub quota: Value<ResourcesModel>,
+    pub virtual_cluster_defaults: Value<ResourcesModel>,
+    pub virtual_cluster_minimums: Value<ResourcesModel>,
+    pub home_host_cluster: Value<String>,
+    pub revision: Value<String>,
+    pub hosts: Value<BTreeMap<String, HostNumbersModel>>,
+    pub capacity: Value<ResourcesModel>,
+    pub used: Value<ResourcesModel>,
+    pub available: Value<ResourcesModel>,
+    pub quota_used: Value<ResourcesModel>,
+    pub quota_available: Value<ResourcesModel>,
+    pub virtual_clusters: Value<Vec<ListedModel>>,
+    pub summary: Value<String>,
+}
+
+/// `chart`, as the group keeps it: without a password.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct KeptChartModel {
+    pub source: Value<String>,
+    pub digest: Value<String>,
+    pub username: Value<String>,
+}
+
+/// One of `hosts`.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct HostNumbersModel {
+    pub host_cluster: Value<String>,
+    pub capacity: Value<ResourcesModel>,
+    pub used: Value<ResourcesModel>,
+    pub available: Value<ResourcesModel>,
+}
+
+/// The state of a group. `names` are the keys that this provider has for the group's hosts.
+pub fn state_of(
+    group: &Membership,
+    home: &str,
+    numbers: &Numbers,
+    names: &BTreeMap<&str, &str>,
+    virtual_clusters: Option<Vec<ListedModel>>,
+) -> ClusterGroupDataModel {
+    let config = group.spec.to_model();
+    let chart = config.chart.as_ref_option().map(|chart| KeptChartModel {
+        source: chart.source.clone(),
+        digest: chart.digest.clone(),
+        username: chart.username.clone(),
+    });
+    let hosts = numbers.hosts.iter().map(|(key, told)| {
+        let told = told.as_ref().ok();
+        let host = HostNumbersModel {
+            host_cluster: names.get(key.as_str()).map(|&name| name.to_owned()).into(),
+            capacity: told.map(|told| limited(&told.capacity)).into(),
+            used: told.map(|told| sized(told.used)).into(),
+            available: told.map(|told| limited(&told.available())).into(),
+        };
+        (key.clone(), host)
+    });
+    let sum = numbers.sum();
+    ClusterGroupDataModel {
+        name: text(&group.name),
+        id: text(&group.name),
+        description: config.description,
+        labels: config.labels,
+        vcluster_version: config.vcluster_version,
+        chart: chart.into(),
+        distro: config.distro,
+        kubernetes_version: config.kubernetes_version,
+        values: config.values,
+        host_clusters: config.host_clusters,
+        endpoint_type: config.endpoint_type,
+        oversubscription_percent: Value::Value(i64::from(group.spec.oversubscription_percent)),
+        quota: config.quota,
+        virtual_cluster_defaults: config.virtual_cluster_defaults,
+        virtual_cluster_minimums: config.virtual_cluster_minimums,
+        home_host_cluster: text(home),
+        revision: text(group.spec.revision()),
+        hosts: Value::Value(hosts.collect()),
+        capacity: sum.map(|sum| limited(&sum.capacity)).into(),
+        used: sum.map(|sum| sized(sum.used)).into(),
+        available: sum.map(|sum| limited(&sum.available)).into(),
+        quota_used: numbers.quota.used.as_ref().ok().map(|used| sized(*used)).into(),
+        quota_available: numbers.quota.available().map(|available| limited(&available)).into(),
+        virtual_clusters: virtual_clusters.into(),
+        summary: text(numbers.summary()),
+    }
+}

@@ -1,0 +1,207 @@
+//! The schema of the data source `nested_cluster_group`: the one place where its attributes are described. The reference page
+//! is generated from here.
+
+use crate::provider::attribute::{Attributes, attributes, computed, required, string_map};
+use crate::provider::data::{STATE_VERSION, amounts, limits, listing};
+use crate::terraform::schema::{AttributeType, Block, Description, Schema};
+
+/// The schema.
+pub fn schema() -> Schema {
+    let mut all = configuration();
+    all.extend(shares());
+    all.extend(observed());
+    Schema {
+        version: STATE_VERSION,
+        block: Block {
+            version: STATE_VERSION,
+            attributes: all,
+            description: Description::markdown(
+                "A cluster group as its host clusters have it, whoever made it: its settings, what each host cluster can \
+                 carry, what is used and what is left, and its virtual clusters. Numbers that cannot be asked for are null, \
+                 with a warning that says why. Where the same configuration makes the group, refer to its resource in \
+                 `name`; name the virtual clusters that are to count already in `depends_on`.",
+            ),
+            ..Block::default()
+        },
+    }
+}
+
+/// What the group's owner wrote, with all defaults.
+fn configuration() -> Attributes {
+    use AttributeType::{AttributeMap, AttributeSingle, Number, String};
+    let chart = attributes([
+        ("source", computed(String, "Where the chart came from.")),
+        ("digest", computed(String, "`sha256:` digest of the chart, locked.")),
+        ("username", computed(String, "User name for the source. Null if it needs none.")),
+    ]);
+    let reserved = attributes([
+        ("cpu", computed(String, "CPU as a Kubernetes quantity. Null is none.")),
+        ("memory", computed(String, "Memory as a Kubernetes quantity. Null is none.")),
+    ]);
+    let host = attributes([
+        (
+            "host_dns",
+            computed(
+                String,
+                "DNS name under which the API servers of the virtual clusters on this host cluster are reached.",
+            ),
+        ),
+        ("storage", computed(String, "Storage that the host cluster can carry. Null is unlimited.")),
+        (
+            "reserved",
+            computed(
+                AttributeSingle(reserved),
+                "What is kept back from the allocatable resources of its nodes before they are oversubscribed.",
+            ),
+        ),
+        (
+            "storage_class",
+            computed(String, "Storage class of the control planes' volumes. Null is the host's default."),
+        ),
+        ("node_selector", computed(string_map(), "Labels of the nodes that count. Null is all nodes.")),
+        ("values", computed(String, "Text of a `vcluster.yaml`, merged over the group's `values`.")),
+    ]);
+    attributes([
+        ("name", required(String, "Name of the group.")),
+        ("id", computed(String, "The name.")),
+        ("description", computed(String, "What the group is for, in words.")),
+        ("labels", computed(string_map(), "Labels of the group itself.")),
+        (
+            "vcluster_version",
+            computed(String, "Version of vCluster, and of its chart, of every virtual cluster of the group."),
+        ),
+        (
+            "chart",
+            computed(
+                AttributeSingle(chart),
+                "The vCluster chart of the group, which is kept on every host cluster of it.",
+            ),
+        ),
+        ("distro", computed(String, "Kubernetes distribution inside the virtual clusters.")),
+        (
+            "kubernetes_version",
+            computed(String, "Kubernetes version inside the virtual clusters. Null is the chart's own default."),
+        ),
+        ("values", computed(String, "Further configuration of all virtual clusters as the text of a `vcluster.yaml`.")),
+        (
+            "host_clusters",
+            computed(AttributeMap(host), "What the group says of its host clusters, by their keys in the group."),
+        ),
+        (
+            "endpoint_type",
+            computed(
+                String,
+                "How the API servers of the virtual clusters are reached: `LoadBalancer`, `Ingress`, `NodePort` or `ClusterIP`.",
+            ),
+        ),
+        (
+            "oversubscription_percent",
+            computed(
+                Number,
+                "How much of a host cluster's CPU and memory is handed out, in percent of what its usable nodes can allocate \
+                 less `reserved`.",
+            ),
+        ),
+        ("quota", limits("What all virtual clusters of the group may have together. Null if the group has no quota.")),
+        ("virtual_cluster_defaults", amounts("Size of a virtual cluster that sets none.")),
+        ("virtual_cluster_minimums", amounts("What a virtual cluster must have at least.")),
+    ])
+}
+
+/// What there is, what is used and what is left.
+fn shares() -> Attributes {
+    use AttributeType::{AttributeMap, String};
+    let host = attributes([
+        (
+            "host_cluster",
+            computed(
+                String,
+                "Its key in this provider's `host_clusters`, which may be another than the group's. Null where the provider \
+                 does not have it, or it does not answer.",
+            ),
+        ),
+        (
+            "capacity",
+            limits(
+                "What it can carry by the rules of the group: the allocatable CPU and memory of its usable nodes less \
+                 `reserved`, times `oversubscription_percent`, and `storage`. Null when it cannot be asked.",
+            ),
+        ),
+        (
+            "used",
+            amounts(
+                "What its virtual clusters take, of this group, of others and of none. A paused one takes its storage only. \
+                 Null when it cannot be asked.",
+            ),
+        ),
+        (
+            "available",
+            limits("What is left of `capacity`, zero where more is used than there is. Null when it cannot be asked."),
+        ),
+    ]);
+    attributes([
+        ("hosts", computed(AttributeMap(host), "The host clusters with their numbers, by their keys in the group.")),
+        ("capacity", limits("Sum over all host clusters. Null when one of them cannot be asked.")),
+        (
+            "used",
+            amounts(
+                "What virtual clusters take of all host clusters of the group, those of other groups and of none included. \
+                 Null when one of them cannot be asked.",
+            ),
+        ),
+        (
+            "available",
+            limits(
+                "What is left on all host clusters together. A single virtual cluster has to fit on one of them: see \
+                 `hosts`. Null when one of them cannot be asked.",
+            ),
+        ),
+        (
+            "quota_used",
+            amounts(
+                "What the group's virtual clusters count in its quota, paused ones in full. Null when the group's home cannot \
+                 be asked.",
+            ),
+        ),
+        (
+            "quota_available",
+            limits("What is left of the quota, zero where it is used up. Null when the group's home cannot be asked."),
+        ),
+        (
+            "summary",
+            computed(
+                String,
+                "The numbers of all host clusters, and of the quota if there is one, as a table for an output. `#` in a bar \
+                 is used, `.` available. It ends with a line break.",
+            ),
+        ),
+    ])
+}
+
+fn observed() -> Attributes {
+    use AttributeType::{AttributeList, String};
+    attributes([
+        (
+            "home_host_cluster",
+            computed(
+                String,
+                "Key in the group of the host cluster whose record of the group decides, and which holds the ledger of its \
+                 quota.",
+            ),
+        ),
+        (
+            "revision",
+            computed(
+                String,
+                "Digest of what the newest record says of the group. Whether the others agree is not looked at.",
+            ),
+        ),
+        (
+            "virtual_clusters",
+            computed(
+                AttributeList(listing::schema()),
+                "The group's virtual clusters, sorted by `id`. Null when one of the group's host clusters cannot be asked.",
+            ),
+        ),
+    ])
+}

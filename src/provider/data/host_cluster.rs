@@ -1,0 +1,336 @@
+//! The data source `nested_host_cluster`: what a host cluster is, and what its virtual clusters take of it.
+
+#![allow(missing_docs, reason = "the schema describes every attribute, under the same name")]
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use super::{STATE_VERSION, amounts, sized, text, wait_for_connection};
+use crate::domain::capacity::Node;
+use crate::domain::ledger::Account;
+use crate::domain::size::{Resource, Size};
+use crate::host::groups::{GroupRecord, Groups};
+use crate::host::records::RecordError;
+use crate::host::storage_classes::{self, StorageClass};
+use crate::host::store::StoreError;
+use crate::host::{self, Host};
+use crate::provider::Configured;
+use crate::provider::attribute::{attributes, computed, defaulted, string_map};
+use crate::provider::configuration::HostCluster;
+use crate::provider::diagnostics::host_failure;
+use crate::provider::explain::Explain;
+use crate::provider::size::ResourcesModel;
+use crate::provider::value::StringMap;
+use crate::terraform::schema::{AttributeType, Block, Description, Schema};
+use crate::terraform::value::Value;
+use crate::terraform::{AttributePath, DataSource, Diagnostic, Diagnostics, Report};
+
+/// `nested_host_cluster`
+pub struct HostClusterData {
+    configured: Arc<Configured>,
+}
+
+/// Configuration and result.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct HostClusterDataModel {
+    pub name: Value<String>,
+    pub id: Value<String>,
+    pub address: Value<String>,
+    pub kubernetes_version: Value<String>,
+    pub nodes: Value<Vec<NodeModel>>,
+    pub allocatable: Value<AllocatableModel>,
+    pub storage_classes: Value<Vec<StorageClassModel>>,
+    pub used: Value<ResourcesModel>,
+    pub cluster_groups: Value<Vec<String>>,
+}
+
+/// One of `nodes`.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct NodeModel {
+    pub name: Value<String>,
+    pub cpu: Value<String>,
+    pub memory: Value<String>,
+    pub usable: Value<bool>,
+    pub labels: StringMap,
+}
+
+/// `allocatable`
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct AllocatableModel {
+    pub cpu: Value<String>,
+    pub memory: Value<String>,
+}
+
+/// One of `storage_classes`.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct StorageClassModel {
+    pub name: Value<String>,
+    pub provisioner: Value<String>,
+    pub is_default: Value<bool>,
+    pub allows_expansion: Value<bool>,
+}
+
+/// What a host has told.
+struct Told {
+    id: String,
+    version: String,
+    nodes: Vec<Node>,
+    classes: Vec<StorageClass>,
+    used: Size,
+    groups: Vec<GroupRecord>,
+}
+
+impl HostClusterData {
+    /// The data source on the host clusters of `configured`, which the provider block fills in.
+    pub fn new(configured: Arc<Configured>) -> Self {
+        Self { configured }
+    }
+
+    fn host(&self, diags: &mut Diagnostics, config: &HostClusterDataModel) -> Option<Host> {
+        let key = match config.name.as_ref_option().map(String::as_str).or(self.configured.only_host()) {
+            Some(key) => key,
+            None => {
+                let Some(names) = self.configured.host_names() else {
+                    wait_for_connection(diags, name(), "the host clusters");
+                    return None;
+                };
+                diags.fail(
+                    name(),
+                    "There is more than one host cluster.",
+                    format!(
+                        "The provider block has these host clusters: {}.\n\nNext step: Set `name` to one of them. It can be \
+                         left out only where there is a single one.",
+                        names.join(", ")
+                    ),
+                );
+                return None;
+            }
+        };
+        match self.configured.host_cluster_at(diags, key, name())? {
+            HostCluster::Known(host) => Some(host),
+            HostCluster::Unknown => {
+                wait_for_connection(diags, name(), &format!("host cluster \"{key}\""));
+                None
+            }
+        }
+    }
+
+    async fn ask(&self, host: &Host) -> Result<Told, Diagnostic> {
+        let refused = |error: host::Error| host_failure(&error, name());
+        let unread = |error: RecordError| match error {
+            RecordError::Store(StoreError::Host(error)) => host_failure(&error, name()),
+            error => Diagnostic { attribute: name(), ..error.explain() },
+        };
+        // Alone, because a host that does not answer is then not waited for four times.
+        let identity = host.identity().await.map_err(|error| host_failure(&error, name()))?;
+        let planner = self.configured.planner();
+        let groups = Groups::of(host);
+        let (nodes, classes, ledger, groups) =
+            tokio::join!(planner.nodes(host), storage_classes::list(host), planner.ledger(host), groups.list());
+        let groups = groups.map_err(|error| unread(error.into()))?;
+        Ok(Told {
+            id: identity.uid.clone(),
+            version: identity.version.clone(),
+            nodes: nodes.map_err(refused)?.to_vec(),
+            classes: classes.map_err(refused)?,
+            used: ledger.map_err(unread)?.used(Account::Capacity),
+            groups: groups.into_iter().map(|stored| stored.record).collect(),
+        })
+    }
+}
+
+fn name() -> AttributePath {
+    AttributePath::new("name")
+}
+
+/// The state of what a host has told.
+fn state_of(key: &str, address: &str, told: Told) -> HostClusterDataModel {
+    let Told { id, version, mut nodes, classes, used, groups } = told;
+    nodes.sort_by(|left, right| left.name.cmp(&right.name));
+    let usable = nodes.iter().filter(|node| node.usable);
+    let allocatable = usable
+        .fold(Size::ZERO, |sum, node| sum.saturating_add(Size { cpu: node.cpu, memory: node.memory, ..Size::ZERO }));
+    let class = |class: StorageClass| StorageClassModel {
+        name: text(class.name),
+        provisioner: text(class.provisioner),
+        is_default: Value::Value(class.is_default),
+        allows_expansion: Value::Value(class.allows_expansion),
+    };
+    // A host that left a group may still have an old record.
+    let mut groups: Vec<String> =
+        groups.into_iter().filter(|group| group.hosts.contains_key(&id)).map(|group| group.name).collect();
+    groups.sort();
+    HostClusterDataModel {
+        name: text(key),
+        id: text(id),
+        address: text(address),
+        kubernetes_version: text(version),
+        nodes: Value::Value(nodes.into_iter().map(node).collect()),
+        allocatable: Value::Value(AllocatableModel {
+            cpu: text(Resource::Cpu.show(allocatable.get(Resource::Cpu))),
+            memory: text(Resource::Memory.show(allocatable.get(Resource::Memory))),
+        }),
+        storage_classes: Value::Value(classes.into_iter().map(class).collect()),
+        used: Value::Value(sized(used)),
+        cluster_groups: Value::Value(groups),
+    }
+}
+
+fn node(node: Node) -> NodeModel {
+    let labels: BTreeMap<_, _> = node.labels.into_iter().map(|(key, value)| (key, text(value))).collect();
+    NodeModel {
+        name: text(node.name),
+        cpu: text(node.cpu.to_string()),
+        memory: text(node.memory.to_string()),
+        usable: Value::Value(node.usable),
+        labels: Value::Value(labels),
+    }
+}
+
+#[async_trait]
+impl DataSource for HostClusterData {
+    type State<'a> = HostClusterDataModel;
+    type ProviderMetaState<'a> = ();
+
+    fn schema(&self, _diags: &mut Diagnostics) -> Option<Schema> {
+        Some(schema())
+    }
+
+    async fn read<'a>(
+        &self,
+        diags: &mut Diagnostics,
+        config: HostClusterDataModel,
+        _meta: (),
+    ) -> Option<HostClusterDataModel> {
+        let host = self.host(diags, &config)?;
+        match self.ask(&host).await {
+            Ok(told) => Some(state_of(host.name(), host.address(), told)),
+            Err(problem) => {
+                diags.add_error(problem);
+                None
+            }
+        }
+    }
+}
+
+fn schema() -> Schema {
+    use AttributeType::{AttributeList, AttributeSingle, Bool, List, String};
+    let nodes = attributes([
+        ("name", computed(String, "Name of the node.")),
+        ("cpu", computed(String, "Its allocatable CPU as a Kubernetes quantity.")),
+        ("memory", computed(String, "Its allocatable memory as a Kubernetes quantity.")),
+        (
+            "usable",
+            computed(
+                Bool,
+                "Whether it counts as capacity: it is Ready, schedulable, and has no NoSchedule or NoExecute taint.",
+            ),
+        ),
+        ("labels", computed(string_map(), "Its labels, which a group's `node_selector` chooses by.")),
+    ]);
+    let classes = attributes([
+        ("name", computed(String, "Name of the storage class, for `storage_class` of a group.")),
+        ("provisioner", computed(String, "What makes its volumes.")),
+        ("is_default", computed(Bool, "Whether volumes that name no storage class get this one.")),
+        ("allows_expansion", computed(Bool, "Whether its volumes can grow.")),
+    ]);
+    let allocatable = attributes([
+        ("cpu", computed(String, "CPU as a Kubernetes quantity.")),
+        ("memory", computed(String, "Memory as a Kubernetes quantity.")),
+    ]);
+    let all = attributes([
+        (
+            "name",
+            defaulted(
+                String,
+                "Key of the host cluster in the provider's `host_clusters`. It may be left out where there is a single one.",
+            ),
+        ),
+        (
+            "id",
+            computed(
+                String,
+                "UID of the namespace `kube-system`, by which the provider knows the cluster, whatever its key is.",
+            ),
+        ),
+        ("address", computed(String, "URL of its API server, as the provider reaches it.")),
+        ("kubernetes_version", computed(String, "Its Kubernetes version, such as `v1.35.4`.")),
+        ("nodes", computed(AttributeList(nodes), "Its nodes, sorted by name.")),
+        (
+            "allocatable",
+            computed(
+                AttributeSingle(allocatable),
+                "What its usable nodes can allocate together. What a group hands out of it depends on the group's \
+                 `reserved`, `node_selector` and `oversubscription_percent`.",
+            ),
+        ),
+        ("storage_classes", computed(AttributeList(classes), "Its storage classes, sorted by name.")),
+        (
+            "used",
+            amounts(
+                "What virtual clusters take of it, of every group and of none. A paused one takes its storage only.",
+            ),
+        ),
+        ("cluster_groups", computed(List(Box::new(String)), "Names of the cluster groups that it is in, sorted.")),
+    ]);
+    Schema {
+        version: STATE_VERSION,
+        block: Block {
+            version: STATE_VERSION,
+            attributes: all,
+            description: Description::markdown(
+                "One of the provider's host clusters: its version, nodes and storage classes, and what virtual clusters \
+                 take of it. A host cluster that does not answer is an error.",
+            ),
+            ..Block::default()
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::quantity::{Bytes, Millicores};
+    use crate::host::groups::GroupPhase;
+
+    fn node(name: &str, usable: bool) -> Node {
+        let labels = BTreeMap::from([("pool".to_owned(), "dev".to_owned())]);
+        Node { name: name.into(), cpu: Millicores(15_890), memory: Bytes(60 << 30), labels, usable }
+    }
+
+    fn group(name: &str, host: &str) -> GroupRecord {
+        GroupRecord {
+            name: name.into(),
+            id: String::new(),
+            epoch: 0,
+            generation: 0,
+            home: String::new(),
+            hosts: [(host.to_owned(), "eu-1".to_owned())].into(),
+            phase: GroupPhase::Ready,
+            chart_digest: String::new(),
+            spec: serde_json::Value::Null,
+        }
+    }
+
+    #[test]
+    fn only_usable_nodes_are_allocatable_and_old_records_of_groups_do_not_count() {
+        let told = Told {
+            id: "uid".into(),
+            version: "v1.35.4".into(),
+            nodes: vec![node("c", true), node("b", false), node("a", true)],
+            classes: Vec::new(),
+            used: Size::DEFAULT,
+            groups: vec![group("prod", "uid"), group("left", "another"), group("dev", "uid")],
+        };
+        let state = state_of("eu-1", "https://eu-1", told);
+        let allocatable = AllocatableModel { cpu: text("31780m"), memory: text("120Gi") };
+        assert_eq!(state.allocatable, Value::Value(allocatable));
+        assert_eq!(state.cluster_groups, Value::Value(vec!["dev".to_owned(), "prod".to_owned()]));
+        assert_eq!(state.used, Value::Value(sized(Size::DEFAULT)));
+        let nodes: Vec<_> = state.nodes.as_ref_option().unwrap().iter().map(|node| &node.name).collect();
+        assert_eq!(nodes, [&text("a"), &text("b"), &text("c")]);
+    }
+}
