@@ -14,7 +14,7 @@ help: ## List these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r target text; do \
 		printf 'make %-13s %s\n' "$$target" "$$text"; done
 
-quickstart: ## Two virtual clusters on host clusters of its own: create, use, pause, drift, destroy
+quickstart: ## A cluster group and two virtual clusters on hosts of its own: create, use, refuse, pause, drift, destroy
 	@quickstart/run
 
 test: tools ## Every test, against real API servers and real Terraform

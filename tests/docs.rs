@@ -131,6 +131,7 @@ fn source_paths(text: &str) -> Vec<String> {
 fn markdown_files() -> Vec<PathBuf> {
     let top = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"].map(|name| root().join(name));
     let mut files = files_below(&root().join("docs"));
+    files.extend(files_below(&root().join("examples")));
     files.extend(top);
     files.retain(|file| file.extension().is_some_and(|extension| extension == "md"));
     files

@@ -45,3 +45,21 @@ provider "nested" {
     }
   }
 }
+
+# Capacity that is handed out, and a virtual cluster that takes some of it.
+resource "nested_cluster_group" "dev" {
+  name             = "dev"
+  vcluster_version = "0.34.7"
+
+  host_clusters = {
+    "eu-1" = {}
+    "us-1" = {}
+  }
+
+  quota = { cpu = "64", memory = "256Gi" }
+}
+
+resource "nested_virtual_cluster" "team_a" {
+  name          = "team-a"
+  cluster_group = nested_cluster_group.dev.name
+}

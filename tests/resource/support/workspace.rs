@@ -17,6 +17,8 @@ const REQUIREMENTS: &str =
 
 pub struct Workspace {
     directory: TempDir,
+    /// Where the configuration is, below `directory`.
+    within: PathBuf,
     tool: PathBuf,
     host: String,
     variables: Vec<(String, String)>,
@@ -36,8 +38,9 @@ impl Workspace {
             "provider_installation {{\n  dev_overrides {{\n    \"nested-clusters/nested\" = {binary:?}\n  }}\n  direct {{}}\n}}\n"
         );
         std::fs::write(directory.path().join("cli.tfrc"), overrides).unwrap();
-        std::fs::write(directory.path().join("versions.tf"), REQUIREMENTS).unwrap();
-        let workspace = Self { directory, tool, host: host.name.clone(), variables: Vec::new() };
+        let within = PathBuf::new();
+        let workspace = Self { directory, within, tool, host: host.name.clone(), variables: Vec::new() };
+        workspace.require_provider();
         workspace.provider(&connection(&host.name, &host.kubeconfig));
         workspace
     }
@@ -46,6 +49,17 @@ impl Workspace {
     pub fn with_variable(mut self, name: &str, value: &str) -> Self {
         self.variables.push((name.to_owned(), value.to_owned()));
         self
+    }
+
+    /// With the configuration in `directory`, a path in here that exists.
+    pub fn within(mut self, directory: &Path) -> Self {
+        self.within = directory.to_owned();
+        self
+    }
+
+    /// Says where the provider comes from.
+    pub fn require_provider(&self) {
+        std::fs::write(self.path("versions.tf"), REQUIREMENTS).unwrap();
     }
 
     /// The entries of the provider block's `host_clusters`.
@@ -80,7 +94,7 @@ impl Workspace {
     }
 
     pub fn path(&self, file: &str) -> PathBuf {
-        self.directory.path().join(file)
+        self.directory.path().join(&self.within).join(file)
     }
 
     pub fn apply(&self) -> Run {
@@ -100,6 +114,13 @@ impl Workspace {
         let mut command = self.command();
         command.args(arguments).args(["-json", "-input=false"]);
         Running::start(command)
+    }
+
+    /// Runs a subcommand that prints no JSON.
+    pub fn run(&self, arguments: &[&str]) -> Run {
+        let mut command = self.command();
+        command.args(arguments);
+        Running::start(command).wait()
     }
 
     /// Plans without applying; the plan is there only if it succeeded.
@@ -144,9 +165,9 @@ impl Workspace {
             command.env_remove(name);
         }
         command
-            .current_dir(self.directory.path())
+            .current_dir(self.path(""))
             .env("HOME", self.directory.path())
-            .env("TF_CLI_CONFIG_FILE", self.path("cli.tfrc"))
+            .env("TF_CLI_CONFIG_FILE", self.directory.path().join("cli.tfrc"))
             .env("CHECKPOINT_DISABLE", "1")
             .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null());

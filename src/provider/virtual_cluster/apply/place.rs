@@ -146,13 +146,16 @@ impl<'a> Apply<'a> {
         let hosts = self.candidates(planned, group)?;
         let pinned = planned.host_cluster.as_ref_option().is_some();
         let _one_at_a_time = configured.planner().choosing().await;
-        let mut options = Vec::new();
+        let (mut options, mut unusable) = (Vec::new(), Vec::new());
         for host in hosts {
             match self.look_at(&host, group, namespace).await {
                 Ok(option) if denied.contains(&option.uid) => {}
                 Ok(option) => options.push(option),
                 Err(error) if pinned => return self.explain(Err(error)),
-                Err(error) => tracing::info!(host = host.name(), %error, "not a candidate"),
+                Err(error) => {
+                    tracing::info!(host = host.name(), %error, "not a candidate");
+                    unusable.push(format!("  - {}: {error}", host.name()));
+                }
             }
         }
         let chosen = match options.iter().position(|option| option.taken) {
@@ -171,8 +174,16 @@ impl<'a> Apply<'a> {
             self.diags.fail(
                 AttributePath::new("cluster_group"),
                 format!("No host cluster of cluster group \"{group}\" can be used."),
-                "None of them answers, or this provider has none of them.\n\nNext step: Make one reachable, or add one of the \
-                 group's host clusters to the provider's `host_clusters`.",
+                match unusable.as_slice() {
+                    [] => "This provider has none of them, or none that answers.\n\nNext step: Make one reachable, or add one of \
+                           the group's host clusters to the provider's `host_clusters`."
+                        .to_owned(),
+                    unusable => format!(
+                        "Those that this provider has refuse:\n\n{}\n\nNext step: Remove the cause on one of them, or add \
+                         another of the group's host clusters to the provider's `host_clusters`.",
+                        unusable.join("\n")
+                    ),
+                },
             );
             return Err(Failed);
         };
