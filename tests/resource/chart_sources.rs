@@ -6,7 +6,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::runtime::Runtime;
 
 use crate::helm::{archive, repository};
-use crate::server::{Options, PASSWORD, Server};
+use crate::server::{Fault, Options, PASSWORD, Server};
 use crate::support::host;
 use crate::support::workspace::{THIS, Workspace};
 
@@ -103,4 +103,16 @@ fn what_a_source_does_not_give_is_refused_on_its_attribute() {
         assert!(refused.contains("Next step: "), "{refused}");
         host().assert_nothing_remains("vcluster-refused");
     }
+}
+
+#[test]
+fn a_source_that_says_nothing_is_waited_for_as_long_as_the_configuration_says() {
+    let workspace = workspace();
+    let (_directory, server) = private_repository();
+    server.fail("index.yaml", Fault::Silent);
+    let attributes = format!("name = \"waited\"\n{}\ntimeouts = {{ create = \"3s\" }}", chart(&server.url()));
+    workspace.write(&format!("{PASSWORD_VARIABLE}{}", workspace.resource("this", &attributes)));
+    let refused = workspace.apply().assert_failure();
+    assert!(refused.contains("The chart was not there in time.") && refused.contains("timeouts.create"), "{refused}");
+    host().assert_nothing_remains("vcluster-waited");
 }

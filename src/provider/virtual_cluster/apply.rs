@@ -276,9 +276,21 @@ impl<'a> Apply<'a> {
     ) -> Option<Prepared> {
         let access = ChartAccess::of(self.configured.charts(), &config.chart);
         if followed.is_some() {
-            render::from_archive(self.diags, &access, host, place, planned, private, followed).await
-        } else {
-            render::from_source(self.diags, &access, host, place, planned, private, None).await
+            return render::from_archive(self.diags, &access, host, place, planned, private, followed).await;
+        }
+        let left = self.time_left();
+        let prepared = render::from_source(self.diags, &access, host, place, planned, private, None);
+        match tokio::time::timeout(left, prepared).await {
+            Ok(prepared) => prepared,
+            Err(_) => {
+                self.diags.fail(
+                    AttributePath::new("timeouts"),
+                    "The chart was not there in time.",
+                    "Nothing was created. Its source did not give the whole of it within `timeouts.create`.\n\nNext step: Look at \
+                     the source, or raise the timeout.",
+                );
+                None
+            }
         }
     }
 

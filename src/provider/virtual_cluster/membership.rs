@@ -34,6 +34,8 @@ impl Membership {
         let spec = match planner.planned_group(name) {
             Some(Some(spec)) => spec,
             Some(None) => return Ok(None),
+            // It may be on one that only the apply makes known.
+            None if found.is_err() && configured.has_unknown_host_clusters() => return Ok(None),
             None => return Self::of(found?).map(Some),
         };
         let known = configured.known_host_clusters();
