@@ -128,9 +128,13 @@ impl Apply<'_> {
         Ok(entered?.map(drop).map_err(|_| Denied::Capacity))
     }
 
-    /// Makes sure that what was entered is still there: a ledger that was lost and rebuilt since counts only records from
-    /// [`Phase::Creating`] on.
+    /// Makes sure that what was entered is still there, and still counts. A ledger that was lost and rebuilt since counts
+    /// only records from [`Phase::Creating`] on, and so does the one that a home gets to which the group moves. So this
+    /// stands behind that phase.
     pub(super) async fn confirm(&mut self, room: &Room<'_>, claim: &Claim, share: &Share) -> Result<(), Failed> {
+        if let Some(group) = room.group {
+            self.check_not_moved(group, &room.uid).await?;
+        }
         let uid = claim.record_uid();
         let stands = |ledger: Option<Ledger>, key: &str| {
             ledger.is_some_and(|ledger| ledger.entries.get(key).is_some_and(|entry| entry.record == uid))
@@ -157,6 +161,28 @@ impl Apply<'_> {
                 Err(Failed)
             }
         }
+    }
+
+    /// Whether the group still has its home, and this host.
+    async fn check_not_moved(&mut self, group: &Membership, uid: &str) -> Result<(), Failed> {
+        let planner = self.configured.planner();
+        planner.forget_group(&group.name);
+        let now = planner.group(self.configured.known_host_clusters(), &group.name).await;
+        let now = now.map_err(|error| {
+            self.diags.add_error(error.diagnostic(AttributePath::new("cluster_group")));
+            Failed
+        })?;
+        let (before, now) = (group.found.as_ref().map(|found| &found.newest.record), &now.newest.record);
+        let stays = before.is_some_and(|before| (&before.id, before.epoch) == (&now.id, now.epoch));
+        if stays && now.hosts.contains_key(uid) {
+            return Ok(());
+        }
+        self.diags.fail(
+            AttributePath::new("cluster_group"),
+            format!("Cluster group \"{}\" was changed while this virtual cluster was about to be created.", group.name),
+            "Its home or its host clusters are others now. Nothing was created.\n\nNext step: Apply again.",
+        );
+        Err(Failed)
     }
 
     /// Writes what the virtual cluster holds from now on. It is less than, or as much as, what was entered before.
