@@ -119,9 +119,9 @@ mod tests {
         check(
             size(7500, 90, u64::MAX),
             size(4000, 20, u64::MAX),
-            &["cpu: 4 requested, 2500m available", "memory: 20 requested, 10 available"],
+            &["cpu: 4 requested, 2.5 available", "memory: 20 requested, 10 available"],
         );
-        check(size(u64::MAX, 0, 0), size(u64::MAX, 0, 0), &["cpu: 18446744073709551615m requested, 0 available"]);
+        check(size(u64::MAX, 0, 0), size(u64::MAX, 0, 0), &["cpu: 18446744073709551.615 requested, 0 available"]);
     }
 
     #[test]
