@@ -90,7 +90,7 @@ pub struct Shortage {
 
 impl fmt::Display for Shortage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (name, show) = (self.resource.attribute(), |amount| self.resource.show(amount));
+        let (name, show) = (self.resource.attribute(), |amount| self.resource.say(amount));
         write!(f, "{name}: {} requested, {} available", show(self.requested), show(self.available))
     }
 }

@@ -100,14 +100,21 @@ impl Resource {
     /// All three, in the order in which they are shown.
     pub const ALL: [Self; 3] = [Self::Cpu, Self::Memory, Self::Storage];
 
-    /// An amount (millicores or bytes) for a person, exact: more than one CPU is not counted in millicores.
+    /// An amount (millicores or bytes) in canonical form.
     pub fn show(self, amount: u64) -> String {
+        match self {
+            Self::Cpu => Millicores(amount).to_string(),
+            Self::Memory | Self::Storage => Bytes(amount).to_string(),
+        }
+    }
+
+    /// An amount (millicores or bytes) for a sentence, exact: more than one CPU is not counted in millicores.
+    pub fn say(self, amount: u64) -> String {
         match self {
             Self::Cpu if amount > 1000 && !amount.is_multiple_of(1000) => {
                 format!("{}.{:03}", amount / 1000, amount % 1000).trim_end_matches('0').to_owned()
             }
-            Self::Cpu => Millicores(amount).to_string(),
-            Self::Memory | Self::Storage => Bytes(amount).to_string(),
+            _ => self.show(amount),
         }
     }
 
@@ -187,7 +194,8 @@ mod tests {
 
     #[test]
     fn amounts_are_shown_in_the_unit_of_their_resource() {
-        assert_eq!(Resource::ALL.map(|resource| resource.show(3500)), ["3.5", "3500", "3500"]);
+        assert_eq!(Resource::ALL.map(|resource| resource.show(3500)), ["3500m", "3500", "3500"]);
+        assert_eq!([500, 1000, 3500, 34_405].map(|cpu| Resource::Cpu.say(cpu)), ["500m", "1", "3.5", "34.405"]);
         assert_eq!(Resource::ALL.map(|resource| resource.show_short(3584)), ["3.5", "3.5Ki", "3.5Ki"]);
     }
 }

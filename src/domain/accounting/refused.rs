@@ -56,7 +56,7 @@ pub struct Change {
 
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (name, show) = (self.resource.attribute(), |amount| self.resource.show(amount));
+        let (name, show) = (self.resource.attribute(), |amount| self.resource.say(amount));
         let (requested, available) = (show(self.requested), show(self.available));
         write!(f, "{name}: {requested} requested, {available} available, {} missing", show(self.reduce_by))
     }

@@ -340,7 +340,7 @@ pub fn refuse(diags: &mut Diagnostics, refused: &Refused, attribute: AttributePa
     };
     let table = indented(&table::render(rows));
     let show =
-        |resource: crate::domain::size::Resource, amount| format!("{} {}", resource.attribute(), resource.show(amount));
+        |resource: crate::domain::size::Resource, amount| format!("{} {}", resource.attribute(), resource.say(amount));
     let requested: Vec<String> = crate::domain::size::Resource::ALL
         .into_iter()
         .map(|resource| {
@@ -358,7 +358,7 @@ pub fn refuse(diags: &mut Diagnostics, refused: &Refused, attribute: AttributePa
     let missing: Vec<String> = changes
         .iter()
         .map(|change| {
-            let (resource, show) = (change.resource.attribute(), |amount| change.resource.show(amount));
+            let (resource, show) = (change.resource.attribute(), |amount| change.resource.say(amount));
             format!(
                 "  {resource}: {} requested, {} available, {} too many",
                 show(change.requested),
@@ -370,7 +370,7 @@ pub fn refuse(diags: &mut Diagnostics, refused: &Refused, attribute: AttributePa
     let smallest: Vec<String> = changes
         .iter()
         .map(|change| {
-            let (resource, show) = (change.resource.attribute(), |amount| change.resource.show(amount));
+            let (resource, show) = (change.resource.attribute(), |amount| change.resource.say(amount));
             match kind {
                 Kind::Quota => format!(
                     "ask for {} less {resource}, or raise `quota.{resource}` of the group to {}",
