@@ -257,3 +257,46 @@ fn a_virtual_cluster_of_a_group_is_imported_by_either_id() {
     platform.destroy().assert_success();
     hosts.assert_empty();
 }
+
+#[test]
+fn values_are_the_groups_then_the_hosts_then_its_own_and_nodes_are_the_hosts() {
+    let hosts = Hosts::alone();
+    let (platform, team) = (hosts.workspace(), hosts.workspace());
+    let values = |whose: &str, more: &str| {
+        format!(
+            "values = yamlencode({{ controlPlane = {{ statefulSet = {{ labels = {{ last = \"{whose}\"{more} }} }} }} }})"
+        )
+    };
+    let host = format!(
+        "{{ {}, node_selector = {{ \"kubernetes.io/os\" = \"linux\" }}, storage_class = \"standard\" }}",
+        values("host", ", host = \"host\", nearer = \"host\"")
+    );
+    let group_values = values("group", ", group = \"group\", nearer = \"group\"");
+    platform.write(&group("dev", &format!("{group_values}\nhost_clusters = {{ \"eu-1\" = {host} }}")));
+    platform.apply().assert_success();
+    team.write(&member("layered", "dev", &values("own", "")));
+    team.apply().assert_success();
+    let record = hosts.eu.record("vcluster-layered").unwrap();
+    assert_eq!(record["spec"]["storage_class"], "standard");
+    let secret = hosts.eu.get("/api/v1/namespaces/vcluster-layered/secrets/vc-config-layered").unwrap();
+    let config = secret["data"]["config.yaml"].as_str().unwrap();
+    let config = base64::Engine::decode(&base64::prelude::BASE64_STANDARD, config).unwrap();
+    let config = String::from_utf8(config).unwrap();
+    for expected in ["last: own", "nearer: host", "host: host", "group: group"] {
+        assert!(config.contains(expected), "{expected}: {config}");
+    }
+    let workload = hosts.eu.get("/apis/apps/v1/namespaces/vcluster-layered/statefulsets/layered").unwrap();
+    let selector = &workload["spec"]["template"]["spec"]["nodeSelector"];
+    assert_eq!(selector, &json!({ "kubernetes.io/os": "linux" }));
+
+    // What contradicts is the fault of who wrote it.
+    let escape =
+        "values = yamlencode({ policies = { resourceQuota = { enabled = true, quota = { \"requests.cpu\" = 99 } } } })";
+    team.write(&member("layered", "dev", escape));
+    let refused = team.apply().assert_failure();
+    assert!(refused.contains("values set policies"), "{refused}");
+    team.write(&member("layered", "dev", &values("own", "")));
+    team.destroy().assert_success();
+    platform.destroy().assert_success();
+    hosts.assert_empty();
+}
