@@ -187,3 +187,22 @@ fn a_plan_is_refused_only_if_no_placement_can_work() {
     assert_eq!(json!(hosts.ledger(hosts.eu)), json!({}));
     hosts.assert_empty();
 }
+
+#[test]
+fn opentofu_counts_as_terraform_does() {
+    let hosts = Hosts::alone();
+    let workspace = hosts.tofu_workspace();
+    let full = group("dev", "quota = { cpu = \"8\" }");
+    let sized = |label: &str, more: &str| member(label, "dev", &format!("{}\n{more}", referring("dev")));
+    let both = sized("one", "") + &sized("two", "");
+    let run = planned(&workspace, &(full.clone() + &both), &(full.clone() + &both + &sized("three", "")));
+    let refused = run.assert_failure();
+    assert!(refused.contains("the quota of cluster group \"dev\" is used up"), "{refused}");
+    // A replacement is planned with what was planned before it.
+    workspace.write(&(full.clone() + &sized("one", "name = \"uno\"") + &sized("two", "")));
+    workspace.apply().assert_success();
+    workspace.start(&["apply", "-auto-approve", "-replace=nested_virtual_cluster.two"]).wait().assert_success();
+    workspace.plan().assert_quiet();
+    workspace.destroy().assert_success();
+    hosts.assert_empty();
+}

@@ -44,6 +44,13 @@ impl Hosts {
         workspace
     }
 
+    /// The same, run by OpenTofu.
+    pub fn tofu_workspace(&self) -> Workspace {
+        let workspace = Workspace::run_by(rig::tools::tofu().unwrap(), self.eu);
+        workspace.provider(&self.connections());
+        workspace
+    }
+
     pub fn connections(&self) -> String {
         format!("{}\n{}", connection("eu-1", &self.eu.kubeconfig), connection("us-1", &self.us.kubeconfig))
     }
