@@ -3,6 +3,7 @@
 pub mod accounting;
 pub mod capacity;
 pub mod distro;
+pub mod drift;
 pub mod endpoint;
 pub mod ledger;
 pub mod limit;

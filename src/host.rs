@@ -1,6 +1,7 @@
 //! Kubernetes host clusters: connections, apply, records, waiting, access.
 
 pub mod access;
+pub mod applied;
 pub mod apply;
 pub mod chart_archives;
 pub mod cluster;

@@ -97,27 +97,32 @@ pub async fn credentials(host: &Host, namespace: &str, name: &str) -> Result<Opt
 /// # Errors
 /// The host's refusal.
 pub async fn endpoint(host: &Host, namespace: &str, name: &str, exposure: &Exposure) -> Result<Option<String>, Error> {
-    if let Exposure::Ingress { host } = exposure {
-        return Ok(Some(format!("https://{host}")));
-    }
-    let described = format!("Service {namespace}/{name}");
-    let api = Api::<Service>::namespaced(host.client(), namespace);
-    let Some(service) = api.get_opt(name).await.map_err(host.failed("read", described))? else { return Ok(None) };
+    let service = match exposure {
+        Exposure::Ingress { .. } => None,
+        _ => service(host, namespace, name).await?,
+    };
     let node = match exposure {
-        Exposure::NodePort => control_plane_node(host, namespace, name).await?,
+        Exposure::NodePort if service.is_some() => control_plane_node(host, namespace, name).await?,
         _ => None,
     };
-    Ok(endpoint_of(&service, exposure, node.as_deref()))
+    Ok(endpoint_of(service.as_ref(), exposure, node.as_deref()))
+}
+
+/// The Service of a control plane, if it is there.
+pub(super) async fn service(host: &Host, namespace: &str, name: &str) -> Result<Option<Service>, Error> {
+    let api = Api::<Service>::namespaced(host.client(), namespace);
+    api.get_opt(name).await.map_err(host.failed("read", format!("Service {namespace}/{name}")))
 }
 
 /// Address of the node that a control-plane pod runs on. vCluster's certificate names these nodes and no others
 /// (0.34.7, `pkg/server/cert`).
 async fn control_plane_node(host: &Host, namespace: &str, name: &str) -> Result<Option<String>, Error> {
     let pods = pods::control_plane(host, namespace, name).await?;
-    Ok(pods.into_iter().filter_map(|pod| pod.status?.host_ip).min())
+    Ok(pods.iter().filter_map(|pod| pods::PodFacts::of(pod).node).min())
 }
 
-fn credentials_of(secret: &Secret) -> Option<Credentials> {
+/// What vCluster has written into a Secret, if all of it is there.
+pub(super) fn credentials_of(secret: &Secret) -> Option<Credentials> {
     let pem = |key: &str| {
         let bytes = secret.data.as_ref()?.get(key)?;
         let text = String::from_utf8(bytes.0.clone()).ok()?;
@@ -130,12 +135,17 @@ fn credentials_of(secret: &Secret) -> Option<Credentials> {
     })
 }
 
-fn endpoint_of(service: &Service, exposure: &Exposure, node: Option<&str>) -> Option<String> {
+/// The URL of an API server, as its Service and the node of its pod tell.
+pub(super) fn endpoint_of(service: Option<&Service>, exposure: &Exposure, node: Option<&str>) -> Option<String> {
+    if let Exposure::Ingress { host } = exposure {
+        return Some(format!("https://{host}"));
+    }
+    let service = service?;
     let spec = service.spec.as_ref()?;
     let ports = spec.ports.as_deref().unwrap_or_default();
     let https: &ServicePort = ports.iter().find(|port| port.name.as_deref() == Some("https")).or(ports.first())?;
     match exposure {
-        Exposure::Ingress { host } => Some(format!("https://{host}")),
+        Exposure::Ingress { .. } => None,
         Exposure::LoadBalancer => {
             let ingress = service.status.as_ref()?.load_balancer.as_ref()?.ingress.as_ref()?.first()?;
             Some(url(ingress.ip.as_deref().or(ingress.hostname.as_deref())?, https.port))
@@ -205,7 +215,7 @@ mod tests {
         ];
         for (service, exposure, node, expected) in cases {
             let parsed: Service = serde_json::from_value(service.clone()).unwrap();
-            assert_eq!(endpoint_of(&parsed, &exposure, node).as_deref(), expected, "{exposure:?} {service}");
+            assert_eq!(endpoint_of(Some(&parsed), &exposure, node).as_deref(), expected, "{exposure:?} {service}");
         }
     }
 

@@ -1,21 +1,24 @@
 //! Puts rendered objects on a host by server-side apply and removes what is no longer rendered.
 //!
 //! The inventory is written before the first object and after the last, so that a process killed in between leaves
-//! nothing that the record does not name. Objects of others are never touched.
+//! nothing that the record does not name. Objects of others are never touched, unless the user has seen them in the plan in
+//! the place of ours, and agreed.
 
-use std::collections::BTreeMap;
+mod object;
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use futures::{StreamExt, TryStreamExt, stream};
-use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
+use super::applied::{Applied, Confirmed, Packed};
 use super::delete::{DeleteError, delete_object};
-use super::error::Reason;
 use super::kind::{KindError, Kinds};
 use super::object::ObjectRef;
-use super::ownership::{FIELD_MANAGER, is_ours, writers};
-use super::record::{Item, announced, no_longer_rendered};
+use super::record::{Item, Record, announced, no_longer_rendered};
 use super::records::RecordError;
 use super::records::claim::Claim;
 use super::{Error, Host};
@@ -68,10 +71,27 @@ pub enum ApplyError {
     },
 }
 
+/// Objects of others that stand where ours stood and may be taken over, by name and UID: the user has seen them in a plan.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Consent(BTreeSet<(String, String)>);
+
+impl Consent {
+    /// Consent to take over the object of this name, as [`ObjectRef`] prints it, and this UID.
+    pub fn to(objects: impl IntoIterator<Item = (String, String)>) -> Self {
+        Self(objects.into_iter().collect())
+    }
+
+    fn covers(&self, object: &ObjectRef, uid: Option<&str>) -> bool {
+        uid.is_some_and(|uid| self.0.contains(&(object.to_string(), uid.to_owned())))
+    }
+}
+
 struct Planned {
     object: ObjectRef,
     body: Value,
     uid: Option<String>,
+    /// What was applied for it the last time.
+    before: Option<Packed>,
 }
 
 /// Applies rendered objects to the record's namespace, with `labels` on each, in [`ObjectRef::step`]'s order and up to
@@ -84,10 +104,13 @@ pub async fn apply(
     claim: &Claim,
     objects: &[Value],
     labels: &BTreeMap<String, String>,
+    consent: &Consent,
     cancel: &CancellationToken,
 ) -> Result<Vec<Item>, ApplyError> {
     let record = claim.record();
     let kinds = Kinds::of(host);
+    // One that cannot be read only forgets that nothing was changed.
+    let mut before = record.applied.as_ref().and_then(|applied| applied.unpack().ok()).unwrap_or_default();
     let mut rendered = Vec::new();
     for object in objects {
         rendered.push(kinds.place(object, &record.namespace).await?);
@@ -101,6 +124,7 @@ pub async fn apply(
             object: object.clone(),
             body: prepared(body, object, labels),
             uid: item.uid.clone(),
+            before: before.iter().position(|known| known.object.is_same(object)).map(|at| before.swap_remove(at)),
         })
         .collect();
     planned.sort_by_key(|planned| planned.object.step());
@@ -113,69 +137,24 @@ pub async fn apply(
         }
         claim.confirm().await?;
         // Futures are collected before they are polled: a closure kept in the stream would not be `Send` for every lifetime.
-        let items: Vec<_> = step.iter().map(|planned| apply_one(host, &kinds, planned)).collect();
+        let items: Vec<_> = step.iter().map(|planned| object::apply(host, &kinds, planned, consent)).collect();
         applied.extend(stream::iter(items).buffer_unordered(CONCURRENCY).try_collect::<Vec<_>>().await?);
     }
     for item in no_longer_rendered(&record.inventory, &rendered) {
         claim.confirm().await?;
         delete_object(host, &kinds, item).await?;
     }
-    claim.update(|record| record.inventory.clone_from(&applied)).await?;
-    Ok(applied)
+    let (items, confirmed): (Vec<Item>, Vec<Confirmed>) = applied.into_iter().unzip();
+    let confirmed = Applied::pack(&confirmed).map_err(|problem| claim.unwritable(problem))?;
+    let write_down = |record: &mut Record| {
+        record.inventory.clone_from(&items);
+        record.applied = Some(confirmed.clone());
+    };
+    claim.update(write_down).await?;
+    Ok(items)
 }
 
-async fn apply_one(host: &Host, kinds: &Kinds, planned: &Planned) -> Result<Item, ApplyError> {
-    let Planned { object, body, uid } = planned;
-    let api = kinds.api(object).await?;
-    let put = async |uid: Option<&str>| {
-        // Forced only onto an object known by UID: the API server refuses if it is another one by now.
-        let params = PatchParams { force: uid.is_some(), ..PatchParams::apply(FIELD_MANAGER) };
-        let mut body = body.clone();
-        if let Some(uid) = uid {
-            body["metadata"]["uid"] = json!(uid);
-        }
-        let applied = api.patch_metadata(&object.name, &params, &Patch::Apply(&body)).await;
-        applied.map_err(host.failed("apply", object))
-    };
-    let done = |uid: Option<String>| Item { object: object.clone(), uid };
-
-    let first = match uid {
-        Some(uid) => match put(Some(uid)).await {
-            Ok(applied) => return Ok(done(applied.metadata.uid)),
-            Err(error) if matches!(error.reason(), Reason::Conflict { .. } | Reason::Invalid { .. }) => Some(error),
-            Err(error) => return Err(error.into()),
-        },
-        None => None,
-    };
-    let live = api.get_metadata_opt(&object.name).await.map_err(host.failed("read", object))?.map(|live| live.metadata);
-    let applied = match live {
-        None => put(None).await,
-        Some(live) if !is_ours(&live, uid.as_deref()) => {
-            return Err(ApplyError::NotOurs {
-                host: host.name().into(),
-                object: object.clone(),
-                writers: writers(&live),
-            });
-        }
-        // The very object that was recorded, and it refused: what it said stands.
-        Some(live) if uid.is_some() && live.uid == *uid => match first {
-            Some(error) => Err(error),
-            None => put(uid.as_deref()).await,
-        },
-        Some(live) => put(live.uid.as_deref()).await,
-    };
-    match applied {
-        Ok(applied) => Ok(done(applied.metadata.uid)),
-        Err(error) => Err(match error.reason() {
-            Reason::Invalid { message } if is_immutable(message) => {
-                ApplyError::Immutable { host: host.name().into(), object: object.clone(), message: message.clone() }
-            }
-            _ => error.into(),
-        }),
-    }
-}
-
-/// The object as it is sent: in its namespace, with our labels.
+/// The object as it is sent: in its namespace, with our labels, and a Secret's texts where API servers keep them.
 fn prepared(object: &Value, placed: &ObjectRef, labels: &BTreeMap<String, String>) -> Value {
     let mut object = object.clone();
     let metadata = &mut object["metadata"];
@@ -190,19 +169,17 @@ fn prepared(object: &Value, placed: &ObjectRef, labels: &BTreeMap<String, String
     if let Some(present) = metadata["labels"].as_object_mut() {
         present.extend(labels.iter().map(|(key, value)| (key.clone(), json!(value))));
     }
+    if placed.kind == "Secret"
+        && let Some(Value::Object(texts)) = object.as_object_mut().and_then(|object| object.remove("stringData"))
+    {
+        if object["data"].is_null() {
+            object["data"] = json!({});
+        }
+        for (key, text) in texts {
+            object["data"][key] = json!(BASE64.encode(text.as_str().unwrap_or_default()));
+        }
+    }
     object
-}
-
-/// Whether a refusal says that a field can never change, in the API server's words.
-fn is_immutable(message: &str) -> bool {
-    [
-        "field is immutable",
-        "updates to statefulset spec for fields other than",
-        "may not change once set",
-        "cannot change roleRef",
-    ]
-    .iter()
-    .any(|words| message.contains(words))
 }
 
 #[cfg(test)]
@@ -240,18 +217,10 @@ mod tests {
     }
 
     #[test]
-    fn refusals_of_immutable_fields_are_recognised() {
-        for (message, expected) in [
-            (
-                "StatefulSet.apps \"a\" is invalid: spec: Forbidden: updates to statefulset spec for fields other than \
-                 'replicas', 'ordinals', 'template' are forbidden",
-                true,
-            ),
-            ("Deployment.apps \"a\" is invalid: spec.selector: Invalid value: {}: field is immutable", true),
-            ("RoleBinding \"a\" is invalid: roleRef: Invalid value: {}: cannot change roleRef", true),
-            ("Service \"a\" is invalid: spec.ports: Required value", false),
-        ] {
-            assert_eq!(is_immutable(message), expected, "{message}");
-        }
+    fn texts_of_secrets_are_sent_as_data() {
+        let name = ObjectRef { api_version: "v1".into(), kind: "Secret".into(), namespace: None, name: "x".into() };
+        let secret = json!({"kind": "Secret", "metadata": {}, "data": {"a": "Yg=="}, "stringData": {"c": "d"}});
+        let sent = prepared(&secret, &name, &BTreeMap::new());
+        assert_eq!((&sent["data"], sent.get("stringData")), (&json!({"a": "Yg==", "c": "ZA=="}), None));
     }
 }

@@ -87,6 +87,14 @@ impl Kinds {
         Api::namespaced_with(self.host.client(), object.namespace.as_deref().unwrap_or_default(), &resource)
     }
 
+    /// The API of a kind, and whether its objects live in a namespace.
+    pub(super) async fn resource(&self, api_version: &str, kind: &str) -> Result<(ApiResource, bool), KindError> {
+        let (api_version, kind) = (api_version.to_owned(), kind.to_owned());
+        let object = ObjectRef { api_version, kind, namespace: None, name: String::new() };
+        let (resource, scope) = self.resolve(&object).await?;
+        Ok((resource, matches!(scope, Scope::Namespaced)))
+    }
+
     async fn resolve(&self, object: &ObjectRef) -> Result<Resolved, KindError> {
         let (group, version) = object.api_version.split_once('/').unwrap_or(("", &object.api_version));
         let gvk = GroupVersionKind::gvk(group, version, &object.kind);

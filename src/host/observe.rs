@@ -1,23 +1,30 @@
 //! Reads everything about one virtual cluster at once: one LIST per kind in its namespace, for objects that we
 //! labelled, and single questions only for what cannot be listed so. Changes nothing.
+//!
+//! [`super::view`] reads the same for many virtual clusters at once.
 
-use std::collections::BTreeMap;
+pub(super) mod pages;
+pub(super) mod sighting;
+
+use std::collections::HashMap;
 
 use futures::{StreamExt, TryStreamExt, stream, try_join};
-use k8s_openapi::api::core::v1::{Namespace, ResourceQuota};
-use kube::api::{Api, ListParams, ObjectMeta};
+use k8s_openapi::api::core::v1::{Namespace, Service};
+use kube::api::{Api, ObjectMeta};
 
-use super::access::{Credentials, Exposure, credentials, endpoint};
+use super::access::{Credentials, Exposure, credentials, endpoint_of, service};
 use super::apply::CONCURRENCY;
-use super::diagnosis::{PodReason, pod_reason};
+use super::diagnosis::PodReason;
 use super::kind::{KindError, Kinds};
 use super::object::ObjectRef;
-use super::ownership::{FIELD_MANAGER, managers};
-use super::record::{Item, Record};
-use super::wait::workloads;
+use super::pods::{self, PodFacts};
+use super::record::Record;
+use super::store::{FormatError, NAMESPACE};
 use super::workload::WorkloadState;
-use super::{Error, Host, pods};
+use super::{Error, Host, Reason};
+use crate::domain::drift::{self, Difference, Entry};
 use crate::domain::status::{Signs, Status};
+use sighting::{Key, KindOf, Sighting, Wanted, WantedByKind, key, key_of, want};
 
 /// Whose the namespace is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,14 +46,10 @@ pub enum NamespaceState {
 pub struct Observed {
     /// The namespace.
     pub namespace: NamespaceState,
-    /// The control plane's workloads that are there, vCluster's own first.
-    pub workloads: Vec<WorkloadState>,
-    /// Hard limits of ResourceQuota `vc-<name>`, as quantities; none if there is no such quota.
-    pub quota: Option<BTreeMap<String, String>>,
-    /// Objects of the inventory that are not there.
-    pub missing: Vec<ObjectRef>,
-    /// Objects of the inventory that are there but made anew by others, or of which others took every field.
-    pub lost: Vec<ObjectRef>,
+    /// The control plane's workloads that are there, vCluster's own first, each with the replicas that were applied.
+    pub workloads: Vec<(WorkloadState, i64)>,
+    /// In which ways objects of the inventory are not as they were applied, the scale of workloads left out.
+    pub differences: Vec<(ObjectRef, Difference)>,
     /// The administrator's credentials, once vCluster has written them.
     pub credentials: Option<Credentials>,
     /// The URL of its API server, once there is an address.
@@ -63,125 +66,211 @@ impl Observed {
 
     /// Whether vCluster's own workload is paused, as the `vcluster` CLI would see it, and really down.
     pub fn is_paused(&self) -> bool {
-        self.workloads.first().is_some_and(WorkloadState::is_paused)
+        self.workloads.first().is_some_and(|(workload, _)| workload.is_paused())
+    }
+
+    /// What has drifted, sorted. `was_paused` says whether the last apply or refresh found it paused.
+    pub fn drift(&self, was_paused: bool) -> Vec<Entry> {
+        let entry = |object: &ObjectRef, difference: &Difference| {
+            difference.entry(&object.to_string(), object.kind == "Secret")
+        };
+        let mut entries: Vec<Entry> = self.differences.iter().map(|(object, found)| entry(object, found)).collect();
+        if let Some((main, _)) = self.workloads.first() {
+            for (workload, replicas) in &self.workloads {
+                let found = drift::workload::differences(*replicas, workload.scale(), main.scale(), was_paused);
+                entries.extend(found.iter().map(|found| entry(&workload.object, found)));
+            }
+        }
+        entries.sort();
+        entries
     }
 
     /// The status that follows.
     pub fn status(&self) -> Status {
+        let is_whole = |(_, difference): &(_, Difference)| matches!(difference, Difference::Field { .. });
+        let mut workloads = self.workloads.iter().map(|(workload, _)| workload);
         Status::of(Signs {
             incomplete: !matches!(self.namespace, NamespaceState::Ours | NamespaceState::Found)
-                || !self.missing.is_empty()
-                || !self.lost.is_empty(),
+                || !self.differences.iter().all(is_whole),
             paused: self.is_paused(),
-            scaled_down: self.workloads.iter().any(|state| state.replicas == 0 && !state.marked_paused),
-            ready: !self.workloads.is_empty() && self.workloads.iter().all(WorkloadState::is_ready),
+            scaled_down: workloads.clone().any(|state| state.replicas == 0 && !state.marked_paused),
+            ready: !self.workloads.is_empty() && workloads.all(WorkloadState::is_ready),
             failing: self.pods.iter().any(|pod| pod.failing),
             reachable: self.credentials.is_some() && self.endpoint.is_some(),
         })
     }
 }
 
-/// Reads what `host` shows of the virtual cluster that `record` describes. `label` is one that every applied object
+/// What was read of one virtual cluster.
+pub(super) struct Parts {
+    pub(super) namespace: NamespaceState,
+    pub(super) objects: Vec<(ObjectRef, Option<Sighting>)>,
+    pub(super) service: Option<Service>,
+    pub(super) credentials: Option<Credentials>,
+    /// Its control plane's pods, where [`Parts::need_pods`] says so.
+    pub(super) pods: Vec<PodFacts>,
+}
+
+impl Parts {
+    /// The control plane's Service, if it is among the objects.
+    pub(super) fn service_of(objects: &[(ObjectRef, Option<Sighting>)], record: &Record) -> Option<Service> {
+        let main = objects.iter().find(|(object, _)| {
+            object.kind == "Service"
+                && object.name == record.name
+                && object.namespace.as_ref() == Some(&record.namespace)
+        });
+        main.and_then(|(_, sighting)| sighting.as_ref()?.service.clone())
+    }
+
+    /// Whether more can be said with the pods: what keeps them, or on which node they run.
+    pub(super) fn need_pods(&self, exposure: &Exposure) -> bool {
+        let mut workloads = self.objects.iter().filter_map(|(_, sighting)| sighting.as_ref()?.workload.as_ref());
+        *exposure == Exposure::NodePort || workloads.any(|(state, _)| state.replicas > 0 && !state.is_ready())
+    }
+
+    /// All of it together.
+    pub(super) fn observed(self, record: &Record, exposure: &Exposure) -> Observed {
+        let order: Vec<&ObjectRef> = record.workloads().into_iter().map(|item| &item.object).collect();
+        let (mut workloads, mut differences) = (Vec::new(), Vec::new());
+        for (object, sighting) in self.objects {
+            match sighting {
+                None => differences.push((object, Difference::Missing)),
+                Some(sighting) => {
+                    workloads.extend(sighting.workload.filter(|(state, _)| order.contains(&&state.object)));
+                    differences.extend(sighting.differences.into_iter().map(|found| (object.clone(), found)));
+                }
+            }
+        }
+        workloads.sort_by_key(|(state, _)| order.iter().position(|object| **object == state.object));
+        let node = self.pods.iter().filter_map(|pod| pod.node.clone()).min();
+        let unready = workloads.iter().any(|(state, _)| state.replicas > 0 && !state.is_ready());
+        let reasons = self.pods.into_iter().filter(|_| unready).filter_map(|pod| pod.reason);
+        Observed {
+            namespace: self.namespace,
+            endpoint: endpoint_of(self.service.as_ref(), exposure, node.as_deref()),
+            workloads,
+            differences,
+            credentials: self.credentials,
+            pods: reasons.collect(),
+        }
+    }
+}
+
+/// Reads what `host` shows now of the virtual cluster that `record` describes. `label` is one that every applied object
 /// carries, as `key=value`; objects that lost it are asked for one by one.
 ///
 /// # Errors
 /// The host's refusal: then nothing is known, and least of all that something is gone.
 pub async fn observe(host: &Host, record: &Record, exposure: &Exposure, label: &str) -> Result<Observed, KindError> {
     let Record { namespace, name, .. } = record;
-    let (namespace_state, workloads, quota, (missing, lost), credentials, endpoint) = try_join!(
-        async { Ok(namespace_state(host, record).await?) },
-        async { Ok::<_, KindError>(workloads(host, record).await?) },
-        async { Ok(quota(host, record).await?) },
-        compare(host, record, label),
+    let (namespace_state, objects, credentials) = try_join!(
+        async { Ok::<_, KindError>(namespace_state(host, record).await?) },
+        objects(host, record, label),
         async { Ok(credentials(host, namespace, name).await?) },
-        async { Ok(endpoint(host, namespace, name, exposure).await?) },
     )?;
-    let unready = workloads.iter().any(|state| state.replicas > 0 && !state.is_ready());
-    let pods = if unready { pods::control_plane(host, namespace, name).await? } else { Vec::new() };
-    let pods = pods.iter().filter_map(pod_reason).collect();
-    Ok(Observed { namespace: namespace_state, workloads, quota, missing, lost, credentials, endpoint, pods })
+    let service = match Parts::service_of(&objects, record) {
+        Some(service) => Some(service),
+        None => service(host, namespace, name).await?,
+    };
+    let mut parts = Parts { namespace: namespace_state, objects, service, credentials, pods: Vec::new() };
+    if parts.need_pods(exposure) {
+        let pods = pods::control_plane(host, namespace, name).await?;
+        parts.pods = pods.iter().map(PodFacts::of).collect();
+    }
+    Ok(parts.observed(record, exposure))
 }
 
 async fn namespace_state(host: &Host, record: &Record) -> Result<NamespaceState, Error> {
     let name = &record.namespace;
     let api = Api::<Namespace>::all(host.client());
     let live = api.get_metadata_opt(name).await.map_err(host.failed("read", format!("Namespace {name}")))?;
-    Ok(match live.map(|live| live.metadata) {
+    Ok(namespace_is(record, live.map(|live| live.metadata).as_ref()))
+}
+
+/// What a namespace is to a virtual cluster.
+pub(super) fn namespace_is(record: &Record, live: Option<&ObjectMeta>) -> NamespaceState {
+    match live {
         None => NamespaceState::Missing,
         Some(live) if live.deletion_timestamp.is_some() => NamespaceState::Terminating,
         Some(live) if live.uid != record.namespace_uid => NamespaceState::Replaced,
         Some(_) if record.namespace_created => NamespaceState::Ours,
         Some(_) => NamespaceState::Found,
-    })
-}
-
-async fn quota(host: &Host, record: &Record) -> Result<Option<BTreeMap<String, String>>, Error> {
-    let (namespace, name) = (&record.namespace, format!("vc-{}", record.name));
-    let api = Api::<ResourceQuota>::namespaced(host.client(), namespace);
-    let found = api.get_opt(&name).await.map_err(host.failed("read", format!("ResourceQuota {namespace}/{name}")))?;
-    let hard = found.map(|quota| quota.spec.and_then(|spec| spec.hard).unwrap_or_default());
-    Ok(hard.map(|hard| hard.into_iter().map(|(resource, quantity)| (resource, quantity.0)).collect()))
-}
-
-/// The objects of the inventory that are missing, and those that are no longer ours.
-async fn compare(host: &Host, record: &Record, label: &str) -> Result<(Vec<ObjectRef>, Vec<ObjectRef>), KindError> {
-    let kinds = Kinds::of(host);
-    let mut items: Vec<&Item> = record.inventory.iter().collect();
-    items.sort_by_key(|item| path(item));
-    // Futures are collected before they are polled: a closure kept in the stream would not be `Send` for every lifetime.
-    let by_path = items.chunk_by(|a, b| path(a) == path(b));
-    let looks: Vec<_> = by_path.map(|items| look_at(host, &kinds, items, label)).collect();
-    let found: Vec<_> = stream::iter(looks).buffered(CONCURRENCY).try_collect().await?;
-    let (mut missing, mut lost) = (Vec::new(), Vec::new());
-    for (item, live) in found.into_iter().flatten() {
-        match live {
-            None => missing.push(item.object.clone()),
-            Some(live) if !is_intact(item, &live) => lost.push(item.object.clone()),
-            Some(_) => {}
-        }
     }
-    Ok((missing, lost))
 }
 
-/// Looks at objects of one kind in one namespace.
-async fn look_at<'a>(
+/// What is to be seen of each object of the inventory; none for those that are not there.
+async fn objects(host: &Host, record: &Record, label: &str) -> Result<Vec<(ObjectRef, Option<Sighting>)>, KindError> {
+    let mut wanted = WantedByKind::new();
+    want(&mut wanted, record).map_err(|problem| unreadable(host, record, &problem))?;
+    let kinds = Kinds::of(host);
+    // Futures are collected before they are polled: a closure kept in the stream would not be `Send` for every lifetime.
+    let namespace = Some(record.namespace.as_str());
+    let looks: Vec<_> =
+        wanted.iter().map(|(kind, wanted)| look(host, &kinds, kind, namespace, label, wanted)).collect();
+    let found: Vec<HashMap<Key, Sighting>> = stream::iter(looks).buffered(CONCURRENCY).try_collect().await?;
+    let mut by_kind: HashMap<KindOf, HashMap<Key, Sighting>> = std::iter::zip(wanted.keys().cloned(), found).collect();
+    let mut seen = Vec::new();
+    for object in record.inventory.iter().map(|item| &item.object) {
+        let sighting = match by_kind.get_mut(&KindOf::of(object)).and_then(|found| found.remove(&key(object))) {
+            Some(sighting) => Some(sighting),
+            None => look_again(host, &kinds, &wanted, object).await?,
+        };
+        seen.push((object.clone(), sighting));
+    }
+    Ok(seen)
+}
+
+/// That what was applied cannot be read from the record.
+pub(super) fn unreadable(host: &Host, record: &Record, problem: &FormatError) -> Error {
+    let secret = format!("Secret {NAMESPACE}/{}", super::record::secret_name(&record.namespace));
+    Error::new(host.name(), "read", secret, Reason::Other { message: problem.to_string() })
+}
+
+/// Looks at all objects of one kind at once, in one namespace or in all. A kind that is gone took its objects with it.
+pub(super) async fn look(
     host: &Host,
     kinds: &Kinds,
-    items: &'a [&'a Item],
+    kind: &KindOf,
+    namespace: Option<&str>,
     label: &str,
-) -> Result<Vec<(&'a Item, Option<ObjectMeta>)>, KindError> {
-    let Some(first) = items.first().map(|item| &item.object) else { return Ok(Vec::new()) };
-    let api = match kinds.api(first).await {
-        // The kind went, and its objects with it.
-        Err(KindError::Unknown { .. }) => return Ok(items.iter().map(|item| (*item, None)).collect()),
+    wanted: &HashMap<Key, Wanted>,
+) -> Result<HashMap<Key, Sighting>, KindError> {
+    let mut seen = HashMap::new();
+    let (resource, namespaced) = match kinds.resource(&kind.api_version, &kind.kind).await {
+        Err(KindError::Unknown { .. }) => return Ok(seen),
         found => found?,
     };
-    let listed = api.list_metadata(&ListParams::default().labels(label)).await;
-    let listed = listed.map_err(host.failed("list", format!("objects like {first}")))?;
-    let mut found = Vec::new();
-    for item in items {
-        let name = &item.object.name;
-        let live = match listed.items.iter().find(|live| live.metadata.name.as_ref() == Some(name)) {
-            Some(live) => Some(live.metadata.clone()),
-            // It may only have lost its label.
-            None => {
-                let live = api.get_metadata_opt(name).await.map_err(host.failed("read", &item.object))?;
-                live.map(|live| live.metadata)
-            }
-        };
-        found.push((*item, live));
-    }
-    Ok(found)
+    let listed = pages::each(host, &resource, namespace.filter(|_| namespaced), label, |object| {
+        let key = key_of(object)?;
+        if let Some(wanted) = wanted.get(&key) {
+            seen.insert(key, wanted.sight(serde_json::from_str(object.get())?)?);
+        }
+        Ok(())
+    });
+    listed.await?;
+    Ok(seen)
 }
 
-/// What one LIST covers.
-fn path(item: &Item) -> (&str, &str, Option<&str>) {
-    let ObjectRef { api_version, kind, namespace, .. } = &item.object;
-    (api_version, kind, namespace.as_deref())
-}
-
-fn is_intact(item: &Item, live: &ObjectMeta) -> bool {
-    live.uid == item.uid && managers(live).iter().any(|manager| manager == FIELD_MANAGER)
+/// Looks at an object that was in no list: it may only have lost its label.
+pub(super) async fn look_again(
+    host: &Host,
+    kinds: &Kinds,
+    wanted: &WantedByKind,
+    object: &ObjectRef,
+) -> Result<Option<Sighting>, KindError> {
+    let api = match kinds.api(object).await {
+        Err(KindError::Unknown { .. }) => return Ok(None),
+        found => found?,
+    };
+    let live = api.get_opt(&object.name).await.map_err(host.failed("read", object))?;
+    let (Some(live), Some(wanted)) = (live, wanted.get(&KindOf::of(object)).and_then(|of| of.get(&key(object)))) else {
+        return Ok(None);
+    };
+    let unreadable = |error: serde_json::Error| {
+        Error::new(host.name(), "read", object, Reason::Other { message: error.to_string() })
+    };
+    let live = serde_json::to_value(live).map_err(unreadable)?;
+    Ok(Some(wanted.sight(live).map_err(unreadable)?))
 }
 
 #[cfg(test)]
@@ -207,10 +296,8 @@ mod tests {
         let status = json!({"replicas": 1, "readyReplicas": 1, "updatedReplicas": 1});
         Observed {
             namespace: NamespaceState::Ours,
-            workloads: vec![workload(json!({"replicas": 1}), status, json!({}))],
-            quota: None,
-            missing: Vec::new(),
-            lost: Vec::new(),
+            workloads: vec![(workload(json!({"replicas": 1}), status, json!({})), 1)],
+            differences: Vec::new(),
             credentials: Some(Credentials {
                 certificate_authority: String::new(),
                 client_certificate: String::new(),
@@ -223,34 +310,27 @@ mod tests {
 
     #[test]
     fn status_is_derived_from_what_was_observed() {
-        let down = |marks: Value| vec![workload(json!({"replicas": 0}), json!({}), marks)];
+        let down = |marks: Value| vec![(workload(json!({"replicas": 0}), json!({}), marks), 1)];
         let marks = json!({"loft.sh/paused": "true"});
         let pod = |failing| vec![PodReason { pod: "a-0".into(), text: String::new(), failing }];
-        let starting = || Observed { workloads: vec![workload(json!({}), json!({}), json!({}))], ..running() };
+        let starting = || Observed { workloads: vec![(workload(json!({}), json!({}), json!({})), 1)], ..running() };
+        let found = |difference: Difference| vec![(object("b"), difference)];
+        let replaced = Difference::Replaced { recorded: "1".into(), now: "2".into() };
+        let field = Difference::Field { path: drift::Path::of(["spec"]), expected: None, actual: None, applied: false };
         for (observed, expected) in [
             (running(), Status::Running),
             (Observed { namespace: NamespaceState::Found, ..running() }, Status::Running),
             (Observed { namespace: NamespaceState::Replaced, ..running() }, Status::Degraded),
             (Observed { endpoint: None, ..running() }, Status::Pending),
-            (Observed { missing: vec![object("b")], ..running() }, Status::Degraded),
-            (Observed { lost: vec![object("b")], ..running() }, Status::Degraded),
+            (Observed { differences: found(Difference::Missing), ..running() }, Status::Degraded),
+            (Observed { differences: found(replaced), ..running() }, Status::Degraded),
+            (Observed { differences: found(field), ..running() }, Status::Running),
             (Observed { workloads: down(marks), endpoint: None, ..running() }, Status::Paused),
             (Observed { workloads: down(json!({})), ..running() }, Status::Degraded),
             (Observed { pods: pod(false), ..starting() }, Status::Pending),
             (Observed { pods: pod(true), ..starting() }, Status::Degraded),
         ] {
             assert_eq!(observed.status(), expected, "{observed:?}");
-        }
-    }
-
-    #[test]
-    fn an_object_is_intact_while_it_is_the_same_and_holds_our_entry() {
-        let item = Item { object: object("a"), uid: Some("uid-1".into()) };
-        for (uid, manager, expected) in
-            [("uid-1", FIELD_MANAGER, true), ("uid-2", FIELD_MANAGER, false), ("uid-1", "kubectl", false)]
-        {
-            let live = json!({"uid": uid, "managedFields": [{"manager": manager}]});
-            assert_eq!(is_intact(&item, &serde_json::from_value(live).unwrap()), expected, "{uid} {manager}");
         }
     }
 }

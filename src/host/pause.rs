@@ -79,6 +79,17 @@ pub fn paused_form(object: &mut Value) {
     }
 }
 
+/// The opposite of [`paused_form`]: a workload as it is while it runs.
+pub(super) fn running_form(object: &mut Value) {
+    let Some(annotations) = object.pointer_mut("/metadata/annotations").and_then(Value::as_object_mut) else { return };
+    if annotations.get(PAUSED).is_none_or(|mark| mark != "true") {
+        return;
+    }
+    let replicas = annotations.get(PAUSED_REPLICAS).and_then(|text| text.as_str()?.parse::<i64>().ok());
+    annotations.retain(|name, _| ![PAUSED, PAUSED_REPLICAS, PAUSED_DATE].contains(&name.as_str()));
+    object["spec"]["replicas"] = json!(replicas.unwrap_or(1));
+}
+
 /// Scales every control-plane workload of the claimed record to zero, removes the synced pods and waits until all are
 /// gone. What is paused already stays as it is.
 ///
@@ -212,6 +223,20 @@ mod tests {
             (&json!("yes"), &json!("true"), &json!("3"))
         );
         assert!(annotations[PAUSED_DATE].as_str().unwrap().ends_with(".000Z"));
+    }
+
+    #[test]
+    fn a_workload_comes_back_from_its_paused_form() {
+        let running = json!({
+            "apiVersion": "apps/v1", "kind": "StatefulSet",
+            "metadata": {"name": "a", "annotations": {"kept": "yes"}}, "spec": {"replicas": 3},
+        });
+        let mut object = running.clone();
+        paused_form(&mut object);
+        running_form(&mut object);
+        assert_eq!(object, running);
+        running_form(&mut object);
+        assert_eq!(object, running);
     }
 
     #[test]

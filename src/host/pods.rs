@@ -5,10 +5,27 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, DeleteParams, ListParams, Preconditions};
 
 use super::apply::CONCURRENCY;
+use super::diagnosis::{PodReason, pod_reason};
 use super::{Error, Host};
 
 /// The label that vCluster puts on the pods that it syncs, with its own name. Tenants cannot set it.
 const SYNCED_BY: &str = "vcluster.loft.sh/managed-by";
+
+/// What is kept of a control-plane pod.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct PodFacts {
+    /// Address of its node.
+    pub(super) node: Option<String>,
+    /// What keeps it from being ready.
+    pub(super) reason: Option<PodReason>,
+}
+
+impl PodFacts {
+    /// What is to be known of a pod.
+    pub(super) fn of(pod: &Pod) -> Self {
+        Self { node: pod.status.as_ref().and_then(|status| status.host_ip.clone()), reason: pod_reason(pod) }
+    }
+}
 
 /// The pods of the control plane `name`, a separately deployed etcd's included. Their labels can be copied by tenants,
 /// but not who controls them: synced pods belong to no workload of the host.
@@ -19,7 +36,8 @@ pub(super) async fn control_plane(host: &Host, namespace: &str, name: &str) -> R
     Ok(pods.items.into_iter().filter(has_workload).collect())
 }
 
-fn has_workload(pod: &Pod) -> bool {
+/// Whether a controller of the host made it for a workload there.
+pub(super) fn has_workload(pod: &Pod) -> bool {
     let owners = pod.metadata.owner_references.iter().flatten();
     owners.into_iter().any(|owner| matches!(owner.kind.as_str(), "StatefulSet" | "ReplicaSet"))
 }

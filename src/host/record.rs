@@ -7,6 +7,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::applied::Applied;
 use super::object::ObjectRef;
 use super::store::Document;
 use crate::domain::size::Size;
@@ -74,6 +75,9 @@ pub struct Record {
     pub spec: Value,
     /// What was made, or is about to be.
     pub inventory: Vec<Item>,
+    /// What was applied to it last, for finding drift.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub applied: Option<Applied>,
     /// Who may work on it: random per claim.
     pub(super) owner: String,
     /// Counts up while the owner works.
@@ -103,6 +107,7 @@ impl Record {
             share: None,
             spec,
             inventory: Vec::new(),
+            applied: None,
             owner: String::new(),
             heartbeat: 0,
         }

@@ -229,7 +229,7 @@ impl<T: Document> Store<T> {
         })
     }
 
-    fn unreadable(&self, name: &str, problem: FormatError) -> StoreError {
+    pub(super) fn unreadable(&self, name: &str, problem: FormatError) -> StoreError {
         let (host, secret) = self.named(name);
         StoreError::Unreadable { host, secret, problem }
     }

@@ -3,14 +3,9 @@
 use kube::api::DynamicObject;
 
 use super::object::ObjectRef;
+use crate::domain::drift::workload::Scale;
 
-/// The annotation that marks a paused workload; the `vcluster` CLI writes and reads the same three
-/// (`pkg/constants/annotation.go`, `pkg/lifecycle`).
-pub const PAUSED: &str = "loft.sh/paused";
-/// How many replicas a resume brings back.
-pub const PAUSED_REPLICAS: &str = "loft.sh/paused-replicas";
-/// When it was paused.
-pub const PAUSED_DATE: &str = "loft.sh/paused-date";
+pub use crate::domain::drift::workload::{PAUSED, PAUSED_DATE, PAUSED_REPLICAS};
 
 /// The state of one workload.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +44,11 @@ impl WorkloadState {
             marked_paused: mark(PAUSED).is_some_and(|value| value == "true"),
             paused_replicas: mark(PAUSED_REPLICAS).and_then(|value| value.parse().ok()),
         }
+    }
+
+    /// What of it a pause changes.
+    pub fn scale(&self) -> Scale {
+        Scale { replicas: self.replicas, marked: self.marked_paused }
     }
 
     /// Paused: marked so, and really scaled down. A workload that somebody scaled up by hand runs, whatever its marks.

@@ -3,7 +3,7 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::api::rbac::v1::ClusterRole;
 use kube::api::{Api, DeleteParams};
 use serde_json::json;
-use terraform_provider_nested::host::apply::{ApplyError, apply};
+use terraform_provider_nested::host::apply::{ApplyError, Consent, apply};
 use terraform_provider_nested::host::kind::KindError;
 use terraform_provider_nested::host::ownership::FIELD_MANAGER;
 use tokio_util::sync::CancellationToken;
@@ -94,7 +94,7 @@ async fn an_unfinished_apply_goes_on_where_it_stopped() {
     let stopped = CancellationToken::new();
     stopped.cancel();
     let objects = [tenant.config_map("a", "1")];
-    let result = apply(&tenant.host, &tenant.claim, &objects, &tenant.labels(), &stopped).await;
+    let result = apply(&tenant.host, &tenant.claim, &objects, &tenant.labels(), &Consent::default(), &stopped).await;
     assert!(matches!(result, Err(ApplyError::Cancelled { .. })), "{result:?}");
     assert_eq!(tenant.claim.record().inventory.len(), 1, "announced, though not made");
     let made = tenant.apply(&objects).await.unwrap();

@@ -9,6 +9,7 @@ use kube::api::{Api, Patch, PatchParams, PostParams};
 use kube::core::NamespaceResourceScope;
 use rig::Rig;
 use serde_json::{Value, json};
+use terraform_provider_nested::host::apply::Consent;
 use terraform_provider_nested::host::connection::Connection;
 use terraform_provider_nested::host::record::{Item, Record};
 use terraform_provider_nested::host::records::claim::Claim;
@@ -90,7 +91,8 @@ impl Tenant {
     }
 
     pub async fn apply(&self, objects: &[Value]) -> Result<Vec<Item>, apply::ApplyError> {
-        apply::apply(&self.host, &self.claim, objects, &self.labels(), &CancellationToken::new()).await
+        apply::apply(&self.host, &self.claim, objects, &self.labels(), &Consent::default(), &CancellationToken::new())
+            .await
     }
 
     /// A ConfigMap as a chart would render it.

@@ -2,6 +2,7 @@ use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
 use kube::api::{Api, DeleteParams};
 use serde_json::json;
+use terraform_provider_nested::domain::drift::Entry;
 use terraform_provider_nested::domain::status::Status;
 use terraform_provider_nested::host::access::Exposure;
 use terraform_provider_nested::host::observe::{NamespaceState, Observed, observe};
@@ -13,12 +14,17 @@ async fn look(tenant: &Tenant) -> Observed {
     observe(&tenant.host, &tenant.claim.record(), &Exposure::ClusterIp, &label).await.unwrap()
 }
 
-fn names(objects: &[terraform_provider_nested::host::object::ObjectRef]) -> Vec<String> {
-    objects.iter().map(ToString::to_string).collect()
+/// What has drifted, an entry a line.
+fn drift(observed: &Observed) -> Vec<String> {
+    let text = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+    let line = |entry: Entry| {
+        format!("{} {} {} {}", entry.object, text(entry.field), text(entry.expected), text(entry.actual))
+    };
+    observed.drift(false).into_iter().map(line).collect()
 }
 
 #[tokio::test]
-async fn missing_and_replaced_objects_are_seen_and_lost_labels_are_forgiven() {
+async fn missing_and_replaced_objects_are_seen_and_lost_labels_are_found() {
     let tenant = Tenant::new("observed").await;
     let maps = ["gone", "replaced", "unlabelled", "whole"].map(|name| tenant.config_map(name, "1"));
     let quota = json!({
@@ -31,9 +37,8 @@ async fn missing_and_replaced_objects_are_seen_and_lost_labels_are_forgiven() {
     });
     tenant.apply(&[&maps[..], &[quota, service, tenant.stateful_set("observed")]].concat()).await.unwrap();
     let whole = look(&tenant).await;
-    assert_eq!((names(&whole.missing), names(&whole.lost)), (vec![], vec![]));
+    assert_eq!(drift(&whole), [""; 0]);
     assert_eq!(whole.namespace, NamespaceState::Ours);
-    assert_eq!(whole.quota.as_ref().unwrap()["requests.cpu"], "4");
     assert_eq!(whole.endpoint.as_deref(), Some("https://observed.vcluster-observed.svc"));
     assert_eq!(whole.status(), Status::Pending);
 
@@ -44,8 +49,12 @@ async fn missing_and_replaced_objects_are_seen_and_lost_labels_are_forgiven() {
     api.create(&by_kubectl(), &serde_json::from_value(tenant.config_map("replaced", "1")).unwrap()).await.unwrap();
     tenant.patch::<ConfigMap>("kubectl-label", "unlabelled", json!({"metadata": {"labels": {LABEL: null}}})).await;
     let damaged = look(&tenant).await;
-    assert_eq!(names(&damaged.missing), ["ConfigMap vcluster-observed/gone"]);
-    assert_eq!(names(&damaged.lost), ["ConfigMap vcluster-observed/replaced"]);
+    let label = format!("metadata.labels[{LABEL:?}]");
+    let [gone, replaced_label, replaced, unlabelled] = drift(&damaged).try_into().unwrap();
+    assert_eq!(gone, "ConfigMap vcluster-observed/gone - present missing");
+    assert_eq!(replaced_label, format!("ConfigMap vcluster-observed/replaced {label} observed -"));
+    assert!(replaced.starts_with("ConfigMap vcluster-observed/replaced metadata.uid "), "{replaced}");
+    assert_eq!(unlabelled, format!("ConfigMap vcluster-observed/unlabelled {label} observed -"));
     assert_eq!(damaged.status(), Status::Degraded);
 }
 
@@ -69,5 +78,5 @@ async fn a_vanished_namespace_is_seen() {
     eventually("the namespace is gone", async || namespaces.get_opt(&tenant.namespace).await.unwrap().is_none()).await;
     let observed = look(&tenant).await;
     assert_eq!(observed.namespace, NamespaceState::Missing);
-    assert_eq!(names(&observed.missing), ["ConfigMap vcluster-vanished/a"]);
+    assert_eq!(drift(&observed), ["ConfigMap vcluster-vanished/a - present missing"]);
 }

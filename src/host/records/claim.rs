@@ -11,8 +11,8 @@ use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::{RecordError, Records, Stored};
-use crate::host::record::Record;
-use crate::host::store::StoreError;
+use crate::host::record::{Record, secret_name};
+use crate::host::store::{FormatError, StoreError};
 
 const BEAT: Duration = Duration::from_secs(5);
 
@@ -108,6 +108,12 @@ impl Claim {
     /// [`RecordError::Lost`] if another process has taken over.
     pub async fn update(&self, change: impl Fn(&mut Record) + Sync) -> Result<(), RecordError> {
         self.held.write(&change).await
+    }
+
+    /// The error that the record cannot hold what is to be written.
+    pub(in crate::host) fn unwritable(&self, problem: FormatError) -> RecordError {
+        let namespace = &self.held.stored().record.namespace;
+        self.held.records.store.unreadable(&secret_name(namespace), problem).into()
     }
 
     /// Removes the record: the last step of a delete.

@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::domain::ledger::Holding;
 use crate::domain::name;
 use crate::domain::size::Size;
+use crate::host::apply::Consent;
 use crate::host::chart_archives::ChartArchives;
 use crate::host::ledgers::holding;
 use crate::host::record::{Phase, Record, Share};
@@ -29,11 +30,12 @@ use crate::provider::configuration::HostCluster;
 use crate::provider::explain::Explain;
 use crate::provider::size::ResourcesModel;
 use crate::provider::timeouts::{self, TimeoutsModel};
+use crate::provider::virtual_cluster::drift;
 use crate::provider::virtual_cluster::membership::{Membership, limit};
 use crate::provider::virtual_cluster::model::{FollowedPrivate, VirtualClusterModel, VirtualClusterPrivate};
 use crate::provider::virtual_cluster::read::{check_host, set_access};
 use crate::provider::virtual_cluster::render::{self, Prepared, exposure, selector};
-use crate::provider::virtual_cluster::spec::{DRIFTED, Place, Spec};
+use crate::provider::virtual_cluster::spec::{Place, Spec, UNFINISHED};
 use crate::terraform::value::Value;
 use crate::terraform::{AttributePath, Diagnostics, Report, stop_token};
 use reclaim::Unfinished;
@@ -295,7 +297,7 @@ impl<'a> Apply<'a> {
     }
 
     /// Makes the virtual cluster on the host what the plan says. After an error the prior state comes back, marked as
-    /// drifted, so that the next apply finishes the work.
+    /// unfinished, so that the next apply finishes the work.
     pub async fn update(
         mut self,
         prior: VirtualClusterModel,
@@ -305,7 +307,8 @@ impl<'a> Apply<'a> {
     ) -> Option<Applied> {
         self.start_clock(&planned, |timeouts| &timeouts.update);
         let place = Place::of(&planned)?;
-        if planned.revision.as_ref_option().is_some() && planned.paused == prior.paused {
+        let nothing_to_do = planned.paused == prior.paused && planned.drift == prior.drift;
+        if planned.revision.as_ref_option().is_some() && nothing_to_do {
             // Only what Terraform itself keeps has changed, such as `timeouts`, or where the chart came from.
             if planned.chart != prior.chart {
                 self.record_source(&place, &planned, &private).await.ok()?;
@@ -337,7 +340,7 @@ impl<'a> Apply<'a> {
         private.followed = prepared.spec.followed.as_ref().map(FollowedPrivate::from).or(private.followed);
         private.namespace_uid = record.namespace_uid.clone().unwrap_or_default();
         if done.is_err() {
-            let state = VirtualClusterModel { revision: Value::Value(DRIFTED.to_owned()), ..prior };
+            let state = VirtualClusterModel { revision: Value::Value(UNFINISHED.to_owned()), ..prior };
             return Some((state, private));
         }
         let state = self.observe(&host, &record, planned, &prepared.spec, true).await;
@@ -382,7 +385,8 @@ impl<'a> Apply<'a> {
             return Err(self.say_denied(room.group, &hosts, &label, (before.as_ref(), &after), attribute).await);
         }
         self.explain(claim.update(|record| record.share = Some(meanwhile.clone())).await)?;
-        self.converge(&room.host, claim, prepared, wants_to_wait(planned)).await?;
+        let consent = drift::consent(&prior.drift);
+        self.converge(&room.host, claim, prepared, &consent, wants_to_wait(planned)).await?;
         self.settle(room, claim, &after).await
     }
 
@@ -423,7 +427,7 @@ impl<'a> Apply<'a> {
         self.explain(claim.update(|record| record.phase = Phase::Creating).await)?;
         self.confirm(room, claim, share).await?;
         self.explain(namespace::ensure(host, claim, &prepared.labels, self.time_left(), &self.stop).await)?;
-        self.converge(host, claim, prepared, wants_to_wait(planned)).await
+        self.converge(host, claim, prepared, &Consent::default(), wants_to_wait(planned)).await
     }
 
     /// Has the record say where the chart comes from, for imports. Nothing else on the host changes.
@@ -446,14 +450,22 @@ impl<'a> Apply<'a> {
     }
 
     /// Applies the objects, then pauses or waits. The record says that this is under way until it has succeeded.
-    async fn converge(&mut self, host: &Host, claim: &Claim, prepared: &Prepared, wait: bool) -> Result<(), Failed> {
+    async fn converge(
+        &mut self,
+        host: &Host,
+        claim: &Claim,
+        prepared: &Prepared,
+        consent: &Consent,
+        wait: bool,
+    ) -> Result<(), Failed> {
         let spec = serde_json::to_value(&prepared.spec).unwrap_or_default();
         self.explain(claim.update(|record| record.spec = spec.clone()).await)?;
         if !prepared.spec.paused {
             // Applying does not take back the marks of a pause, whoever made it.
             self.explain(pause::resume(host, claim).await)?;
         }
-        self.explain(apply::apply(host, claim, &prepared.objects, &prepared.labels, &self.stop).await)?;
+        let applied = apply::apply(host, claim, &prepared.objects, &prepared.labels, consent, &self.stop).await;
+        self.explain(applied)?;
         let record = claim.record();
         if prepared.spec.paused {
             self.explain(pause::pause(host, claim, self.time_left(), &self.stop).await)?;
@@ -495,7 +507,7 @@ impl<'a> Apply<'a> {
             // The reason is in an error already.
             Err(_) => {}
         }
-        let revision = if applied { spec.revision() } else { DRIFTED.to_owned() };
+        let revision = if applied { spec.revision() } else { UNFINISHED.to_owned() };
         let keep = |planned: Value<String>, new: Value<String>| if planned == Value::Unknown { new } else { planned };
         state.status = keep(planned.status, state.status);
         state.endpoint = keep(planned.endpoint, state.endpoint);

@@ -1,72 +1,117 @@
-//! What differs on the host from what was applied, in words. Pure.
+//! The attribute `drift`: what differs on the host from what was applied, for Terraform. Pure.
 
-use std::collections::BTreeMap;
+use serde::{Deserialize, Serialize};
 
-use crate::domain::quantity::Quantity;
-use crate::domain::values::{MappingVersion, limits};
+use crate::domain::drift::{Entry, Path};
+use crate::domain::name::SYSTEM_NAMESPACE;
+use crate::host::apply::Consent;
 use crate::host::observe::Observed;
 use crate::host::record::{Phase, Record};
 use crate::provider::virtual_cluster::spec::{Place, Spec};
+use crate::terraform::value::Value;
 
-/// The differences, a line each.
-pub fn lines(record: &Record, spec: &Spec, place: &Place, observed: &Observed) -> Vec<String> {
-    let mut lines = Vec::new();
-    if spec.applied.is_none() || record.phase != Phase::HandedOver {
-        lines.push("  - the last apply did not finish".to_owned());
-    }
-    lines.extend(observed.missing.iter().map(|object| format!("  - {object} is missing")));
-    lines.extend(observed.lost.iter().map(|object| format!("  - {object} was changed")));
-    let scaled = observed.workloads.iter().filter(|workload| workload.replicas == 0 && !workload.marked_paused);
-    lines.extend(scaled.map(|workload| format!("  - {} was scaled to 0 without being paused", workload.object)));
-    if let (Some(expected), Some(actual)) = (quota(spec, place), &observed.quota) {
-        let object = format!("ResourceQuota {}/vc-{}", place.namespace, place.name);
-        lines.extend(differences(&expected, actual).map(|difference| format!("  - {object}: {difference}")));
-    }
-    lines
+/// One entry of `drift`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct DriftModel {
+    /// The object on the host, as `Kind namespace/name`.
+    pub object: Value<String>,
+    /// The path of a field; null for the object as a whole.
+    pub field: Value<String>,
+    /// What was applied.
+    pub expected: Value<String>,
+    /// What is there.
+    pub actual: Value<String>,
 }
 
-/// The hard limits that were applied.
-fn quota(spec: &Spec, place: &Place) -> Option<BTreeMap<String, String>> {
-    let version = MappingVersion::from_number(spec.mapping)?;
-    let [quota, _] = limits::objects(version, &spec.typed(place)?);
-    let hard = quota["spec"]["hard"].as_object()?.iter();
-    hard.map(|(resource, most)| Some((resource.clone(), most.as_str()?.to_owned()))).collect()
+impl From<Entry> for DriftModel {
+    fn from(entry: Entry) -> Self {
+        let Entry { object, field, expected, actual } = entry;
+        Self { object: Value::Value(object), field: field.into(), expected: expected.into(), actual: actual.into() }
+    }
 }
 
-/// Where two sets of limits differ by value.
-fn differences<'a>(
-    expected: &'a BTreeMap<String, String>,
-    actual: &'a BTreeMap<String, String>,
-) -> impl Iterator<Item = String> + 'a {
-    let value = |text: Option<&String>| text.and_then(|text| text.parse::<Quantity>().ok());
-    let shown = |text: Option<&String>| text.map_or("unlimited", |text| text).to_owned();
-    let resources = expected.keys().chain(actual.keys().filter(|resource| !expected.contains_key(*resource)));
-    resources.filter_map(move |resource| {
-        let (expected, actual) = (expected.get(resource), actual.get(resource));
-        let differs = value(expected) != value(actual);
-        differs.then(|| format!("{resource} should be {} and is {}", shown(expected), shown(actual)))
-    })
+/// `drift` as a whole.
+pub type Drift = Value<Vec<Value<DriftModel>>>;
+
+/// Whether the last apply was cut off, so that nobody knows what is there.
+pub fn is_unfinished(record: &Record, spec: &Spec) -> bool {
+    spec.applied.is_none() || record.applied.is_none() || record.phase != Phase::HandedOver
+}
+
+/// What has drifted of a virtual cluster that was applied as a whole. `was_paused` says whether it was paused in the state.
+pub fn of(observed: &Observed, was_paused: bool) -> Drift {
+    list(observed.drift(was_paused))
+}
+
+/// That the record of the virtual cluster at `place` is missing.
+pub fn without_record(place: &Place) -> Drift {
+    list(vec![Entry {
+        object: format!("Secret {SYSTEM_NAMESPACE}/virtual-cluster.{}", place.namespace),
+        field: None,
+        expected: Some("present".to_owned()),
+        actual: Some("missing".to_owned()),
+    }])
+}
+
+/// Nothing has drifted.
+pub fn none() -> Drift {
+    Value::Value(Vec::new())
+}
+
+fn list(entries: Vec<Entry>) -> Drift {
+    Value::Value(entries.into_iter().map(|entry| Value::Value(entry.into())).collect())
+}
+
+fn entries(drift: &Drift) -> impl Iterator<Item = &DriftModel> {
+    drift.as_ref_option().into_iter().flatten().filter_map(|entry| entry.as_ref_option())
+}
+
+/// Whether there is anything to be put right.
+pub fn is_any(drift: &Drift) -> bool {
+    entries(drift).next().is_some()
+}
+
+/// Whether putting it right replaces a control plane's pod.
+pub fn is_in_pod(drift: &Drift) -> bool {
+    let text = |value: &Value<String>| value.as_ref_option().cloned().unwrap_or_default();
+    let of_workload = |object: &str| object.starts_with("Deployment ") || object.starts_with("StatefulSet ");
+    entries(drift).any(|entry| of_workload(&text(&entry.object)) && text(&entry.field).starts_with("spec.template"))
+}
+
+/// What a plan has shown of objects that others have put in the place of ours, and the user has agreed to take over.
+pub fn consent(drift: &Drift) -> Consent {
+    let uid = Path::of(["metadata", "uid"]).to_string();
+    let replaced = entries(drift).filter(|entry| entry.field.as_ref_option() == Some(&uid));
+    Consent::to(
+        replaced
+            .filter_map(|entry| Some((entry.object.as_ref_option()?.clone(), entry.actual.as_ref_option()?.clone()))),
+    )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[track_caller]
-    fn check(actual: &[(&str, &str)], expected: &[&str]) {
-        let map = |entries: &[(&str, &str)]| {
-            entries.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect::<BTreeMap<_, _>>()
-        };
-        let applied = map(&[("limits.cpu", "4"), ("limits.memory", "4Gi")]);
-        assert_eq!(differences(&applied, &map(actual)).collect::<Vec<_>>(), expected);
+    fn entry(object: &str, field: &str) -> Entry {
+        Entry { object: object.into(), field: Some(field.into()), expected: Some("a".into()), actual: Some("b".into()) }
     }
 
     #[test]
-    fn quotas_differ_by_value() {
-        check(&[("limits.cpu", "4"), ("limits.memory", "4Gi")], &[]);
-        check(&[("limits.cpu", "4000m"), ("limits.memory", "4096Mi")], &[]);
-        check(&[("limits.cpu", "100"), ("limits.memory", "4Gi")], &["limits.cpu should be 4 and is 100"]);
-        check(&[("limits.memory", "4Gi")], &["limits.cpu should be 4 and is unlimited"]);
-        check(&[("limits.cpu", "4"), ("limits.memory", "4Gi"), ("pods", "3")], &["pods should be unlimited and is 3"]);
+    fn consent_is_given_to_the_object_that_was_shown() {
+        let drift = list(vec![entry("Role a/b", "metadata.uid"), entry("Role a/c", "rules")]);
+        assert_eq!(consent(&drift), Consent::to([("Role a/b".to_owned(), "b".to_owned())]));
+        assert_eq!(consent(&none()), Consent::default());
+    }
+
+    #[test]
+    fn only_pod_templates_replace_pods() {
+        for (object, field, expected) in [
+            ("Deployment a/b", "spec.template.spec.hostNetwork", true),
+            ("StatefulSet a/b", "spec.template.metadata.labels.x", true),
+            ("StatefulSet a/b", "spec.replicas", false),
+            ("Role a/b", "spec.template", false),
+        ] {
+            assert_eq!(is_in_pod(&list(vec![entry(object, field)])), expected, "{object} {field}");
+        }
     }
 }

@@ -13,6 +13,7 @@ use crate::provider::cluster_group::spec::Followed;
 use crate::provider::size::ResourcesModel;
 use crate::provider::timeouts::TimeoutsModel;
 use crate::provider::value::StringMap;
+use crate::provider::virtual_cluster::drift::Drift;
 use crate::terraform::value::Value;
 
 /// Configuration, plan or state of one virtual cluster.
@@ -43,6 +44,7 @@ pub struct VirtualClusterModel {
     pub endpoint: Value<String>,
     pub kubeconfig: Value<KubeconfigModel>,
     pub revision: Value<String>,
+    pub drift: Drift,
 }
 
 /// `kubeconfig`

@@ -10,8 +10,9 @@ use crate::domain::values::limits;
 use crate::provider::chart;
 use crate::provider::size::ResourcesModel;
 use crate::provider::value::{or_default, or_prior, or_unknown, planned_distro, same_quantity};
+use crate::provider::virtual_cluster::drift;
 use crate::provider::virtual_cluster::model::{VirtualClusterModel, VirtualClusterPrivate};
-use crate::provider::virtual_cluster::spec::{self, DRIFTED, Spec};
+use crate::provider::virtual_cluster::spec::{self, Spec, UNFINISHED};
 use crate::terraform::value::Value;
 use crate::terraform::{AttributePath, Diagnostics, Report};
 
@@ -36,6 +37,7 @@ pub fn create(config: &VirtualClusterModel, only_host: Option<&str>) -> VirtualC
         endpoint: Value::Unknown,
         kubeconfig: Value::Unknown,
         revision: Value::Unknown,
+        drift: drift::none(),
         name,
         namespace,
         ..with_defaults(config)
@@ -85,6 +87,7 @@ pub fn update(
         endpoint: prior.endpoint.clone(),
         kubeconfig: prior.kubeconfig.clone(),
         revision: prior.revision.clone(),
+        drift: if drift::is_any(&prior.drift) { drift::none() } else { prior.drift.clone() },
         ..with_defaults(config)
     };
     if in_group(config) {
@@ -116,6 +119,7 @@ pub fn update(
     let volume = private.volume.as_ref().and_then(|volume| volume.parse().ok());
     check_storage(diags, &plan, prior, volume);
     check_followed(diags, &plan, prior, private);
+    check_repair(diags, prior);
     mark_unknown(&mut plan, prior, private);
     Update { plan, replace }
 }
@@ -151,7 +155,7 @@ fn mark_unknown(plan: &mut VirtualClusterModel, prior: &VirtualClusterModel, pri
     if changes {
         plan.revision = Value::Unknown;
     }
-    if changes || plan.paused != prior.paused {
+    if changes || plan.paused != prior.paused || plan.drift != prior.drift {
         plan.status = Value::Unknown;
         // Not there yet: created without waiting, or not ready in time.
         if plan.endpoint == Value::Null {
@@ -259,7 +263,7 @@ fn check_followed(
     let Some(followed) = private.followed.as_ref().filter(|_| without_storage) else { return };
     let revision = Spec::of(prior, private).map(|spec| spec.revision_following(Some(&followed.digest)));
     let applied = prior.revision.as_ref_option();
-    if revision.as_ref() == applied || applied.is_none_or(|applied| applied == DRIFTED) {
+    if revision.as_ref() == applied || applied.is_none_or(|applied| applied == UNFINISHED) {
         return;
     }
     let group = plan.cluster_group.as_ref_option().map(String::as_str).unwrap_or_default();
@@ -270,6 +274,19 @@ fn check_followed(
          (endpoint, values, node selector, Kubernetes version) replaces that pod. Undo the change of the group, or replace \
          this virtual cluster with `-replace`.",
     );
+}
+
+/// Putting the control plane's pod right replaces it, and with it the data of a virtual cluster without storage.
+fn check_repair(diags: &mut Diagnostics, prior: &VirtualClusterModel) {
+    if size(prior).is_some_and(|size| size.storage == Bytes(0)) && drift::is_in_pod(&prior.drift) {
+        diags.fail(
+            AttributePath::new("drift"),
+            "Repairing this drift would lose the data of a virtual cluster without storage.",
+            "Somebody has changed the pod of its control plane, as `drift` says. With `resources.storage` of 0 its data lives only \
+             as long as that pod, and to change it back replaces it. Get the data out and replace the virtual cluster with \
+             `-replace`, or undo the change on the host cluster by hand.",
+        );
+    }
 }
 
 fn size(model: &VirtualClusterModel) -> Option<Size> {

@@ -1,7 +1,7 @@
 //! Refresh and import of `nested_virtual_cluster`: what is true on the host, said in Terraform's words.
 //!
 //! A host that cannot be reached is an error, never "the virtual cluster is gone". What differs on the host from what was
-//! applied turns `revision` into `drifted`, which the next plan shows and the next apply repairs.
+//! applied goes into `drift`, which the next plan sets back and the next apply repairs.
 
 use std::convert::Infallible;
 
@@ -20,7 +20,7 @@ use crate::provider::virtual_cluster::model::{
     FollowedPrivate, KubeconfigModel, VirtualClusterModel, VirtualClusterPrivate,
 };
 use crate::provider::virtual_cluster::render::{exposure, selector};
-use crate::provider::virtual_cluster::spec::{DRIFTED, Place, Spec};
+use crate::provider::virtual_cluster::spec::{Place, Spec, UNFINISHED};
 use crate::terraform::value::Value;
 use crate::terraform::{AttributePath, DeferReason, Diagnostics, Report, defer};
 
@@ -172,23 +172,15 @@ impl<'a> Read<'a> {
         if observed.is_gone() {
             return None;
         }
-        let drift = drift::lines(record, &spec, &place, &observed);
-        if !drift.is_empty() {
-            self.diags.warn(
-                AttributePath::new("revision"),
-                format!("Virtual cluster \"{}\" has drifted.", place.id()),
-                format!(
-                    "On host cluster \"{}\":\n\n{}\n\nThe next apply puts this right.",
-                    place.host_cluster,
-                    drift.join("\n")
-                ),
-            );
-        }
+        let was_paused = state.paused.as_ref_option() == Some(&true);
+        // While nobody knows what the last apply has done, nothing can differ from it.
+        let unfinished = drift::is_unfinished(record, &spec);
+        state.drift = if unfinished { drift::none() } else { drift::of(&observed, was_paused) };
         state.paused = Value::Value(observed.is_paused());
         state.status = Value::Value(observed.status().to_string());
         state.revision = match &spec.applied {
-            Some(revision) if drift.is_empty() => Value::Value(revision.clone()),
-            _ => Value::Value(DRIFTED.to_owned()),
+            Some(revision) if !unfinished => Value::Value(revision.clone()),
+            _ => Value::Value(UNFINISHED.to_owned()),
         };
         set_access(&mut state, &place.name, &observed);
         private.mapping = spec.mapping;
@@ -226,16 +218,7 @@ impl<'a> Read<'a> {
         if uid.is_none() || uid.as_ref() != Some(&private.namespace_uid) {
             return None;
         }
-        self.diags.warn(
-            AttributePath::new("revision"),
-            format!("The record of virtual cluster \"{}\" is missing.", place.id()),
-            format!(
-                "Somebody deleted it from namespace \"{}\" of host cluster \"{}\". The next apply writes it again.",
-                crate::domain::name::SYSTEM_NAMESPACE,
-                place.host_cluster
-            ),
-        );
-        state.revision = Value::Value(DRIFTED.to_owned());
+        state.drift = drift::without_record(place);
         Some((state, private))
     }
 

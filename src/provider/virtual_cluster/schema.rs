@@ -10,7 +10,7 @@ pub const STATE_VERSION: i64 = 0;
 
 /// The schema of `nested_virtual_cluster`.
 pub fn schema() -> Schema {
-    use AttributeType::{AttributeSingle, Bool, String};
+    use AttributeType::{AttributeList, AttributeSingle, Bool, String};
     let identity = [
         ("id", computed(String, "`<host_cluster>/<namespace>/<name>`. The same text imports the virtual cluster.")),
         (
@@ -189,8 +189,32 @@ pub fn schema() -> Schema {
             "revision",
             computed(
                 String,
-                "Digest of everything that is applied to the host cluster. `drifted` when an object there is missing or was \
-                 changed; the next apply puts it right.",
+                "Digest of everything that is applied to the host cluster. `unfinished` when the last apply was cut off; the next \
+                 one completes it.",
+            ),
+        ),
+        (
+            "drift",
+            computed(
+                AttributeList(attributes([
+                    ("object", computed(String, "The object on the host cluster, as `Kind namespace/name`.")),
+                    (
+                        "field",
+                        computed(
+                            String,
+                            "Path of the field, such as `spec.hard[\"limits.cpu\"]`. Null where the object as a whole is missing.",
+                        ),
+                    ),
+                    (
+                        "expected",
+                        computed(String, "What was applied. Null where nothing was. Values of Secrets are not shown."),
+                    ),
+                    ("actual", computed(String, "What is there. Null where the field is gone.")),
+                ])),
+                "What differs on the host cluster from what was applied, sorted by object and field: objects that are missing or \
+                 were made anew by others, fields that others have changed, removed or added. Planned to be empty, so that a \
+                 plan shows it, and the apply puts it right. Equal values, defaults, status, and a pause or resume by the \
+                 `vcluster` CLI are no drift.",
             ),
         ),
     ];

@@ -22,8 +22,8 @@ use crate::provider::value::{known, map_or_null, optional, string_map};
 use crate::provider::virtual_cluster::model::{VirtualClusterModel, VirtualClusterPrivate};
 use crate::terraform::value::Value;
 
-/// The revision of a virtual cluster whose objects on the host are not what was applied.
-pub const DRIFTED: &str = "drifted";
+/// The revision of a virtual cluster whose last apply was cut off.
+pub const UNFINISHED: &str = "unfinished";
 
 /// One virtual cluster as it is to be. Quantities are kept as the user wrote them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

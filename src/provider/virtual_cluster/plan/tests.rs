@@ -135,7 +135,7 @@ fn pausing_changes_no_revision() {
 
 #[test]
 fn drift_is_planned_to_be_repaired() {
-    let prior = VirtualClusterModel { revision: text(spec::DRIFTED), ..applied(&config(), &private()) };
+    let prior = VirtualClusterModel { revision: text(spec::UNFINISHED), ..applied(&config(), &private()) };
     let plan = update(&mut Diagnostics::default(), &config(), &prior, &private(), false).plan;
     assert_eq!(plan.revision, Value::Unknown);
 }

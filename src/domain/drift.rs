@@ -1,0 +1,151 @@
+//! What differs on a host from what was applied there: the definition of drift, as pure functions over JSON.
+//!
+//! Server-side apply keeps in `metadata.managedFields` who owns each field, which tells an edit from ordinary life. A field
+//! that was applied has drifted when it is gone, or when it differs in meaning and is no longer ours; any other field has when
+//! it differs from what it was right after our apply and somebody else owns it. Defaults and what an admission webhook changes
+//! during our own apply are in the [`Snapshot`] of that moment. [`workload`] says what a pause means for it.
+
+mod compare;
+mod meaning;
+mod path;
+mod repair;
+pub mod workload;
+
+use serde_json::Value;
+
+pub use compare::Snapshot;
+pub use path::{Path, Step};
+pub use repair::removals;
+
+/// A value that nobody may read.
+const SENSITIVE: &str = "(sensitive)";
+
+/// The longest value that is shown, in characters.
+const LONGEST: usize = 300;
+
+/// One way in which an object is not as it was applied.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Difference {
+    /// It is not there.
+    Missing,
+    /// It is another object of the same name: somebody deleted ours and made it.
+    Replaced {
+        /// The UID of ours.
+        recorded: String,
+        /// The UID of what is there now.
+        now: String,
+    },
+    /// A field has another value.
+    Field {
+        /// Which one.
+        path: Path,
+        /// As it was right after the apply; none if it was not there.
+        expected: Option<Value>,
+        /// As it is; none if it is gone.
+        actual: Option<Value>,
+        /// Whether it was applied, so that applying it again puts it right.
+        applied: bool,
+    },
+}
+
+/// A difference as a user reads it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Entry {
+    /// The object, such as `StatefulSet vcluster-a/a`.
+    pub object: String,
+    /// The path of the field; none for the object as a whole.
+    pub field: Option<String>,
+    /// What was applied.
+    pub expected: Option<String>,
+    /// What is there.
+    pub actual: Option<String>,
+}
+
+impl Difference {
+    /// For a user, about `object`. The values of a `sensitive` object's data are left out.
+    pub fn entry(&self, object: &str, sensitive: bool) -> Entry {
+        let entry = |field: Option<String>, expected: Option<String>, actual: Option<String>| Entry {
+            object: object.to_owned(),
+            field,
+            expected,
+            actual,
+        };
+        match self {
+            Self::Missing => entry(None, Some("present".to_owned()), Some("missing".to_owned())),
+            Self::Replaced { recorded, now } => {
+                entry(Some(Path::of(["metadata", "uid"]).to_string()), Some(recorded.clone()), Some(now.clone()))
+            }
+            Self::Field { path, expected, actual, .. } => {
+                let sensitive = sensitive && (path.has_field("data") || path.has_field("stringData"));
+                let shown = |value: &Option<Value>| {
+                    let value = value.as_ref()?;
+                    Some(if sensitive { SENSITIVE.to_owned() } else { shortened(path::plain(value)) })
+                };
+                entry(Some(path.to_string()), shown(expected), shown(actual))
+            }
+        }
+    }
+}
+
+fn shortened(text: String) -> String {
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn entries_say_what_was_expected_and_what_is_there() {
+        let field = |path: Path, expected: Option<Value>, actual: Option<Value>| Difference::Field {
+            path,
+            expected,
+            actual,
+            applied: true,
+        };
+        let replicas = Path::of(["spec", "replicas"]);
+        let cases = [
+            (Difference::Missing, false, (None, Some("present"), Some("missing"))),
+            (
+                Difference::Replaced { recorded: "1".into(), now: "2".into() },
+                false,
+                (Some("metadata.uid"), Some("1"), Some("2")),
+            ),
+            (field(replicas, Some(json!(1)), Some(json!(3))), false, (Some("spec.replicas"), Some("1"), Some("3"))),
+            (
+                field(Path::of(["spec", "hard", "limits.cpu"]), Some(json!("4")), None),
+                false,
+                (Some("spec.hard[\"limits.cpu\"]"), Some("4"), None),
+            ),
+            (
+                field(Path::of(["data", "config.yaml"]), Some(json!("a")), Some(json!("b"))),
+                true,
+                (Some("data[\"config.yaml\"]"), Some(SENSITIVE), Some(SENSITIVE)),
+            ),
+            (field(Path::of(["type"]), Some(json!("Opaque")), None), true, (Some("type"), Some("Opaque"), None)),
+        ];
+        for (difference, sensitive, (name, expected, actual)) in cases {
+            let entry = difference.entry("Object a", sensitive);
+            assert_eq!(
+                (entry.field.as_deref(), entry.expected.as_deref(), entry.actual.as_deref()),
+                (name, expected, actual)
+            );
+        }
+    }
+
+    #[test]
+    fn long_values_are_cut() {
+        let long = Difference::Field {
+            path: Path::of(["data"]),
+            expected: None,
+            actual: Some(json!("ü".repeat(1000))),
+            applied: false,
+        };
+        assert_eq!(long.entry("a", false).actual.unwrap().chars().count(), LONGEST + 1);
+    }
+}

@@ -1,0 +1,258 @@
+//! Objects as they were applied, as they are, and who owns what, in the form in which API servers keep it.
+
+use serde_json::{Value, json};
+
+use super::super::Difference;
+use super::Snapshot;
+
+const US: &str = "us";
+
+/// An object with entries of `managedFields`: manager, subresource, set.
+fn live(mut object: Value, managers: &[(&str, &str, Value)]) -> Value {
+    let entry = |(manager, subresource, set): &(&str, &str, Value)| {
+        let operation = if *manager == US { "Apply" } else { "Update" };
+        json!({"manager": manager, "subresource": subresource, "operation": operation, "fieldsV1": set})
+    };
+    object["metadata"]["managedFields"] = managers.iter().map(entry).collect();
+    object
+}
+
+/// An object right after we have applied the set `ours` of it.
+fn applied(object: &Value, ours: Value) -> Snapshot {
+    Snapshot::of(&live(object.clone(), &[(US, "", ours)]), US)
+}
+
+#[track_caller]
+fn check(was: &Snapshot, live: &Value, expected: &[(&str, Value, Value)]) {
+    let found: Vec<_> = was
+        .differences(live, US)
+        .into_iter()
+        .map(|difference| match difference {
+            Difference::Field { path, expected, actual, .. } => {
+                (path.to_string(), expected.unwrap_or_default(), actual.unwrap_or_default())
+            }
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    let expected: Vec<_> = expected.iter().map(|(path, a, b)| ((*path).to_owned(), a.clone(), b.clone())).collect();
+    assert_eq!(found, expected);
+}
+
+fn quota(hard: Value) -> Value {
+    json!({"kind": "ResourceQuota", "metadata": {"labels": {"team": "a"}}, "spec": {"hard": hard}})
+}
+
+/// What we own of a quota as it was applied.
+fn ours() -> Value {
+    json!({"f:metadata": {"f:labels": {"f:team": {}}}, "f:spec": {"f:hard": {"f:cpu": {}, "f:memory": {}}}})
+}
+
+fn quota_applied() -> Snapshot {
+    applied(&quota(json!({"cpu": "4", "memory": "4Gi"})), ours())
+}
+
+#[test]
+fn a_field_that_another_has_changed_is_drift() {
+    let applied = quota_applied();
+    let ours_left = json!({"f:metadata": {"f:labels": {"f:team": {}}}, "f:spec": {"f:hard": {"f:memory": {}}}});
+    let theirs = json!({"f:spec": {"f:hard": {"f:cpu": {}, "f:pods": {}}}});
+    let managers = [(US, "", ours_left.clone()), ("kubectl-edit", "", theirs)];
+    let now = live(quota(json!({"cpu": "9", "memory": "4Gi", "pods": "3"})), &managers);
+    check(&applied, &now, &[("spec.hard.cpu", json!("4"), json!("9")), ("spec.hard.pods", Value::Null, json!("3"))]);
+    // Gone altogether.
+    let now = live(quota(json!({"memory": "4Gi"})), &[(US, "", ours_left)]);
+    check(&applied, &now, &[("spec.hard.cpu", json!("4"), Value::Null)]);
+}
+
+#[test]
+fn what_means_the_same_or_is_still_ours_is_none() {
+    let applied = quota_applied();
+    // Another spelling, under another owner.
+    let managers = [("kubectl-edit", "", ours())];
+    check(&applied, &live(quota(json!({"cpu": "4000m", "memory": "4096Mi"})), &managers), &[]);
+    // Changed by a webhook during our own apply: managedFields do not tell of it.
+    check(&applied, &live(quota(json!({"cpu": "9", "memory": "4Gi", "pods": "1"})), &[(US, "", ours())]), &[]);
+    // Written by the status's owner.
+    let mut now = quota(json!({"cpu": "4", "memory": "4Gi", "pods": "1"}));
+    now["status"] = json!({"used": {"cpu": "1"}});
+    let status = json!({"f:status": {"f:used": {}}, "f:spec": {"f:hard": {"f:pods": {}}}});
+    check(&applied, &live(now, &[(US, "", ours()), ("kube-controller-manager", "status", status)]), &[]);
+}
+
+#[test]
+fn labels_and_annotations_that_were_applied_count_and_others_do_not() {
+    let applied = quota_applied();
+    let mut now = quota(json!({"cpu": "4", "memory": "4Gi"}));
+    now["metadata"]["labels"] = json!({"team": "b", "more": "x"});
+    now["metadata"]["annotations"] = json!({"note": "x"});
+    let ours_left = json!({"f:spec": {"f:hard": {"f:cpu": {}, "f:memory": {}}}});
+    let theirs =
+        json!({"f:metadata": {"f:labels": {"f:team": {}, "f:more": {}}, "f:annotations": {".": {}, "f:note": {}}}});
+    let now = live(now, &[(US, "", ours_left), ("kubectl-label", "", theirs)]);
+    check(&applied, &now, &[("metadata.labels.team", json!("a"), json!("b"))]);
+}
+
+fn workload(pod: Value) -> Value {
+    json!({"kind": "StatefulSet", "metadata": {}, "spec": {"replicas": 1, "template": {"spec": pod}}})
+}
+
+fn of_pod(set: Value) -> Value {
+    json!({"f:spec": {"f:template": {"f:spec": set}}})
+}
+
+#[test]
+fn items_of_lists_are_known_by_their_keys() {
+    let was = workload(json!({
+        "containers": [{
+            "name": "syncer", "image": "a", "imagePullPolicy": "Always", "args": ["--x"],
+            "ports": [{"containerPort": 8443, "protocol": "TCP"}],
+        }],
+        "dnsPolicy": "ClusterFirst",
+        "securityContext": {},
+    }));
+    let port = json!({"k:{\"containerPort\":8443,\"protocol\":\"TCP\"}": {".": {}, "f:containerPort": {}}});
+    let was = applied(
+        &was,
+        of_pod(json!({"f:securityContext": {}, "f:containers": {"k:{\"name\":\"syncer\"}": {
+            ".": {}, "f:name": {}, "f:image": {}, "f:args": {}, "f:ports": port,
+        }}})),
+    );
+    let now = workload(json!({
+        "containers": [
+            {"name": "evil", "image": "e"},
+            {
+                "name": "syncer", "image": "b", "imagePullPolicy": "Always", "args": ["--y"],
+                "ports": [{"containerPort": 8443, "protocol": "TCP"}, {"containerPort": 1, "protocol": "UDP"}],
+                "env": [{"name": "X", "value": "1"}],
+            },
+        ],
+        "dnsPolicy": "Default",
+        "hostNetwork": true,
+        "tolerations": [{"operator": "Exists"}],
+        "securityContext": {"runAsUser": 0},
+    }));
+    let ours = of_pod(json!({"f:securityContext": {}, "f:containers": {"k:{\"name\":\"syncer\"}": {
+        ".": {}, "f:name": {}, "f:ports": port,
+    }}}));
+    let theirs = of_pod(json!({
+        "f:containers": {
+            "k:{\"name\":\"evil\"}": {".": {}, "f:name": {}, "f:image": {}},
+            "k:{\"name\":\"syncer\"}": {
+                "f:image": {}, "f:args": {},
+                "f:ports": {"k:{\"containerPort\":1,\"protocol\":\"UDP\"}": {".": {}, "f:containerPort": {}}},
+                "f:env": {".": {}, "k:{\"name\":\"X\"}": {".": {}, "f:name": {}, "f:value": {}}},
+            },
+        },
+        "f:hostNetwork": {}, "f:dnsPolicy": {}, "f:tolerations": {}, "f:securityContext": {"f:runAsUser": {}},
+    }));
+    let syncer = "spec.template.spec.containers[name=syncer]";
+    check(
+        &was,
+        &live(now, &[(US, "", ours), ("kubectl-edit", "", theirs)]),
+        &[
+            (&format!("{syncer}.args"), json!(["--x"]), json!(["--y"])),
+            (&format!("{syncer}.image"), json!("a"), json!("b")),
+            (
+                &format!("{syncer}.ports[containerPort=1,protocol=UDP]"),
+                Value::Null,
+                json!({"containerPort": 1, "protocol": "UDP"}),
+            ),
+            (&format!("{syncer}.env"), Value::Null, json!([{"name": "X", "value": "1"}])),
+            ("spec.template.spec.containers[name=evil]", Value::Null, json!({"name": "evil", "image": "e"})),
+            ("spec.template.spec.dnsPolicy", json!("ClusterFirst"), json!("Default")),
+            ("spec.template.spec.securityContext.runAsUser", Value::Null, json!(0)),
+            ("spec.template.spec.hostNetwork", Value::Null, json!(true)),
+            ("spec.template.spec.tolerations", Value::Null, json!([{"operator": "Exists"}])),
+        ],
+    );
+}
+
+#[test]
+fn an_item_that_is_gone_is_drift() {
+    let was = workload(json!({"containers": [{"name": "a", "env": [{"name": "X", "value": "1"}, {"name": "Y"}]}]}));
+    let env = |name: &str| (format!("k:{{\"name\":\"{name}\"}}"), json!({".": {}, "f:name": {}}));
+    let all: Value = [env("X"), env("Y")].into_iter().collect();
+    let was = applied(&was, of_pod(json!({"f:containers": {"k:{\"name\":\"a\"}": {".": {}, "f:env": all}}})));
+    let now = workload(json!({"containers": [{"name": "a", "env": [{"name": "Y"}]}]}));
+    let ours = of_pod(json!({"f:containers": {"k:{\"name\":\"a\"}": {
+        ".": {}, "f:env": {".": {}, "k:{\"name\":\"Y\"}": {".": {}, "f:name": {}}},
+    }}}));
+    let path = "spec.template.spec.containers[name=a].env[name=X]";
+    check(&was, &live(now, &[(US, "", ours)]), &[(path, json!({"name": "X", "value": "1"}), Value::Null)]);
+}
+
+#[test]
+fn a_list_with_one_owner_is_one_field() {
+    let role = |rules: Value| json!({"kind": "Role", "metadata": {}, "rules": rules});
+    let rule = json!({"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]});
+    let applied = applied(&role(json!([rule])), json!({"f:rules": {}}));
+    let widened = json!([rule, {"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}]);
+    let theirs = [("kubectl-edit", "", json!({"f:rules": {}}))];
+    check(&applied, &live(role(widened.clone()), &theirs), &[("rules", json!([rule]), widened)]);
+    check(&applied, &live(role(json!([rule])), &theirs), &[]);
+}
+
+#[test]
+fn ordinary_life_is_none() {
+    let mut now = workload(json!({"containers": []}));
+    now["spec"]["replicas"] = json!(0);
+    now["spec"]["template"]["metadata"] = json!({"annotations": {"kubectl.kubernetes.io/restartedAt": "now"}});
+    let restarted = json!({"f:spec": {
+        "f:replicas": {},
+        "f:template": {"f:metadata": {"f:annotations": {".": {}, "f:kubectl.kubernetes.io/restartedAt": {}}}},
+    }});
+    let was = json!({
+        "kind": "StatefulSet", "metadata": {},
+        "spec": {"replicas": 1, "template": {"metadata": {"annotations": {"hash": "1"}}, "spec": {"containers": []}}},
+    });
+    let ours = json!({"f:spec": {"f:replicas": {}, "f:template": {"f:metadata": {"f:annotations": {"f:hash": {}}}}}});
+    now["spec"]["template"]["metadata"]["annotations"]["hash"] = json!("1");
+    check(&applied(&was, ours), &live(now, &[("kubectl-rollout", "", restarted)]), &[]);
+}
+
+#[test]
+fn what_a_webhook_has_made_of_our_apply_is_as_it_was_and_may_go() {
+    let was = workload(json!({"containers": [{"name": "a", "image": "mirror/x"}, {"name": "sidecar"}]}));
+    let ours = || of_pod(json!({"f:containers": {"k:{\"name\":\"a\"}": {".": {}, "f:name": {}, "f:image": {}}}}));
+    let was = applied(&was, ours());
+    let theirs =
+        of_pod(json!({"f:containers": {"k:{\"name\":\"sidecar\"}": {".": {}, "f:name": {}}, "k:{\"name\":\"a\"}": {
+            ".": {}, "f:name": {}, "f:image": {},
+        }}}));
+    // Another manager has taken all of it over.
+    let now = workload(json!({"containers": [{"name": "a", "image": "mirror/x"}, {"name": "sidecar"}]}));
+    check(&was, &live(now, &[("argocd", "", theirs.clone())]), &[]);
+    let now = workload(json!({"containers": [{"name": "a", "image": "mirror/x"}]}));
+    check(&was, &live(now, &[(US, "", ours())]), &[]);
+    let now = workload(json!({"containers": [{"name": "a", "image": "other/x"}]}));
+    let image = "spec.template.spec.containers[name=a].image";
+    check(&was, &live(now, &[("argocd", "", theirs)]), &[(image, json!("mirror/x"), json!("other/x"))]);
+}
+
+#[test]
+fn without_owners_everything_that_is_not_as_it_was_counts() {
+    let was = workload(json!({"containers": [{"name": "a", "image": "x", "imagePullPolicy": "Always"}]}));
+    let ours = of_pod(json!({"f:containers": {"k:{\"name\":\"a\"}": {".": {}, "f:name": {}, "f:image": {}}}}));
+    let was = applied(&was, ours);
+    let same = workload(json!({"containers": [{"name": "a", "image": "x", "imagePullPolicy": "Always"}]}));
+    check(&was, &live(same, &[]), &[]);
+    let now =
+        workload(json!({"containers": [{"name": "a", "image": "x", "imagePullPolicy": "Never"}, {"name": "evil"}]}));
+    let path = |rest: &str| format!("spec.template.spec.containers{rest}");
+    check(
+        &was,
+        &live(now, &[]),
+        &[
+            (&path("[name=a].imagePullPolicy"), json!("Always"), json!("Never")),
+            (&path("[name=evil]"), Value::Null, json!({"name": "evil"})),
+        ],
+    );
+}
+
+#[test]
+fn an_object_on_its_way_out_is_drift() {
+    let mut now = quota(json!({"cpu": "4", "memory": "4Gi"}));
+    now["metadata"]["deletionTimestamp"] = json!("2026-11-27T12:00:00Z");
+    let expected = ("metadata.deletionTimestamp", Value::Null, json!("2026-11-27T12:00:00Z"));
+    check(&quota_applied(), &live(now, &[(US, "", ours())]), &[expected]);
+}

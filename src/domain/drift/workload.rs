@@ -1,0 +1,90 @@
+//! What drift is for a control plane's workloads, where a pause changes what is expected: by whomever it was made, it is no
+//! drift, and only a half of one is.
+
+use serde_json::{Value, json};
+
+use super::{Difference, Path};
+
+/// The annotation that marks a paused workload; the `vcluster` CLI writes and reads the same three
+/// (`pkg/constants/annotation.go`, `pkg/lifecycle`).
+pub const PAUSED: &str = "loft.sh/paused";
+/// How many replicas a resume brings back.
+pub const PAUSED_REPLICAS: &str = "loft.sh/paused-replicas";
+/// When it was paused.
+pub const PAUSED_DATE: &str = "loft.sh/paused-date";
+
+/// What of a workload decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Scale {
+    /// How many pods it is to have.
+    pub replicas: i64,
+    /// Whether it carries the mark of a pause.
+    pub marked: bool,
+}
+
+impl Scale {
+    fn is_paused(self) -> bool {
+        self.marked && self.replicas == 0
+    }
+}
+
+/// In which ways the scale of a workload that was applied to run with `replicas` is not right. `main` is that of the virtual
+/// cluster's own workload, which decides whether it is paused; `was_paused` whether the last apply or refresh found it so.
+pub fn differences(replicas: i64, live: Scale, main: Scale, was_paused: bool) -> Vec<Difference> {
+    let field = |path: Path, expected: Option<Value>, actual: Option<Value>| Difference::Field {
+        path,
+        expected,
+        actual,
+        applied: true,
+    };
+    let scaled =
+        |expected: i64| field(Path::of(["spec", "replicas"]), Some(json!(expected)), Some(json!(live.replicas)));
+    if main.is_paused() {
+        // `vcluster pause` leaves others than the main workload running. It shows in `paused` that it was paused; when that has
+        // been seen, what still runs is half a pause.
+        return if was_paused && !live.is_paused() && live.replicas > 0 { vec![scaled(0)] } else { Vec::new() };
+    }
+    let mut found = Vec::new();
+    if live.marked && live.replicas > 0 {
+        found.push(field(Path::of(["metadata", "annotations", PAUSED]), None, Some(json!("true"))));
+    }
+    if live.replicas != replicas {
+        found.push(scaled(replicas));
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RUNS: Scale = Scale { replicas: 1, marked: false };
+    const PAUSED: Scale = Scale { replicas: 0, marked: true };
+
+    fn fields(live: Scale, main: Scale, was_paused: bool) -> Vec<String> {
+        let entries = differences(1, live, main, was_paused).into_iter().map(|found| found.entry("", false));
+        let show = |text: Option<String>| text.unwrap_or_else(|| "none".into());
+        entries.map(|entry| format!("{} {} {}", show(entry.field), show(entry.expected), show(entry.actual))).collect()
+    }
+
+    #[test]
+    fn only_half_a_pause_is_drift() {
+        let (up, down) = (Scale { replicas: 3, marked: false }, Scale { replicas: 0, marked: false });
+        let half = Scale { replicas: 1, marked: true };
+        let mark = "metadata.annotations[\"loft.sh/paused\"] none true";
+        for (live, main, was_paused, expected) in [
+            (RUNS, RUNS, false, vec![]),
+            (PAUSED, PAUSED, false, vec![]),
+            (RUNS, RUNS, true, vec![]),
+            (up, up, false, vec!["spec.replicas 1 3"]),
+            (down, down, false, vec!["spec.replicas 1 0"]),
+            (half, half, false, vec![mark]),
+            // A second workload, such as a deployed etcd.
+            (RUNS, PAUSED, false, vec![]),
+            (RUNS, PAUSED, true, vec!["spec.replicas 0 1"]),
+            (PAUSED, RUNS, true, vec!["spec.replicas 1 0"]),
+        ] {
+            assert_eq!(fields(live, main, was_paused), expected, "{live:?} {main:?} {was_paused}");
+        }
+    }
+}

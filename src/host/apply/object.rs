@@ -1,0 +1,215 @@
+//! Applies one object: makes it, takes its fields back, removes what others added, and makes it anew where that is the only
+//! way back.
+
+use std::time::Duration;
+
+use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams, Preconditions, PropagationPolicy};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use tokio_util::sync::CancellationToken;
+
+use super::{ApplyError, Consent, Planned};
+use crate::domain::drift::{self, Snapshot};
+use crate::host::applied::{Confirmed, conceal};
+use crate::host::error::Reason;
+use crate::host::kind::Kinds;
+use crate::host::ownership::{FIELD_MANAGER, is_ours, writers};
+use crate::host::pause::running_form;
+use crate::host::poll::{self, Ended, Look};
+use crate::host::record::Item;
+use crate::host::{Error, Host};
+
+/// How often additions are removed from an object that somebody writes at the same time.
+const ATTEMPTS: usize = 5;
+
+/// How long an object that is made anew may take to go.
+const GOING: Duration = Duration::from_secs(60);
+
+/// One object on its host.
+struct Target<'a> {
+    host: &'a Host,
+    api: Api<DynamicObject>,
+    planned: &'a Planned,
+}
+
+/// Puts the object on the host. Returns its name with its UID, and what was confirmed of it.
+pub(super) async fn apply(
+    host: &Host,
+    kinds: &Kinds,
+    planned: &Planned,
+    consent: &Consent,
+) -> Result<(Item, Confirmed), ApplyError> {
+    let api = kinds.api(&planned.object).await?;
+    let target = Target { host, api, planned };
+    let mut live = target.take(consent).await?;
+    if !live["metadata"]["deletionTimestamp"].is_null() {
+        live = target.make_anew(live["metadata"]["uid"].as_str().map(str::to_owned)).await?;
+    }
+    let live = target.remove_additions(live).await?;
+    let uid = live["metadata"]["uid"].as_str().map(str::to_owned);
+    let mut confirmed = Snapshot::of(&live, FIELD_MANAGER);
+    running_form(confirmed.object_mut());
+    conceal(confirmed.object_mut());
+    let object = planned.object.clone();
+    Ok((Item { object: object.clone(), uid }, Confirmed { object, sent: sent(&planned.body), applied: confirmed }))
+}
+
+impl Target<'_> {
+    /// Makes the object, or takes back every field of it that we apply.
+    async fn take(&self, consent: &Consent) -> Result<Value, ApplyError> {
+        let Planned { object, uid, .. } = self.planned;
+        let first = match uid {
+            Some(uid) => match self.put(Some(uid)).await {
+                Ok(applied) => return Ok(applied),
+                Err(error) if matches!(error.reason(), Reason::Conflict { .. } | Reason::Invalid { .. }) => Some(error),
+                Err(error) => return Err(error.into()),
+            },
+            None => None,
+        };
+        let live = self.api.get_metadata_opt(&object.name).await.map_err(self.host.failed("read", object))?;
+        let Some(live) = live.map(|live| live.metadata) else { return Ok(self.put(None).await?) };
+        let taken_over = consent.covers(object, live.uid.as_deref());
+        if !taken_over && !is_ours(&live, uid.as_deref()) {
+            return Err(ApplyError::NotOurs {
+                host: self.host.name().into(),
+                object: object.clone(),
+                writers: writers(&live),
+            });
+        }
+        let applied = match first {
+            // The very object that was recorded, and it refused: what it said stands.
+            Some(error) if live.uid == *uid => Err(error),
+            _ => self.put(live.uid.as_deref()).await,
+        };
+        let error = match applied {
+            Ok(applied) => return Ok(applied),
+            Err(error) => error,
+        };
+        let message = match error.reason() {
+            Reason::Invalid { message } if is_immutable(message) => message.clone(),
+            _ => return Err(error.into()),
+        };
+        // It is what it always was to be, so others have changed what cannot be changed back.
+        if taken_over || self.planned.before.as_ref().is_some_and(|before| before.sent == sent(&self.planned.body)) {
+            return self.make_anew(live.uid).await;
+        }
+        Err(ApplyError::Immutable { host: self.host.name().into(), object: object.clone(), message })
+    }
+
+    async fn put(&self, uid: Option<&str>) -> Result<Value, Error> {
+        let Planned { object, body, .. } = self.planned;
+        // Forced only onto an object known by UID: the API server refuses if it is another one by now.
+        let params = PatchParams { force: uid.is_some(), ..PatchParams::apply(FIELD_MANAGER) };
+        let mut body = body.clone();
+        if let Some(uid) = uid {
+            body["metadata"]["uid"] = json!(uid);
+        }
+        let applied = self.api.patch(&object.name, &params, &Patch::Apply(&body)).await;
+        applied.map_err(self.host.failed("apply", object)).map(as_value)
+    }
+
+    /// Removes what others have added to fields that are ours to decide about.
+    async fn remove_additions(&self, mut live: Value) -> Result<Value, ApplyError> {
+        let Planned { object, before, .. } = self.planned;
+        let Some(before) = before else { return Ok(live) };
+        let before: Snapshot = match serde_json::from_str(before.applied.get()) {
+            Ok(before) => before,
+            // Written by another version of this provider: what was added then is only seen from the next apply on.
+            Err(_) => return Ok(live),
+        };
+        let by_us = PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() };
+        for attempt in 1..=ATTEMPTS {
+            let mut concealed = live.clone();
+            conceal(&mut concealed);
+            let differences = before.differences(&concealed, FIELD_MANAGER);
+            let Some(removals) = drift::removals(&live, &differences) else { break };
+            let removals = Patch::Json::<()>(serde_json::from_value(removals).unwrap_or_default());
+            let patched = self.api.patch(&object.name, &by_us, &removals).await;
+            live = match patched.map_err(self.host.failed("remove what others added to", object)) {
+                Ok(patched) => as_value(patched),
+                // Somebody has written it since it was read.
+                Err(error) if attempt < ATTEMPTS && is_about_another_version(&error) => {
+                    as_value(self.api.get(&object.name).await.map_err(self.host.failed("read", object))?)
+                }
+                Err(error) => return Err(error.into()),
+            };
+        }
+        Ok(live)
+    }
+
+    /// Deletes the object with this UID and makes it again. What belongs to a workload stays: the new one takes it over.
+    async fn make_anew(&self, uid: Option<String>) -> Result<Value, ApplyError> {
+        let object = &self.planned.object;
+        tracing::info!(object = %object, host = self.host.name(), "making the object anew: it cannot be changed in place");
+        let propagation = if object.is_workload() { PropagationPolicy::Orphan } else { PropagationPolicy::Background };
+        let this = Preconditions { uid: uid.clone(), resource_version: None };
+        let only =
+            DeleteParams { propagation_policy: Some(propagation), ..DeleteParams::default() }.preconditions(this);
+        match self.api.delete(&object.name, &only).await {
+            Err(kube::Error::Api(status)) if status.is_not_found() => {}
+            deleted => drop(deleted.map_err(self.host.failed("delete", object))?),
+        }
+        let gone = || async {
+            let live = self.api.get_metadata_opt(&object.name).await.map_err(self.host.failed("read", object))?;
+            Ok(match live.filter(|live| live.metadata.uid == uid) {
+                None => Look::Done(()),
+                Some(_) => Look::Waiting(format!("{object} is being deleted")),
+            })
+        };
+        let never = CancellationToken::new();
+        match poll::until(&format!("making {object} anew"), GOING, &never, gone).await {
+            Ok(()) | Err(Ended::Cancelled | Ended::TimedOut(_)) => Ok(self.put(None).await?),
+            Err(Ended::Failed(error)) => Err(error.into()),
+        }
+    }
+}
+
+/// Whether a patch may have been refused because it was made for another version of the object.
+fn is_about_another_version(error: &Error) -> bool {
+    matches!(error.reason(), Reason::Invalid { .. } | Reason::Conflict { .. })
+}
+
+/// An object as JSON. One that came as JSON goes back to it.
+fn as_value(object: DynamicObject) -> Value {
+    serde_json::to_value(object).unwrap_or_default()
+}
+
+/// Digest of what is sent for an object, whether its virtual cluster is paused or runs.
+fn sent(body: &Value) -> String {
+    let mut body = body.clone();
+    running_form(&mut body);
+    Sha256::digest(body.to_string()).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Whether a refusal says that a field can never change, in the API server's words.
+fn is_immutable(message: &str) -> bool {
+    [
+        "field is immutable",
+        "updates to statefulset spec for fields other than",
+        "may not change once set",
+        "cannot change roleRef",
+    ]
+    .iter()
+    .any(|words| message.contains(words))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusals_of_immutable_fields_are_recognised() {
+        for (message, expected) in [
+            (
+                "StatefulSet.apps \"a\" is invalid: spec: Forbidden: updates to statefulset spec for fields other than \
+                 'replicas', 'ordinals', 'template' are forbidden",
+                true,
+            ),
+            ("Deployment.apps \"a\" is invalid: spec.selector: Invalid value: {}: field is immutable", true),
+            ("RoleBinding \"a\" is invalid: roleRef: Invalid value: {}: cannot change roleRef", true),
+            ("Service \"a\" is invalid: spec.ports: Required value", false),
+        ] {
+            assert_eq!(is_immutable(message), expected, "{message}");
+        }
+    }
+}
