@@ -25,6 +25,7 @@ pub mod record;
 pub mod records;
 pub mod storage_classes;
 pub mod store;
+pub mod view;
 pub mod wait;
 pub mod workload;
 

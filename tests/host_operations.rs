@@ -17,5 +17,6 @@ mod host_operations {
     mod observe;
     mod pause;
     mod records;
+    mod view;
     mod wait;
 }

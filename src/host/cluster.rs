@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, Client};
@@ -17,6 +17,9 @@ mod discovery;
 /// Who a host is must be known before anything else can be said, so it is not waited for as long as for other answers.
 const IDENTITY_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// How long a host that did not say who it is is not asked again.
+const FAILURE_LIFETIME: Duration = Duration::from_secs(10);
+
 /// A host cluster. Cheap to clone; clones share client and answers.
 #[derive(Clone)]
 pub struct Host(Arc<Inner>);
@@ -27,6 +30,8 @@ struct Inner {
     endpoint: Arc<Endpoint>,
     client: OnceLock<Client>,
     identity: OnceCell<Identity>,
+    /// Why it could not be asked, and when.
+    unidentified: Mutex<Option<(Instant, Error)>>,
     api_versions: OnceCell<BTreeSet<String>>,
 }
 
@@ -48,6 +53,7 @@ impl Host {
             endpoint: Arc::new(endpoint),
             client: OnceLock::new(),
             identity: OnceCell::new(),
+            unidentified: Mutex::default(),
             api_versions: OnceCell::new(),
         }))
     }
@@ -90,12 +96,24 @@ impl Host {
         move |error| self.error(operation, object, &error)
     }
 
-    /// Which cluster this is. Asked once; a failure is not kept.
+    /// Which cluster this is. Asked once; a failure stands for some seconds, so that not every virtual cluster of a host that is
+    /// down waits for it.
     ///
     /// # Errors
     /// Whatever keeps the host from answering two small requests within 20 seconds.
     pub async fn identity(&self) -> Result<&Identity, Error> {
-        self.0.identity.get_or_try_init(|| self.ask_identity()).await
+        let ask = || async {
+            let failed = lock(&self.0.unidentified).clone().filter(|(at, _)| at.elapsed() < FAILURE_LIFETIME);
+            if let Some((_, error)) = failed {
+                return Err(error);
+            }
+            let asked = self.ask_identity().await;
+            if let Err(error) = &asked {
+                *lock(&self.0.unidentified) = Some((Instant::now(), error.clone()));
+            }
+            asked
+        };
+        self.0.identity.get_or_try_init(ask).await
     }
 
     async fn ask_identity(&self) -> Result<Identity, Error> {
@@ -126,6 +144,10 @@ impl Host {
             || async { discovery::api_versions(&self.client()).await.map_err(self.failed("list", "its API versions")) };
         self.0.api_versions.get_or_try_init(ask).await
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl fmt::Debug for Host {

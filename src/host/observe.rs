@@ -128,6 +128,12 @@ impl Parts {
         *exposure == Exposure::NodePort || workloads.any(|(state, _)| state.replicas > 0 && !state.is_ready())
     }
 
+    /// Whether its own workload is rolled out, so that it has credentials.
+    pub(super) fn is_up(&self) -> bool {
+        let mut workloads = self.objects.iter().filter_map(|(_, sighting)| sighting.as_ref()?.workload.as_ref());
+        workloads.any(|(state, _)| state.is_ready())
+    }
+
     /// All of it together.
     pub(super) fn observed(self, record: &Record, exposure: &Exposure) -> Observed {
         let order: Vec<&ObjectRef> = record.workloads().into_iter().map(|item| &item.object).collect();

@@ -11,6 +11,9 @@ use super::{Error, Host};
 /// The label that vCluster puts on the pods that it syncs, with its own name. Tenants cannot set it.
 const SYNCED_BY: &str = "vcluster.loft.sh/managed-by";
 
+/// By what the pods of all control planes can be listed.
+pub(super) const CONTROL_PLANES: &str = "release,app in (vcluster,vcluster-etcd)";
+
 /// What is kept of a control-plane pod.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct PodFacts {

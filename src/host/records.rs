@@ -5,6 +5,7 @@
 
 pub mod claim;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
@@ -12,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::record::{Record, secret_name};
 use super::store::{Store, StoreError};
-use super::{Host, store};
+use super::{Error, Host, store};
 use claim::Claim;
 
 /// How long a heartbeat must stand still before its owner counts as stopped. Several times the beat's own interval, so
@@ -95,6 +96,25 @@ impl Records {
     /// The host's refusal, or the first unreadable record: a sum over the others would be wrong.
     pub async fn list(&self) -> Result<Vec<Stored>, RecordError> {
         Ok(self.store.list().await?)
+    }
+
+    /// All records of the host that can be read, in pages.
+    ///
+    /// # Errors
+    /// The host's refusal.
+    pub(super) async fn list_readable(&self) -> Result<Vec<Stored>, RecordError> {
+        Ok(self.store.list_all().await?.into_iter().flatten().collect())
+    }
+
+    /// What changes of each record whenever anybody writes it, by the virtual cluster's namespace.
+    ///
+    /// # Errors
+    /// The host's refusal.
+    pub(super) async fn versions(&self) -> Result<BTreeMap<String, (String, String)>, Error> {
+        let versions = self.store.versions().await?;
+        let prefix = secret_name("");
+        let by_namespace = |(name, is): (String, _)| Some((name.strip_prefix(&prefix)?.to_owned(), is));
+        Ok(versions.into_iter().filter_map(by_namespace).collect())
     }
 
     /// Reserves the record's namespace by creating the record. Makes [`store::NAMESPACE`] when it is missing.

@@ -94,6 +94,11 @@ pub struct Stored<T> {
 }
 
 impl<T> Stored<T> {
+    /// What changes whenever anybody writes it.
+    pub(super) fn is(&self) -> (String, String) {
+        (self.uid.clone(), self.version.clone())
+    }
+
     /// UID of the document's Secret.
     pub fn uid(&self) -> &str {
         &self.uid
@@ -135,16 +140,44 @@ impl<T: Document> Store<T> {
     /// # Errors
     /// The host's refusal, or the first unreadable document: a sum over the others would be wrong.
     pub async fn list(&self) -> Result<Vec<Stored<T>>, StoreError> {
+        self.list_all().await?.into_iter().collect()
+    }
+
+    /// All documents of the kind, in pages, each as far as it can be read.
+    ///
+    /// # Errors
+    /// The host's refusal.
+    pub async fn list_all(&self) -> Result<Vec<Result<Stored<T>, StoreError>>, StoreError> {
         let mut page = ListParams::default().fields(&format!("type={}", T::SECRET_TYPE)).limit(PAGE);
         let mut documents = Vec::new();
         loop {
             let found = self.secrets.list(&page).await.map_err(self.host.failed("list", describe("*")))?;
             for secret in found.items {
-                documents.push(self.parse(secret)?);
+                documents.push(self.parse(secret));
             }
             match found.metadata.continue_.filter(|token| !token.is_empty()) {
                 Some(token) => page = page.continue_token(&token),
                 None => return Ok(documents),
+            }
+        }
+    }
+
+    /// [`Stored::is`] of all documents of the kind, by the names of their Secrets, in pages without their content.
+    ///
+    /// # Errors
+    /// The host's refusal.
+    pub(super) async fn versions(&self) -> Result<BTreeMap<String, (String, String)>, Error> {
+        let mut page = ListParams::default().fields(&format!("type={}", T::SECRET_TYPE)).limit(PAGE);
+        let mut versions = BTreeMap::new();
+        loop {
+            let found = self.secrets.list_metadata(&page).await.map_err(self.host.failed("list", describe("*")))?;
+            for metadata in found.items.into_iter().map(|item| item.metadata) {
+                let is = (metadata.uid.unwrap_or_default(), metadata.resource_version.unwrap_or_default());
+                versions.insert(metadata.name.unwrap_or_default(), is);
+            }
+            match found.metadata.continue_.filter(|token| !token.is_empty()) {
+                Some(token) => page = page.continue_token(&token),
+                None => return Ok(versions),
             }
         }
     }

@@ -10,6 +10,7 @@ use crate::host::namespace::NamespaceError;
 use crate::host::pause::PauseError;
 use crate::host::records::RecordError;
 use crate::host::store::StoreError;
+use crate::host::view::ViewError;
 use crate::host::wait::WaitError;
 use crate::provider::diagnostics::host_failure;
 use crate::terraform::{AttributePath, Diagnostic, diagnostic};
@@ -159,6 +160,16 @@ impl Explain for ApplyError {
                 "Undo the change, or replace the virtual cluster with `-replace` (its data will be lost).",
             ),
             Self::Cancelled { .. } => at("id", STOPPED, self, RUN_AGAIN),
+        }
+    }
+}
+
+impl Explain for ViewError {
+    fn explain(&self) -> Diagnostic {
+        match self {
+            Self::Objects(error) => error.explain(),
+            Self::Record(error) => error.explain(),
+            Self::Host(error) => error.explain(),
         }
     }
 }

@@ -16,9 +16,11 @@ use crate::domain::ledger::Ledger;
 use crate::domain::size::Size;
 use crate::host::ledgers::{LedgerBook, finished, said_by};
 use crate::host::records::{RecordError, Records, Stored};
+use crate::host::view::View;
 use crate::host::{Host, nodes};
 use crate::provider::cluster_group::find::{FindError, Found, find};
 use crate::provider::cluster_group::spec::GroupSpec;
+use crate::provider::virtual_cluster::LABEL;
 
 /// How long the nodes of a host are taken as they were read, while many virtual clusters are placed.
 const NODES_FRESH: Duration = Duration::from_secs(20);
@@ -95,6 +97,7 @@ pub struct Planner {
     finished: Asked<Option<Arc<BTreeMap<String, String>>>>,
     nodes: Mutex<HashMap<String, Nodes>>,
     records: Asked<Listed>,
+    views: Mutex<HashMap<String, View>>,
     on_their_way: Mutex<OnTheirWay>,
     choosing: tokio::sync::Mutex<()>,
 }
@@ -186,9 +189,18 @@ impl Planner {
         self.records.get(host.name(), ask()).await.1
     }
 
-    /// Has the records of all hosts be asked for anew: one was just written.
+    /// Has the records of all hosts, and what there is of their virtual clusters, be asked for anew: something was just written.
     pub fn forget_records(&self) {
         self.records.forget_all();
+        for view in locked(&self.views).values() {
+            view.forget();
+        }
+    }
+
+    /// What this process sees of the virtual clusters of a host.
+    pub fn view(&self, host: &Host) -> View {
+        let mut views = locked(&self.views);
+        views.entry(host.name().to_owned()).or_insert_with(|| View::of(host, LABEL)).clone()
     }
 
     /// Who holds what of a host now. Rebuilt in memory from the records where it has no ledger.

@@ -32,6 +32,7 @@ use apply::Apply;
 use fit::Fit;
 pub use model::{VirtualClusterModel, VirtualClusterPrivate};
 use read::Read;
+pub(crate) use render::LABEL;
 use spec::Place;
 
 /// `nested_virtual_cluster`

@@ -8,9 +8,10 @@ use std::convert::Infallible;
 use crate::host::Host;
 use crate::host::access::Access;
 use crate::host::ledgers::LedgerBook;
-use crate::host::observe::{self, Observed};
+use crate::host::observe::Observed;
 use crate::host::record::Record;
 use crate::host::records::{Records, Stored};
+use crate::host::view::Seen;
 use crate::provider::Configured;
 use crate::provider::configuration::HostCluster;
 use crate::provider::explain::Explain;
@@ -19,7 +20,7 @@ use crate::provider::virtual_cluster::membership::Membership;
 use crate::provider::virtual_cluster::model::{
     FollowedPrivate, KubeconfigModel, VirtualClusterModel, VirtualClusterPrivate,
 };
-use crate::provider::virtual_cluster::render::{exposure, selector};
+use crate::provider::virtual_cluster::render::exposure;
 use crate::provider::virtual_cluster::spec::{Place, Spec, UNFINISHED};
 use crate::terraform::value::Value;
 use crate::terraform::{AttributePath, DeferReason, Diagnostics, Report, defer};
@@ -55,18 +56,24 @@ impl<'a> Read<'a> {
             }
         };
         check_host(self.diags, &host, &private).await?;
-        let stored = Records::of(&host).get(&place.namespace).await;
-        let stored = stored.map_err(|error| self.diags.add_error(error.explain())).ok()?;
-        let Some(stored) = stored else {
+        let is_other = |record: &Record| {
+            let other =
+                !private.namespace_uid.is_empty() && record.namespace_uid.as_ref() != Some(&private.namespace_uid);
+            record.name != place.name || other
+        };
+        let view = self.configured.planner().view(&host);
+        let mut seen = self.explain(view.record(&place.namespace).await)?;
+        if seen.stored.as_ref().is_some_and(|stored| is_other(&stored.record)) {
+            // That it is gone is not said by what is shared.
+            seen = self.explain(view.record_now(&place.namespace, seen).await)?;
+        }
+        let Some(stored) = seen.stored.take() else {
             return self.without_record(&host, &place, state, private).await;
         };
-        let record = &stored.record;
-        let other_incarnation =
-            !private.namespace_uid.is_empty() && record.namespace_uid.as_ref() != Some(&private.namespace_uid);
-        if record.name != place.name || other_incarnation {
+        if is_other(&stored.record) {
             return None;
         }
-        self.observe(&host, &stored, state, private).await
+        self.observe(&host, stored, seen, state, private).await
     }
 
     /// The state of a virtual cluster that this provider made, from its record.
@@ -86,10 +93,9 @@ impl<'a> Read<'a> {
                 return None;
             }
         };
-        let identity = host.identity().await.map_err(|error| self.fail_host(&error)).ok()?.clone();
-        let stored = Records::of(&host).get(&place.namespace).await;
-        let stored = stored.map_err(|error| self.diags.add_error(error.explain())).ok()?;
-        let Some(stored) = stored.filter(|stored| stored.record.name == place.name) else {
+        let identity = self.explain(host.identity().await)?.clone();
+        let mut seen = self.explain(self.configured.planner().view(&host).record(&place.namespace).await)?;
+        let Some(stored) = seen.stored.take().filter(|stored| stored.record.name == place.name) else {
             self.diags.fail(
                 AttributePath::root(),
                 "There is no such virtual cluster to import.",
@@ -120,7 +126,7 @@ impl<'a> Read<'a> {
             namespace: Value::Value(place.namespace.clone()),
             ..spec.to_model()
         };
-        self.observe(&host, &stored, state, private).await
+        self.observe(&host, stored, seen, state, private).await
     }
 
     /// The place of the virtual cluster `name` of a group, wherever it is.
@@ -131,7 +137,7 @@ impl<'a> Read<'a> {
         let mut places = Vec::new();
         for (_, _, host) in found.members() {
             let records = Records::of(host).list().await;
-            let records = records.map_err(|error| self.diags.add_error(error.explain())).ok()?;
+            let records = self.explain(records)?;
             let in_group = |record: &&Record| {
                 record.name == name && record.share.as_ref().is_some_and(|share| share.group.as_deref() == Some(group))
             };
@@ -160,15 +166,17 @@ impl<'a> Read<'a> {
     async fn observe(
         &mut self,
         host: &Host,
-        stored: &Stored,
+        stored: Stored,
+        seen: Seen,
         mut state: VirtualClusterModel,
         mut private: VirtualClusterPrivate,
     ) -> Option<Found> {
         let place = Place::of(&state)?;
+        let exposure = exposure(&self.spec(&stored.record, &place)?, &place.name);
+        let observed = self.configured.planner().view(host).observe(seen, stored, &exposure).await;
+        let (stored, observed) = self.explain(observed)?;
         let record = &stored.record;
         let spec = self.spec(record, &place)?;
-        let observed = observe::observe(host, record, &exposure(&spec, &place.name), &selector(&place.name)).await;
-        let observed = observed.map_err(|error| self.diags.add_error(error.explain())).ok()?;
         if observed.is_gone() {
             return None;
         }
@@ -192,7 +200,7 @@ impl<'a> Read<'a> {
             private.followed = self.followed(group, host).await.or(private.followed);
         }
         if !observed.is_paused() {
-            charge_resumed(host, stored).await;
+            charge_resumed(host, &stored).await;
         }
         Some((state, private))
     }
@@ -214,7 +222,7 @@ impl<'a> Read<'a> {
         private: VirtualClusterPrivate,
     ) -> Option<Found> {
         let uid = crate::host::namespace::uid(host, &place.namespace).await;
-        let uid = uid.map_err(|error| self.fail_host(&error)).ok()?;
+        let uid = self.explain(uid)?;
         if uid.is_none() || uid.as_ref() != Some(&private.namespace_uid) {
             return None;
         }
@@ -247,8 +255,8 @@ impl<'a> Read<'a> {
             .ok()
     }
 
-    fn fail_host(&mut self, error: &crate::host::Error) {
-        self.diags.add_error(error.explain());
+    fn explain<T>(&mut self, result: Result<T, impl Explain>) -> Option<T> {
+        result.map_err(|error| self.diags.add_error(error.explain())).ok()
     }
 }
 

@@ -1,0 +1,206 @@
+//! What one run sees of a host's virtual clusters. A few are looked at one by one, in their own namespaces; where there are
+//! more, everything is listed once, cluster-wide, and shared by all that follow.
+//!
+//! What is shared may be some seconds old, so it only ever says that all is well. Before it says that something has drifted
+//! or is gone, the record must be the same before and after the lists, or the virtual cluster is looked at by itself.
+//! `docs/design/shared-reads.md` has the reasons.
+
+mod wide;
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::OnceCell;
+use tokio::time::{Instant, sleep_until};
+
+use super::access::Exposure;
+use super::kind::KindError;
+use super::observe::{Observed, observe};
+use super::records::{RecordError, Records, Stored};
+use super::store::StoreError;
+use super::{Error, Host, Reason};
+use wide::Wide;
+
+/// So many virtual clusters of a host are looked at one by one.
+const FEW: usize = 3;
+
+/// How long the first ones wait for others to come: Terraform asks for ten at a time.
+const GATHERING: Duration = Duration::from_millis(40);
+
+/// How long what was listed is taken for what is there.
+const FRESH: Duration = Duration::from_secs(60);
+
+/// One host as a run sees it. Cheap to clone; clones share what they know.
+#[derive(Clone)]
+pub struct View(Arc<Inner>);
+
+struct Inner {
+    host: Host,
+    /// The label that all objects carry which this provider applies; its value is the virtual cluster's name.
+    label: String,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    asked: BTreeSet<String>,
+    first_asked: Option<Instant>,
+    listed: Option<Listed>,
+    /// The host does not let us list cluster-wide.
+    refused: bool,
+}
+
+/// Lists that are being made, or were.
+#[derive(Clone)]
+struct Listed {
+    since: Instant,
+    wide: Arc<OnceCell<Result<Arc<Wide>, RecordError>>>,
+}
+
+/// A virtual cluster's record, and from where it was read.
+pub struct Seen {
+    /// The record; none if there is none.
+    pub stored: Option<Stored>,
+    wide: Option<Arc<Wide>>,
+}
+
+impl View {
+    /// A view of `host`, on which everything that this provider applies carries `label`. Asks nothing yet.
+    pub fn of(host: &Host, label: &str) -> Self {
+        let (host, label) = (host.clone(), label.to_owned());
+        Self(Arc::new(Inner { host, label, state: Mutex::default() }))
+    }
+
+    /// The record of the virtual cluster in `namespace`.
+    ///
+    /// # Errors
+    /// The host's refusal, or an unreadable record.
+    pub async fn record(&self, namespace: &str) -> Result<Seen, RecordError> {
+        if let Some(wide) = self.shared(namespace).await? {
+            // One that is not in the list may have been made since.
+            if let Some(stored) = wide.record(namespace) {
+                return Ok(Seen { stored: Some(stored.clone()), wide: Some(wide) });
+            }
+        }
+        Ok(Seen { stored: Records::of(&self.0.host).get(namespace).await?, wide: None })
+    }
+
+    /// The record of the virtual cluster in `namespace` as it is now, if what was `seen` of it may be older than that.
+    ///
+    /// # Errors
+    /// The host's refusal, or an unreadable record.
+    pub async fn record_now(&self, namespace: &str, seen: Seen) -> Result<Seen, RecordError> {
+        if seen.wide.is_none() {
+            return Ok(seen);
+        }
+        Ok(Seen { stored: Records::of(&self.0.host).get(namespace).await?, wide: None })
+    }
+
+    /// What there is of a virtual cluster whose record was seen. The record may come back in a newer version.
+    ///
+    /// # Errors
+    /// The host's refusal: then nothing is known, and least of all that something is gone.
+    pub async fn observe(
+        &self,
+        seen: Seen,
+        stored: Stored,
+        exposure: &Exposure,
+    ) -> Result<(Stored, Observed), ViewError> {
+        let record = &stored.record;
+        if let Some(wide) = seen.wide {
+            match wide.observe(record, exposure).await {
+                Ok((observed, until)) => {
+                    let is_well = observed.drift(false).is_empty() && observed.drift(true).is_empty();
+                    if is_well && !observed.is_gone() {
+                        return Ok((stored, observed));
+                    }
+                    if !observed.is_gone() && wide.is_unchanged(&stored, until).await? {
+                        return Ok((stored, observed));
+                    }
+                }
+                Err(error) if is_forbidden(&error) => {
+                    tracing::debug!(%error, "looking at virtual clusters one by one");
+                    self.state().refused = true;
+                }
+                Err(error) => return Err(error.into()),
+            }
+            let again = Records::of(&self.0.host).get(&record.namespace).await?;
+            let stored = again.unwrap_or(stored);
+            let observed = self.look(&stored, exposure).await?;
+            return Ok((stored, observed));
+        }
+        let observed = self.look(&stored, exposure).await?;
+        Ok((stored, observed))
+    }
+
+    /// Has everything be read anew: something was written.
+    pub fn forget(&self) {
+        self.state().listed = None;
+    }
+
+    async fn look(&self, stored: &Stored, exposure: &Exposure) -> Result<Observed, KindError> {
+        let label = format!("{}={}", self.0.label, stored.record.name);
+        observe(&self.0.host, &stored.record, exposure, &label).await
+    }
+
+    /// The lists for many, if the virtual cluster in `namespace` is one of many.
+    async fn shared(&self, namespace: &str) -> Result<Option<Arc<Wide>>, RecordError> {
+        let gathered = {
+            let mut state = self.state();
+            if state.refused {
+                return Ok(None);
+            }
+            state.asked.insert(namespace.to_owned());
+            *state.first_asked.get_or_insert_with(Instant::now) + GATHERING
+        };
+        if !self.are_many() {
+            sleep_until(gathered).await;
+            if !self.are_many() {
+                return Ok(None);
+            }
+        }
+        let listed = {
+            let mut state = self.state();
+            let fresh = state.listed.take_if(|listed| listed.since.elapsed() < FRESH);
+            let new = || Listed { since: Instant::now(), wide: Arc::default() };
+            state.listed.insert(fresh.unwrap_or_else(new)).clone()
+        };
+        let made =
+            listed.wide.get_or_init(|| async { Wide::of(&self.0.host, &self.0.label).await.map(Arc::new) }).await;
+        match made {
+            Ok(wide) => Ok(Some(Arc::clone(wide))),
+            Err(RecordError::Store(StoreError::Host(error))) if matches!(error.reason(), Reason::Forbidden { .. }) => {
+                self.state().refused = true;
+                Ok(None)
+            }
+            Err(error) => Err(error.clone()),
+        }
+    }
+
+    fn are_many(&self) -> bool {
+        self.state().asked.len() > FEW
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Why a virtual cluster could not be looked at.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ViewError {
+    /// Its objects could not be read.
+    #[error(transparent)]
+    Objects(#[from] KindError),
+    /// Its record could not be read.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// The host refused or could not be reached.
+    #[error(transparent)]
+    Host(#[from] Error),
+}
+
+fn is_forbidden(error: &KindError) -> bool {
+    matches!(error, KindError::Host(error) if matches!(error.reason(), Reason::Forbidden { .. }))
+}
