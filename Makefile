@@ -8,11 +8,11 @@ FUZZ_TARGETS ?= template archive values
 FUZZ_SECONDS ?= 600
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test test-unit test-charts fuzz lint docs tools bench-planning bench-render bench-startup rig-up rig-down
+.PHONY: help quickstart test test-unit test-charts fuzz lint docs tools bench-applying bench-planning bench-refreshing bench-render bench-startup rig-up rig-down
 
 help: ## List these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r target text; do \
-		printf 'make %-13s %s\n' "$$target" "$$text"; done
+		printf 'make %-16s %s\n' "$$target" "$$text"; done
 
 quickstart: ## A cluster group and two virtual clusters on hosts of its own: create, use, refuse, pause, drift, destroy
 	@quickstart/run
@@ -47,8 +47,14 @@ tools: ## Build what tests and rig need and the machine lacks (once, about 10 mi
 	@cargo run --quiet --package rig -- build
 	@for tool in terraform tofu kubectl helm registry; do cargo run --quiet --package rig -- tool $$tool; done
 
+bench-applying: ## 100 virtual clusters created, paused, resumed and destroyed at -parallelism=50: requests, refusals, time
+	cargo bench --bench applying
+
 bench-planning: ## Requests to the hosts for planning 1, 100 and 1,000 virtual clusters of a group
 	cargo bench --profile dev --bench planning
+
+bench-refreshing: ## A plan over 10, 100 and 1,000 virtual clusters that exist; HELM_PROVIDER=PATH: beside helm_release
+	HELM_PROVIDER="$(HELM_PROVIDER)" cargo bench --bench refreshing
 
 bench-render: ## CHART=PATH: time and memory of rendering a chart, beside helm template
 	cargo bench --bench render -- $(CHART)

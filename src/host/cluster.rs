@@ -1,6 +1,6 @@
 //! The handle of one host cluster: its name, its client and what is asked of it once. Decides nothing.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -28,12 +28,16 @@ struct Inner {
     name: String,
     address: String,
     endpoint: Arc<Endpoint>,
-    client: OnceLock<Client>,
+    clients: OnceLock<session::Clients>,
     identity: OnceCell<Identity>,
     /// Why it could not be asked, and when.
     unidentified: Mutex<Option<(Instant, Error)>>,
     api_versions: OnceCell<BTreeSet<String>>,
+    turns: Mutex<HashMap<String, Turn>>,
 }
+
+/// Held by who changes a document that many want to change.
+type Turn = Arc<tokio::sync::Mutex<()>>;
 
 /// What tells one host cluster from another, whatever it is called.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,10 +55,11 @@ impl Host {
             name: name.to_owned(),
             address: endpoint.address(),
             endpoint: Arc::new(endpoint),
-            client: OnceLock::new(),
+            clients: OnceLock::new(),
             identity: OnceCell::new(),
             unidentified: Mutex::default(),
             api_versions: OnceCell::new(),
+            turns: Mutex::default(),
         }))
     }
 
@@ -76,10 +81,26 @@ impl Host {
         &self.0.address
     }
 
-    /// A client; clones share connections. Credentials, timeouts and bounded retries of 429, 503 and refused connections
-    /// are inside. Needs a tokio runtime.
+    /// A client; clones share connections. Credentials, timeouts, bounded retries of 429, 503 and refused connections, and
+    /// the line in which all requests of this host wait for their turn are inside. Needs a tokio runtime.
     pub fn client(&self) -> Client {
-        self.0.client.get_or_init(|| session::client(Arc::clone(&self.0.endpoint))).clone()
+        self.clients().ordinary.clone()
+    }
+
+    /// The same, for requests that go ahead of all others: what a claim lives on, and what others wait for. Few at a time.
+    pub(super) fn express_client(&self) -> Client {
+        self.clients().express.clone()
+    }
+
+    /// What to hold while changing the document of this name, so that those of one process do not keep getting in each
+    /// other's way. First come, first served. Other processes know nothing of it: the write compares all the same.
+    pub(super) fn turn(&self, document: &str) -> Turn {
+        let mut turns = lock(&self.0.turns);
+        Arc::clone(turns.entry(document.to_owned()).or_default())
+    }
+
+    fn clients(&self) -> &session::Clients {
+        self.0.clients.get_or_init(|| session::clients(Arc::clone(&self.0.endpoint)))
     }
 
     /// What a kube error of this host's client means, for one operation on one object.
@@ -118,7 +139,7 @@ impl Host {
 
     async fn ask_identity(&self) -> Result<Identity, Error> {
         const KUBE_SYSTEM: &str = "namespace kube-system";
-        let client = self.client();
+        let client = self.express_client();
         let namespaces: Api<Namespace> = Api::all(client.clone());
         let ask = async {
             let (namespace, version) = tokio::join!(namespaces.get("kube-system"), client.apiserver_version());

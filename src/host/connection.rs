@@ -14,6 +14,7 @@ mod endpoint;
 mod exclusive;
 mod exec;
 mod kubeconfig;
+mod line;
 mod pem;
 mod problem;
 pub(super) mod session;

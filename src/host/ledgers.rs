@@ -106,6 +106,8 @@ impl LedgerBook {
         &self,
         mut change: impl FnMut(&mut Ledger) -> Result<(), E>,
     ) -> Result<Result<(), E>, LedgerError> {
+        let turn = self.store.host.turn(&secret_name(self.group.as_ref()));
+        let _turn = turn.lock().await;
         let started = Instant::now();
         loop {
             let stored = self.stored().await?.filter(|stored| stored.record.group == self.group);

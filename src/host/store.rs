@@ -108,20 +108,27 @@ impl<T> Stored<T> {
 /// The documents of one kind on one host.
 pub struct Store<T> {
     pub(super) host: Host,
+    /// A heartbeat must not wait behind reads of other things, nor a ledger that others wait for.
     secrets: Api<Secret>,
+    listed: Api<Secret>,
     kind: PhantomData<fn() -> T>,
 }
 
 impl<T> Clone for Store<T> {
     fn clone(&self) -> Self {
-        Self { host: self.host.clone(), secrets: self.secrets.clone(), kind: PhantomData }
+        Self { host: self.host.clone(), secrets: self.secrets.clone(), listed: self.listed.clone(), kind: PhantomData }
     }
 }
 
 impl<T: Document> Store<T> {
     /// The documents that `host` holds. Asks nothing yet.
     pub fn of(host: &Host) -> Self {
-        Self { host: host.clone(), secrets: Api::namespaced(host.client(), NAMESPACE), kind: PhantomData }
+        Self {
+            host: host.clone(),
+            secrets: Api::namespaced(host.express_client(), NAMESPACE),
+            listed: Api::namespaced(host.client(), NAMESPACE),
+            kind: PhantomData,
+        }
     }
 
     /// The document in the Secret `name`. A missing one is `None`.
@@ -151,7 +158,7 @@ impl<T: Document> Store<T> {
         let mut page = ListParams::default().fields(&format!("type={}", T::SECRET_TYPE)).limit(PAGE);
         let mut documents = Vec::new();
         loop {
-            let found = self.secrets.list(&page).await.map_err(self.host.failed("list", describe("*")))?;
+            let found = self.listed.list(&page).await.map_err(self.host.failed("list", describe("*")))?;
             for secret in found.items {
                 documents.push(self.parse(secret));
             }
@@ -170,7 +177,7 @@ impl<T: Document> Store<T> {
         let mut page = ListParams::default().fields(&format!("type={}", T::SECRET_TYPE)).limit(PAGE);
         let mut versions = BTreeMap::new();
         loop {
-            let found = self.secrets.list_metadata(&page).await.map_err(self.host.failed("list", describe("*")))?;
+            let found = self.listed.list_metadata(&page).await.map_err(self.host.failed("list", describe("*")))?;
             for metadata in found.items.into_iter().map(|item| item.metadata) {
                 let is = (metadata.uid.unwrap_or_default(), metadata.resource_version.unwrap_or_default());
                 versions.insert(metadata.name.unwrap_or_default(), is);

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod forward;
+mod throttling;
 
 use std::collections::BTreeSet;
 use std::path::Path;

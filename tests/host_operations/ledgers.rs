@@ -1,4 +1,5 @@
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use terraform_provider_nested::domain::ledger::{Account, Holding, Ledger, Refusal};
 use terraform_provider_nested::domain::limit::Limit;
@@ -85,4 +86,24 @@ async fn records_say_who_holds_what() {
     assert_eq!(entry.holding.record, tenant.claim.record_uid());
     tenant.claim.update(|record| record.phase = Phase::Creating).await.unwrap();
     assert!(recorded(&tenant.host).await.unwrap()[&tenant.namespace].counts);
+}
+
+#[tokio::test]
+async fn changes_of_one_process_take_turns() {
+    let book = LedgerBook::quota(&host(), GroupRef { name: "turns".to_owned(), id: "x".to_owned() });
+    book.create(Ledger::default()).await.unwrap();
+    let looks = AtomicUsize::new(0);
+    let changes = (0..30).map(|number| {
+        let (book, looks) = (&book, &looks);
+        async move {
+            let changed = book.change(|ledger| {
+                looks.fetch_add(1, Ordering::Relaxed);
+                admit(ledger, &number.to_string(), 100_000)
+            });
+            changed.await.unwrap().unwrap();
+        }
+    });
+    futures::future::join_all(changes).await;
+    assert_eq!(looks.into_inner(), 30, "nobody had to look again");
+    book.remove().await.unwrap();
 }

@@ -12,9 +12,6 @@ use super::running::Running;
 /// The address of the resource that most configurations have.
 pub const THIS: &str = "nested_virtual_cluster.this";
 
-const REQUIREMENTS: &str =
-    "terraform {\n  required_providers {\n    nested = { source = \"nested-clusters/nested\" }\n  }\n}\n";
-
 pub struct Workspace {
     directory: TempDir,
     /// Where the configuration is, below `directory`.
@@ -33,13 +30,10 @@ impl Workspace {
     /// The same, run by `tool`.
     pub fn run_by(tool: PathBuf, host: &Cluster) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let binary = Path::new(env!("CARGO_BIN_EXE_terraform-provider-nested")).parent().unwrap();
-        let overrides = format!(
-            "provider_installation {{\n  dev_overrides {{\n    \"nested-clusters/nested\" = {binary:?}\n  }}\n  direct {{}}\n}}\n"
-        );
-        std::fs::write(directory.path().join("cli.tfrc"), overrides).unwrap();
         let within = PathBuf::new();
         let workspace = Self { directory, within, tool, host: host.name.clone(), variables: Vec::new() };
+        let binary = Path::new(env!("CARGO_BIN_EXE_terraform-provider-nested"));
+        workspace.providers_in(binary.parent().unwrap(), &["nested-clusters/nested"]);
         workspace.require_provider();
         workspace.provider(&connection(&host.name, &host.kubeconfig));
         workspace
@@ -57,9 +51,24 @@ impl Workspace {
         self
     }
 
+    /// Has Terraform find providers in `directory`, and nowhere else.
+    pub fn providers_in(&self, directory: &Path, addresses: &[&str]) {
+        let overrides: String = addresses.iter().map(|address| format!("    {address:?} = {directory:?}\n")).collect();
+        let configuration =
+            format!("provider_installation {{\n  dev_overrides {{\n{overrides}  }}\n  direct {{}}\n}}\n");
+        std::fs::write(self.directory.path().join("cli.tfrc"), configuration).unwrap();
+    }
+
     /// Says where the provider comes from.
     pub fn require_provider(&self) {
-        std::fs::write(self.path("versions.tf"), REQUIREMENTS).unwrap();
+        self.require("nested", "nested-clusters/nested");
+    }
+
+    /// The only provider that there is, and where it comes from.
+    pub fn require(&self, name: &str, source: &str) {
+        let requirements =
+            format!("terraform {{\n  required_providers {{\n    {name} = {{ source = {source:?} }}\n  }}\n}}\n");
+        std::fs::write(self.path("versions.tf"), requirements).unwrap();
     }
 
     /// The entries of the provider block's `host_clusters`.
