@@ -69,15 +69,15 @@ impl Observed {
         self.workloads.first().is_some_and(|(workload, _)| workload.is_paused())
     }
 
-    /// What has drifted, sorted. `was_paused` says whether the last apply or refresh found it paused.
-    pub fn drift(&self, was_paused: bool) -> Vec<Entry> {
+    /// What has drifted, sorted.
+    pub fn drift(&self) -> Vec<Entry> {
         let entry = |object: &ObjectRef, difference: &Difference| {
             difference.entry(&object.to_string(), object.kind == "Secret")
         };
         let mut entries: Vec<Entry> = self.differences.iter().map(|(object, found)| entry(object, found)).collect();
         if let Some((main, _)) = self.workloads.first() {
             for (workload, replicas) in &self.workloads {
-                let found = drift::workload::differences(*replicas, workload.scale(), main.scale(), was_paused);
+                let found = drift::workload::differences(*replicas, workload.scale(), main.scale());
                 entries.extend(found.iter().map(|found| entry(&workload.object, found)));
             }
         }

@@ -111,8 +111,7 @@ impl View {
         if let Some(wide) = seen.wide {
             match wide.observe(record, exposure).await {
                 Ok((observed, until)) => {
-                    let is_well = observed.drift(false).is_empty() && observed.drift(true).is_empty();
-                    if is_well && !observed.is_gone() {
+                    if observed.drift().is_empty() && !observed.is_gone() {
                         return Ok((stored, observed));
                     }
                     if !observed.is_gone() && wide.is_unchanged(&stored, until).await? {

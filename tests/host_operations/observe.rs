@@ -20,7 +20,7 @@ fn drift(observed: &Observed) -> Vec<String> {
     let line = |entry: Entry| {
         format!("{} {} {} {}", entry.object, text(entry.field), text(entry.expected), text(entry.actual))
     };
-    observed.drift(false).into_iter().map(line).collect()
+    observed.drift().into_iter().map(line).collect()
 }
 
 #[tokio::test]

@@ -30,7 +30,7 @@ async fn look(view: &View, tenants: &[Tenant]) -> Vec<Observed> {
 }
 
 fn drift(observed: &Observed) -> Vec<(String, Option<String>)> {
-    observed.drift(false).into_iter().map(|Entry { object, field, .. }| (object, field)).collect()
+    observed.drift().into_iter().map(|Entry { object, field, .. }| (object, field)).collect()
 }
 
 #[tokio::test]

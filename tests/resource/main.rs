@@ -26,4 +26,5 @@ mod pause;
 mod permissions;
 mod quiet_plans;
 mod secrets;
+mod shared_reads;
 mod sharing;

@@ -29,8 +29,9 @@ impl Scale {
 }
 
 /// In which ways the scale of a workload that was applied to run with `replicas` is not right. `main` is that of the virtual
-/// cluster's own workload, which decides whether it is paused; `was_paused` whether the last apply or refresh found it so.
-pub fn differences(replicas: i64, live: Scale, main: Scale, was_paused: bool) -> Vec<Difference> {
+/// cluster's own workload, which decides whether it is paused. The `vcluster` CLI pauses and resumes that one alone, so a
+/// separately deployed etcd then does the opposite: that is half a pause.
+pub fn differences(replicas: i64, live: Scale, main: Scale) -> Vec<Difference> {
     let field = |path: Path, expected: Option<Value>, actual: Option<Value>| Difference::Field {
         path,
         expected,
@@ -40,9 +41,7 @@ pub fn differences(replicas: i64, live: Scale, main: Scale, was_paused: bool) ->
     let scaled =
         |expected: i64| field(Path::of(["spec", "replicas"]), Some(json!(expected)), Some(json!(live.replicas)));
     if main.is_paused() {
-        // `vcluster pause` leaves others than the main workload running. It shows in `paused` that it was paused; when that has
-        // been seen, what still runs is half a pause.
-        return if was_paused && !live.is_paused() && live.replicas > 0 { vec![scaled(0)] } else { Vec::new() };
+        return if live.replicas > 0 { vec![scaled(0)] } else { Vec::new() };
     }
     let mut found = Vec::new();
     if live.marked && live.replicas > 0 {
@@ -61,8 +60,8 @@ mod tests {
     const RUNS: Scale = Scale { replicas: 1, marked: false };
     const PAUSED: Scale = Scale { replicas: 0, marked: true };
 
-    fn fields(live: Scale, main: Scale, was_paused: bool) -> Vec<String> {
-        let entries = differences(1, live, main, was_paused).into_iter().map(|found| found.entry("", false));
+    fn fields(live: Scale, main: Scale) -> Vec<String> {
+        let entries = differences(1, live, main).into_iter().map(|found| found.entry("", false));
         let show = |text: Option<String>| text.unwrap_or_else(|| "none".into());
         entries.map(|entry| format!("{} {} {}", show(entry.field), show(entry.expected), show(entry.actual))).collect()
     }
@@ -72,19 +71,18 @@ mod tests {
         let (up, down) = (Scale { replicas: 3, marked: false }, Scale { replicas: 0, marked: false });
         let half = Scale { replicas: 1, marked: true };
         let mark = "metadata.annotations[\"loft.sh/paused\"] none true";
-        for (live, main, was_paused, expected) in [
-            (RUNS, RUNS, false, vec![]),
-            (PAUSED, PAUSED, false, vec![]),
-            (RUNS, RUNS, true, vec![]),
-            (up, up, false, vec!["spec.replicas 1 3"]),
-            (down, down, false, vec!["spec.replicas 1 0"]),
-            (half, half, false, vec![mark]),
+        for (live, main, expected) in [
+            (RUNS, RUNS, vec![]),
+            (PAUSED, PAUSED, vec![]),
+            (up, up, vec!["spec.replicas 1 3"]),
+            (down, down, vec!["spec.replicas 1 0"]),
+            (half, half, vec![mark]),
             // A second workload, such as a deployed etcd.
-            (RUNS, PAUSED, false, vec![]),
-            (RUNS, PAUSED, true, vec!["spec.replicas 0 1"]),
-            (PAUSED, RUNS, true, vec!["spec.replicas 1 0"]),
+            (RUNS, PAUSED, vec!["spec.replicas 0 1"]),
+            (PAUSED, RUNS, vec!["spec.replicas 1 0"]),
+            (down, PAUSED, vec![]),
         ] {
-            assert_eq!(fields(live, main, was_paused), expected, "{live:?} {main:?} {was_paused}");
+            assert_eq!(fields(live, main), expected, "{live:?} {main:?}");
         }
     }
 }

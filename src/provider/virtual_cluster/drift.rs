@@ -38,9 +38,9 @@ pub fn is_unfinished(record: &Record, spec: &Spec) -> bool {
     spec.applied.is_none() || record.applied.is_none() || record.phase != Phase::HandedOver
 }
 
-/// What has drifted of a virtual cluster that was applied as a whole. `was_paused` says whether it was paused in the state.
-pub fn of(observed: &Observed, was_paused: bool) -> Drift {
-    list(observed.drift(was_paused))
+/// What has drifted of a virtual cluster that was applied as a whole.
+pub fn of(observed: &Observed) -> Drift {
+    list(observed.drift())
 }
 
 /// That the record of the virtual cluster at `place` is missing.
