@@ -23,6 +23,7 @@ mod pods;
 mod poll;
 pub mod record;
 pub mod records;
+pub mod restart;
 pub mod storage_classes;
 pub mod store;
 pub mod view;

@@ -81,8 +81,18 @@ impl Observed {
                 entries.extend(found.iter().map(|found| entry(&workload.object, found)));
             }
         }
+        entries.extend(self.lost_credentials());
         entries.sort();
         entries
+    }
+
+    /// A control plane that is up has written its credentials, so somebody has deleted them. They also go with the Service, which
+    /// owns them. It does not write them again before it is started anew.
+    fn lost_credentials(&self) -> Option<Entry> {
+        let (main, _) = self.workloads.first().filter(|(main, _)| main.is_ready() && self.credentials.is_none())?;
+        let ObjectRef { namespace, name, .. } = &main.object;
+        let object = format!("Secret {}/vc-{name}", namespace.as_deref().unwrap_or_default());
+        Some(Difference::Missing.entry(&object, true))
     }
 
     /// The status that follows.

@@ -54,7 +54,8 @@ pub(super) async fn remove_synced(host: &Host, namespace: &str, name: &str) -> R
     going.buffered(CONCURRENCY).try_collect().await
 }
 
-async fn remove(host: &Host, api: &Api<Pod>, pod: kube::api::ObjectMeta) -> Result<String, Error> {
+/// Deletes this very pod, and says that it is going.
+pub(super) async fn remove(host: &Host, api: &Api<Pod>, pod: kube::api::ObjectMeta) -> Result<String, Error> {
     let name = pod.name.unwrap_or_default();
     if pod.deletion_timestamp.is_none() {
         let this = Preconditions { uid: pod.uid, resource_version: None };

@@ -22,7 +22,7 @@ use crate::host::ledgers::holding;
 use crate::host::record::{Phase, Record, Share};
 use crate::host::records::Records;
 use crate::host::records::claim::Claim;
-use crate::host::{Host, apply, delete, namespace, observe, pause, wait};
+use crate::host::{Host, apply, delete, namespace, observe, pause, restart, wait};
 use crate::provider::Configured;
 use crate::provider::chart::ChartAccess;
 use crate::provider::cluster_group::spec::Followed;
@@ -467,6 +467,9 @@ impl<'a> Apply<'a> {
         let applied = apply::apply(host, claim, &prepared.objects, &prepared.labels, consent, &self.stop).await;
         self.explain(applied)?;
         let record = claim.record();
+        if !prepared.spec.paused && prepared.spec.volume.is_some() {
+            self.explain(restart::without_credentials(host, &record).await)?;
+        }
         if prepared.spec.paused {
             self.explain(pause::pause(host, claim, self.time_left(), &self.stop).await)?;
         } else if wait {

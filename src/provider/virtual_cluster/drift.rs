@@ -71,11 +71,16 @@ pub fn is_any(drift: &Drift) -> bool {
     entries(drift).next().is_some()
 }
 
-/// Whether putting it right replaces a control plane's pod.
-pub fn is_in_pod(drift: &Drift) -> bool {
+/// Whether putting it right replaces the pod of the control plane at `place`: it is in the pod's template, or the credentials
+/// are lost, which are only written at its start.
+pub fn is_in_pod(drift: &Drift, place: &Place) -> bool {
     let text = |value: &Value<String>| value.as_ref_option().cloned().unwrap_or_default();
     let of_workload = |object: &str| object.starts_with("Deployment ") || object.starts_with("StatefulSet ");
-    entries(drift).any(|entry| of_workload(&text(&entry.object)) && text(&entry.field).starts_with("spec.template"))
+    let credentials = format!("Secret {}/vc-{}", place.namespace, place.name);
+    entries(drift).any(|entry| {
+        let object = text(&entry.object);
+        object == credentials || of_workload(&object) && text(&entry.field).starts_with("spec.template")
+    })
 }
 
 /// What a plan has shown of objects that others have put in the place of ours, and the user has agreed to take over.
@@ -104,14 +109,17 @@ mod tests {
     }
 
     #[test]
-    fn only_pod_templates_replace_pods() {
+    fn only_pod_templates_and_lost_credentials_replace_pods() {
         for (object, field, expected) in [
             ("Deployment a/b", "spec.template.spec.hostNetwork", true),
             ("StatefulSet a/b", "spec.template.metadata.labels.x", true),
             ("StatefulSet a/b", "spec.replicas", false),
             ("Role a/b", "spec.template", false),
+            ("Secret a/vc-b", "", true),
+            ("Secret a/vc-config-b", "data.x", false),
         ] {
-            assert_eq!(is_in_pod(&list(vec![entry(object, field)])), expected, "{object} {field}");
+            let place = Place { host_cluster: "eu-1".into(), namespace: "a".into(), name: "b".into() };
+            assert_eq!(is_in_pod(&list(vec![entry(object, field)]), &place), expected, "{object} {field}");
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::provider::size::ResourcesModel;
 use crate::provider::value::{or_default, or_prior, or_unknown, planned_distro, same_quantity};
 use crate::provider::virtual_cluster::drift;
 use crate::provider::virtual_cluster::model::{VirtualClusterModel, VirtualClusterPrivate};
-use crate::provider::virtual_cluster::spec::{self, Spec, UNFINISHED};
+use crate::provider::virtual_cluster::spec::{self, Place, Spec, UNFINISHED};
 use crate::terraform::value::Value;
 use crate::terraform::{AttributePath, Diagnostics, Report};
 
@@ -278,11 +278,12 @@ fn check_followed(
 
 /// Putting the control plane's pod right replaces it, and with it the data of a virtual cluster without storage.
 fn check_repair(diags: &mut Diagnostics, prior: &VirtualClusterModel) {
-    if size(prior).is_some_and(|size| size.storage == Bytes(0)) && drift::is_in_pod(&prior.drift) {
+    let without_storage = size(prior).is_some_and(|size| size.storage == Bytes(0));
+    if without_storage && Place::of(prior).is_some_and(|place| drift::is_in_pod(&prior.drift, &place)) {
         diags.fail(
             AttributePath::new("drift"),
             "Repairing this drift would lose the data of a virtual cluster without storage.",
-            "Somebody has changed the pod of its control plane, as `drift` says. With `resources.storage` of 0 its data lives only \
+            "Somebody has changed the pod of its control plane, or what it writes at its start, as `drift` says. With `resources.storage` of 0 its data lives only \
              as long as that pod, and to change it back replaces it. Get the data out and replace the virtual cluster with \
              `-replace`, or undo the change on the host cluster by hand.",
         );

@@ -207,12 +207,17 @@ pub fn schema() -> Schema {
                     ),
                     (
                         "expected",
-                        computed(String, "What was applied. Null where nothing was. Values of Secrets are not shown."),
+                        computed(
+                            String,
+                            "What was applied. Null where nothing was. Values of Secrets are not shown. Of long lists only the items \
+                             that differ are shown, and of long texts the part that does.",
+                        ),
                     ),
                     ("actual", computed(String, "What is there. Null where the field is gone.")),
                 ])),
                 "What differs on the host cluster from what was applied, sorted by object and field: objects that are missing or \
-                 were made anew by others, fields that others have changed, removed or added. Planned to be empty, so that a \
+                 were made anew by others, fields that others have changed, removed or added, and a lost Secret with the \
+                 credentials. Planned to be empty, so that a \
                  plan shows it, and the apply puts it right. Equal values, defaults, status, and a pause or resume by the \
                  `vcluster` CLI are no drift.",
             ),
