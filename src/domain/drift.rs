@@ -14,9 +14,9 @@ pub mod workload;
 
 use serde_json::Value;
 
-pub use compare::Snapshot;
+pub use compare::{Since, Snapshot};
 pub use path::{Path, Step};
-pub use repair::removals;
+pub use repair::{restoration, undoing};
 
 /// A value that nobody may read.
 const SENSITIVE: &str = "(sensitive)";

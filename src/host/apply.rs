@@ -61,6 +61,14 @@ pub enum ApplyError {
         /// What the API server said.
         message: String,
     },
+    /// An object of ours that has to be made anew was deleted, and does not go.
+    #[error("{object} on host cluster {host:?} is being deleted, and a finalizer keeps it from going")]
+    Kept {
+        /// The host cluster.
+        host: String,
+        /// The object.
+        object: ObjectRef,
+    },
     /// The run was stopped between two steps.
     #[error("stopped before {object} was applied on host cluster {host:?}")]
     Cancelled {
@@ -116,7 +124,11 @@ pub async fn apply(
         rendered.push(kinds.place(object, &record.namespace).await?);
     }
     let all = announced(&record.inventory, &rendered);
-    claim.update(|record| record.inventory.clone_from(&all)).await?;
+    let begin = |record: &mut Record| {
+        record.inventory.clone_from(&all);
+        record.is_applying = true;
+    };
+    claim.update(begin).await?;
 
     let mut planned: Vec<Planned> = std::iter::zip(&rendered, objects)
         .zip(&all)
@@ -149,6 +161,7 @@ pub async fn apply(
     let write_down = |record: &mut Record| {
         record.inventory.clone_from(&items);
         record.applied = Some(confirmed.clone());
+        record.is_applying = false;
     };
     claim.update(write_down).await?;
     Ok(items)

@@ -226,7 +226,8 @@ async fn objects(host: &Host, record: &Record, label: &str) -> Result<Vec<(Objec
     let found: Vec<HashMap<Key, Sighting>> = stream::iter(looks).buffered(CONCURRENCY).try_collect().await?;
     let mut by_kind: HashMap<KindOf, HashMap<Key, Sighting>> = std::iter::zip(wanted.keys().cloned(), found).collect();
     let mut seen = Vec::new();
-    for object in record.inventory.iter().map(|item| &item.object) {
+    // What an apply that was cut off did not come to is not missing.
+    for object in record.inventory.iter().filter(|item| item.uid.is_some()).map(|item| &item.object) {
         let sighting = match by_kind.get_mut(&KindOf::of(object)).and_then(|found| found.remove(&key(object))) {
             Some(sighting) => Some(sighting),
             None => look_again(host, &kinds, &wanted, object).await?,

@@ -145,10 +145,8 @@ pub async fn resume(host: &Host, claim: &Claim) -> Result<(), PauseError> {
     let kinds = Kinds::of(host);
     claim.confirm().await?;
     for (state, ours) in read_workloads(host, &kinds, &claim.record()).await?.into_iter().rev() {
-        if !ours {
-            return Err(not_ours(host, state.object.to_string(), "not this provider's"));
-        }
-        if state.marked_paused {
+        // What somebody else has put in its place is for the apply to refuse, or to take over.
+        if ours && state.marked_paused {
             let replicas = if state.replicas > 0 { state.replicas } else { state.paused_replicas.unwrap_or(1) };
             let unmarked = json!({PAUSED: null, PAUSED_REPLICAS: null, PAUSED_DATE: null});
             let running = json!({"metadata": {"annotations": unmarked}, "spec": {"replicas": replicas}});

@@ -78,6 +78,9 @@ pub struct Record {
     /// What was applied to it last, for finding drift.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub applied: Option<Applied>,
+    /// Whether objects are being applied, or were when that was cut off.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_applying: bool,
     /// Who may work on it: random per claim.
     pub(super) owner: String,
     /// Counts up while the owner works.
@@ -108,6 +111,7 @@ impl Record {
             spec,
             inventory: Vec::new(),
             applied: None,
+            is_applying: false,
             owner: String::new(),
             heartbeat: 0,
         }

@@ -159,6 +159,12 @@ impl Explain for ApplyError {
                 self,
                 "Undo the change, or replace the virtual cluster with `-replace` (its data will be lost).",
             ),
+            Self::Kept { .. } => at(
+                "id",
+                "An object on the host cluster is on its way out and does not go.",
+                self,
+                "Find out who has set the finalizer in its metadata and have it removed, then apply again: the object is made anew.",
+            ),
             Self::Cancelled { .. } => at("id", STOPPED, self, RUN_AGAIN),
         }
     }

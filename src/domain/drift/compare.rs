@@ -21,6 +21,11 @@ const CHANGED_BY_LIFE: &[(&str, &str, &str)] = &[
     ),
     ("StatefulSet", "spec.replicas", "judged together with the marks of a pause"),
     ("Deployment", "spec.replicas", "judged together with the marks of a pause"),
+    (
+        "",
+        "spec.template.spec.serviceAccount",
+        "an old name of `serviceAccountName`, which the API server keeps in step",
+    ),
     ("PersistentVolumeClaim", "spec.volumeName", "the volume that a controller has bound"),
     ("Service", "spec.loadBalancerIP", "kube-vip's address of the Service"),
     ("Service", "spec.clusterIP", "fixed when a Service is made"),
@@ -38,6 +43,17 @@ pub struct Snapshot {
     object: Value,
     /// What of it was applied, as a set of `managedFields`.
     applied: Map<String, Value>,
+    /// When, by the API server's clock: whoever applies in our name later on is not us.
+    time: Option<String>,
+}
+
+/// What is known of the writes since a [`Snapshot`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Since {
+    /// Nobody of ours has applied anything.
+    Nothing,
+    /// An apply was begun, and maybe cut off.
+    OurApply,
 }
 
 /// One manager's set of fields, at the place that is looked at.
@@ -63,10 +79,9 @@ type Owners<'a> = Vec<Owner<'a>>;
 impl Snapshot {
     /// What is to be remembered of the API server's answer `live` to an apply by the field manager `us`.
     pub fn of(live: &Value, us: &str) -> Self {
-        let mut applied = Map::new();
-        for entry in entries(live).filter(|entry| entry["manager"] == us && entry["operation"] == "Apply") {
-            applied.extend(entry["fieldsV1"].as_object().cloned().into_iter().flatten());
-        }
+        let ours = entries(live).find(|entry| is_apply_by(entry, us));
+        let applied = ours.and_then(|entry| entry["fieldsV1"].as_object().cloned()).unwrap_or_default();
+        let time = ours.and_then(|entry| entry["time"].as_str().map(str::to_owned));
         let mut object = Map::new();
         for (name, value) in live.as_object().into_iter().flatten() {
             if name == "kind" || !NOT_APPLIED.contains(&name.as_str()) {
@@ -82,7 +97,7 @@ impl Snapshot {
             metadata.insert(map.to_owned(), values.map(|(key, value)| (key.clone(), value.clone())).collect());
         }
         object.insert("metadata".to_owned(), Value::Object(metadata));
-        Self { object: Value::Object(object), applied }
+        Self { object: Value::Object(object), applied, time }
     }
 
     /// A field of the object.
@@ -95,11 +110,15 @@ impl Snapshot {
         &mut self.object
     }
 
-    /// In which ways `live` is not what the field manager `us` applied, in the order of its fields.
-    pub fn differences(&self, live: &Value, us: &str) -> Vec<Difference> {
+    /// In which ways `live` is not what the field manager `us` applied, in the order of its fields. We write by server-side
+    /// apply, and what a pause needs by update, which is judged elsewhere: other writes in our name are not ours.
+    pub fn differences(&self, live: &Value, us: &str, since: Since) -> Vec<Difference> {
+        let is_ours = |entry: &Value| {
+            is_apply_by(entry, us) && (since == Since::OurApply || entry["time"].as_str() == self.time.as_deref())
+        };
         let mut owners: Owners<'_> = entries(live)
             .filter_map(|entry| {
-                let by = if entry["manager"] == us { By::Us } else { By::Others };
+                let by = if is_ours(entry) { By::Us } else { By::Others };
                 Some(Owner { by, set: entry["fieldsV1"].as_object()? })
             })
             .collect();
@@ -129,6 +148,10 @@ impl Snapshot {
         found.fields(&Path::default(), &self.object, live, &owners, NOT_APPLIED);
         found.differences
     }
+}
+
+fn is_apply_by(entry: &Value, manager: &str) -> bool {
+    entry["manager"] == manager && entry["operation"] == "Apply"
 }
 
 /// The entries of `managedFields` that are not about status.
@@ -216,6 +239,7 @@ struct Found<'a> {
 
 impl Found<'_> {
     fn look(&mut self, path: &Path, was: Option<&Value>, live: Option<&Value>, owners: &[Owner<'_>]) {
+        let live = live.filter(|live| !live.is_null());
         let is_life = |(kind, field, _): &(&str, &str, &str)| {
             (kind.is_empty() || *kind == self.kind) && path.to_string() == *field
         };

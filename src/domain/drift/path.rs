@@ -45,6 +45,12 @@ impl Path {
         self.0.iter().any(|step| matches!(step, Step::Field(field) if field == name))
     }
 
+    /// What it is in, and the last step.
+    pub(super) fn parent(&self) -> Option<(Self, &Step)> {
+        let (last, before) = self.0.split_last()?;
+        Some((Self(before.to_vec()), last))
+    }
+
     /// The steps.
     pub fn steps(&self) -> &[Step] {
         &self.0
@@ -57,7 +63,7 @@ impl Path {
         let mut at = live;
         for step in &self.0 {
             let (token, next) = match step {
-                Step::Field(name) => (name.replace('~', "~0").replace('/', "~1"), at.get(name)?),
+                Step::Field(name) => (token(name), at.get(name)?),
                 Step::Item(fields) => nth(at, |item| has_fields(item, fields))?,
                 Step::Value(value) => nth(at, |item| item == value)?,
             };
@@ -67,6 +73,11 @@ impl Path {
         }
         Some(pointer)
     }
+}
+
+/// A field's name as a part of a JSON pointer.
+pub(super) fn token(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
 }
 
 /// Whether an item of a list has all of these fields with these values.

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
 
 use super::{ApplyError, Consent, Planned};
-use crate::domain::drift::{self, Snapshot};
+use crate::domain::drift::{self, Difference, Since, Snapshot};
 use crate::host::applied::{Confirmed, conceal};
 use crate::host::error::Reason;
 use crate::host::kind::Kinds;
@@ -45,11 +45,11 @@ pub(super) async fn apply(
     if !live["metadata"]["deletionTimestamp"].is_null() {
         live = target.make_anew(live["metadata"]["uid"].as_str().map(str::to_owned)).await?;
     }
-    let live = target.remove_additions(live).await?;
+    let live = target.undo_additions(live).await?;
     let uid = live["metadata"]["uid"].as_str().map(str::to_owned);
     let mut confirmed = Snapshot::of(&live, FIELD_MANAGER);
     running_form(confirmed.object_mut());
-    conceal(confirmed.object_mut());
+    conceal(&planned.object.kind, confirmed.object_mut());
     let object = planned.object.clone();
     Ok((Item { object: object.clone(), uid }, Confirmed { object, sent: sent(&planned.body), applied: confirmed }))
 }
@@ -85,12 +85,20 @@ impl Target<'_> {
             Ok(applied) => return Ok(applied),
             Err(error) => error,
         };
-        let message = match error.reason() {
-            Reason::Invalid { message } if is_immutable(message) => message.clone(),
-            _ => return Err(error.into()),
-        };
+        let Reason::Invalid { message } = error.reason() else { return Err(error.into()) };
+        if taken_over {
+            return self.make_anew(live.uid).await;
+        }
+        if !is_immutable(message) {
+            return match self.restore().await {
+                Ok(true) => Ok(self.put(live.uid.as_deref()).await?),
+                // What was said first is what the user has to know.
+                Ok(false) | Err(_) => Err(error.into()),
+            };
+        }
+        let message = message.clone();
         // It is what it always was to be, so others have changed what cannot be changed back.
-        if taken_over || self.planned.before.as_ref().is_some_and(|before| before.sent == sent(&self.planned.body)) {
+        if self.planned.before.as_ref().is_some_and(|before| before.sent == sent(&self.planned.body)) {
             return self.make_anew(live.uid).await;
         }
         Err(ApplyError::Immutable { host: self.host.name().into(), object: object.clone(), message })
@@ -108,25 +116,46 @@ impl Target<'_> {
         applied.map_err(self.host.failed("apply", object)).map(as_value)
     }
 
-    /// Removes what others have added to fields that are ours to decide about.
-    async fn remove_additions(&self, mut live: Value) -> Result<Value, ApplyError> {
-        let Planned { object, before, .. } = self.planned;
-        let Some(before) = before else { return Ok(live) };
-        let before: Snapshot = match serde_json::from_str(before.applied.get()) {
-            Ok(before) => before,
-            // Written by another version of this provider: what was added then is only seen from the next apply on.
-            Err(_) => return Ok(live),
-        };
+    /// The object as it was after the last apply; none if that is not known, or was written by another version of this provider.
+    fn before(&self) -> Option<Snapshot> {
+        serde_json::from_str(self.planned.before.as_ref()?.applied.get()).ok()
+    }
+
+    fn differences(&self, before: &Snapshot, live: &Value) -> Vec<Difference> {
+        let mut concealed = live.clone();
+        conceal(&self.planned.object.kind, &mut concealed);
+        before.differences(&concealed, FIELD_MANAGER, Since::OurApply)
+    }
+
+    async fn patch(&self, patch: Value) -> Result<Value, Error> {
+        let object = &self.planned.object;
         let by_us = PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() };
+        let patch = Patch::Json::<()>(serde_json::from_value(patch).unwrap_or_default());
+        let patched = self.api.patch(&object.name, &by_us, &patch).await;
+        patched.map(as_value).map_err(self.host.failed("put right what others did to", object))
+    }
+
+    /// Brings the object back to what it was in one write, where what others made of it and what is applied exclude each other.
+    /// A Secret's values are not known any more, and need no such thing.
+    async fn restore(&self) -> Result<bool, Error> {
+        let object = &self.planned.object;
+        let Some(before) = self.before().filter(|_| object.kind != "Secret") else { return Ok(false) };
+        let live = self.api.get_opt(&object.name).await.map_err(self.host.failed("read", object))?;
+        let Some(live) = live.map(as_value) else { return Ok(false) };
+        match drift::restoration(&live, &self.differences(&before, &live)) {
+            Some(restoration) => self.patch(restoration).await.map(|_| true),
+            None => Ok(false),
+        }
+    }
+
+    /// Undoes what others did to fields that are not applied but ours to decide about.
+    async fn undo_additions(&self, mut live: Value) -> Result<Value, ApplyError> {
+        let object = &self.planned.object;
+        let Some(before) = self.before() else { return Ok(live) };
         for attempt in 1..=ATTEMPTS {
-            let mut concealed = live.clone();
-            conceal(&mut concealed);
-            let differences = before.differences(&concealed, FIELD_MANAGER);
-            let Some(removals) = drift::removals(&live, &differences) else { break };
-            let removals = Patch::Json::<()>(serde_json::from_value(removals).unwrap_or_default());
-            let patched = self.api.patch(&object.name, &by_us, &removals).await;
-            live = match patched.map_err(self.host.failed("remove what others added to", object)) {
-                Ok(patched) => as_value(patched),
+            let Some(undoing) = drift::undoing(&live, &self.differences(&before, &live)) else { break };
+            live = match self.patch(undoing).await {
+                Ok(patched) => patched,
                 // Somebody has written it since it was read.
                 Err(error) if attempt < ATTEMPTS && is_about_another_version(&error) => {
                     as_value(self.api.get(&object.name).await.map_err(self.host.failed("read", object))?)
@@ -158,8 +187,11 @@ impl Target<'_> {
         };
         let never = CancellationToken::new();
         match poll::until(&format!("making {object} anew"), GOING, &never, gone).await {
-            Ok(()) | Err(Ended::Cancelled | Ended::TimedOut(_)) => Ok(self.put(None).await?),
+            Ok(()) => Ok(self.put(None).await?),
             Err(Ended::Failed(error)) => Err(error.into()),
+            Err(Ended::Cancelled | Ended::TimedOut(_)) => {
+                Err(ApplyError::Kept { host: self.host.name().into(), object: object.clone() })
+            }
         }
     }
 }

@@ -7,7 +7,7 @@ use kube::api::DynamicObject;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::domain::drift::{Difference, Snapshot};
+use crate::domain::drift::{Difference, Since, Snapshot};
 use crate::host::applied::conceal;
 use crate::host::object::ObjectRef;
 use crate::host::ownership::FIELD_MANAGER;
@@ -46,6 +46,7 @@ pub(in crate::host) struct Wanted {
     uid: Option<String>,
     /// As it was applied, as JSON; none while that is not known.
     applied: Option<Box<RawValue>>,
+    since: Since,
 }
 
 /// Objects that records name, by kind.
@@ -56,6 +57,7 @@ pub(in crate::host) type WantedByKind = HashMap<KindOf, HashMap<Key, Wanted>>;
 /// # Errors
 /// What was applied cannot be read.
 pub(in crate::host) fn want(wanted: &mut WantedByKind, record: &Record) -> Result<(), FormatError> {
+    let since = if record.is_applying { Since::OurApply } else { Since::Nothing };
     let mut applied: HashMap<ObjectRef, Box<RawValue>> = HashMap::new();
     if let Some(packed) = &record.applied {
         applied.extend(packed.unpack()?.into_iter().map(|known| (known.object, known.applied)));
@@ -64,7 +66,7 @@ pub(in crate::host) fn want(wanted: &mut WantedByKind, record: &Record) -> Resul
         let (object, uid) = (item.object.clone(), item.uid.clone());
         let applied = applied.remove(&object);
         let of_kind = wanted.entry(KindOf::of(&object)).or_default();
-        of_kind.insert(key(&object), Wanted { object, uid, applied });
+        of_kind.insert(key(&object), Wanted { object, uid, applied, since });
     }
     Ok(())
 }
@@ -90,14 +92,14 @@ impl Wanted {
             Some(applied) => Some(serde_json::from_str(applied.get())?),
             None => None,
         };
-        conceal(&mut live);
+        conceal(&self.object.kind, &mut live);
         let now = live["metadata"]["uid"].as_str().unwrap_or_default();
         let mut differences = Vec::new();
         if let Some(recorded) = self.uid.as_ref().filter(|recorded| *recorded != now) {
             differences.push(Difference::Replaced { recorded: recorded.clone(), now: now.to_owned() });
         }
         if let Some(applied) = &applied {
-            differences.extend(applied.differences(&live, FIELD_MANAGER));
+            differences.extend(applied.differences(&live, FIELD_MANAGER, self.since));
         }
         if let Some(metadata) = live["metadata"].as_object_mut() {
             metadata.remove("managedFields");

@@ -141,7 +141,7 @@ impl Wide {
         let until = found.iter().map(|of_kind| of_kind.until).max().unwrap_or_else(Instant::now);
         let by_kind: HashMap<&KindOf, &Arc<OfKind>> = std::iter::zip(&kinds, &found).collect();
         let mut seen = Vec::new();
-        for object in record.inventory.iter().map(|item| &item.object) {
+        for object in record.inventory.iter().filter(|item| item.uid.is_some()).map(|item| &item.object) {
             let listed = by_kind.get(&KindOf::of(object)).and_then(|of_kind| of_kind.seen.get(&key(object)));
             let sighting = match listed {
                 Some(sighting) => Some(sighting.clone()),

@@ -38,7 +38,7 @@ pub fn is_unfinished(record: &Record, spec: &Spec) -> bool {
     spec.applied.is_none() || record.applied.is_none() || record.phase != Phase::HandedOver
 }
 
-/// What has drifted of a virtual cluster that was applied as a whole.
+/// What has drifted of a virtual cluster. After an apply that was cut off, what that one has done is none.
 pub fn of(observed: &Observed) -> Drift {
     list(observed.drift())
 }

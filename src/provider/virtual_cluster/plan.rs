@@ -161,7 +161,7 @@ fn mark_unknown(plan: &mut VirtualClusterModel, prior: &VirtualClusterModel, pri
         if plan.endpoint == Value::Null {
             plan.endpoint = Value::Unknown;
         }
-        if plan.kubeconfig == Value::Null {
+        if plan.kubeconfig == Value::Null && plan.paused.as_ref_option() != Some(&true) {
             plan.kubeconfig = Value::Unknown;
         }
     }

@@ -180,9 +180,8 @@ impl<'a> Read<'a> {
         if observed.is_gone() {
             return None;
         }
-        // While nobody knows what the last apply has done, nothing can differ from it.
         let unfinished = drift::is_unfinished(record, &spec);
-        state.drift = if unfinished { drift::none() } else { drift::of(&observed) };
+        state.drift = drift::of(&observed);
         state.paused = Value::Value(observed.is_paused());
         state.status = Value::Value(observed.status().to_string());
         state.revision = match &spec.applied {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::super::Difference;
-use super::Snapshot;
+use super::{Since, Snapshot};
 
 const US: &str = "us";
 
@@ -25,7 +25,7 @@ fn applied(object: &Value, ours: Value) -> Snapshot {
 #[track_caller]
 fn check(was: &Snapshot, live: &Value, expected: &[(&str, Value, Value)]) {
     let found: Vec<_> = was
-        .differences(live, US)
+        .differences(live, US, Since::Nothing)
         .into_iter()
         .map(|difference| match difference {
             Difference::Field { path, expected, actual, .. } => {
@@ -255,4 +255,32 @@ fn an_object_on_its_way_out_is_drift() {
     now["metadata"]["deletionTimestamp"] = json!("2026-11-27T12:00:00Z");
     let expected = ("metadata.deletionTimestamp", Value::Null, json!("2026-11-27T12:00:00Z"));
     check(&quota_applied(), &live(now, &[(US, "", ours())]), &[expected]);
+}
+
+#[test]
+fn writes_of_others_in_our_name_are_not_ours() {
+    let with_time = |mut object: Value, time: &str, operation: &str| {
+        object["metadata"]["managedFields"][0]["time"] = json!(time);
+        object["metadata"]["managedFields"][0]["operation"] = json!(operation);
+        object
+    };
+    let at = |cpu: &str, time: &str, operation: &str| {
+        with_time(live(quota(json!({"cpu": cpu, "memory": "4Gi"})), &[(US, "", ours())]), time, operation)
+    };
+    let was = Snapshot::of(&at("4", "1", "Apply"), US);
+    let changed = [("spec.hard.cpu", json!("4"), json!("9"))];
+    // What a webhook did to the field in the course of somebody else's write.
+    check(&was, &at("9", "1", "Apply"), &[]);
+    check(&was, &at("9", "2", "Apply"), &changed);
+    check(&was, &at("9", "1", "Update"), &changed);
+    // Cut off, it may have been us.
+    assert_eq!(was.differences(&at("9", "2", "Apply"), US, Since::OurApply), []);
+}
+
+#[test]
+fn nothing_is_no_value() {
+    let role = |rules: Value| json!({"kind": "Role", "metadata": {}, "rules": rules});
+    let was = applied(&role(json!([{"verbs": ["get"]}])), json!({"f:rules": {}}));
+    let theirs = [("kubectl-edit", "", json!({"f:rules": {}}))];
+    check(&was, &live(role(Value::Null), &theirs), &[("rules", json!([{"verbs": ["get"]}]), Value::Null)]);
 }
