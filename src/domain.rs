@@ -14,4 +14,6 @@ pub mod quantity;
 pub mod size;
 pub mod status;
 pub mod table;
+pub mod usage;
 pub mod values;
+pub mod volumes;

@@ -26,7 +26,9 @@ pub mod records;
 pub mod restart;
 pub mod storage_classes;
 pub mod store;
+pub mod usage;
 pub mod view;
+pub mod volumes;
 pub mod wait;
 pub mod workload;
 

@@ -128,7 +128,7 @@ impl ControlPlane {
             component(name, &binaries.kube_scheduler, &directory, group, SCHEDULER)?,
             kwok::start(&binaries.kwok, &directory, group, &kubeconfig, address)?,
         ];
-        create_storage_class(name, &client).await?;
+        create_storage_classes(name, &client).await?;
         kwok::register(name, &client, blueprint.nodes, address).await?;
 
         let log_path = directory.join("rig.log");
@@ -181,19 +181,28 @@ fn component(
         .map_err(|source| RigError::Component { host: host.to_owned(), source })
 }
 
-async fn create_storage_class(host: &str, client: &Client) -> Result<(), RigError> {
-    let operation = "create storage class standard";
-    let failed =
-        |source| RigError::Request { host: host.to_owned(), operation: operation.to_owned(), source: Box::new(source) };
-    let class = serde_json::from_value(json!({
-        "metadata": {
-            "name": "standard",
-            "annotations": { "storageclass.kubernetes.io/is-default-class": "true" },
-        },
-        "provisioner": volumes::PROVISIONER,
-    }))
-    .map_err(|error| failed(kube::Error::SerdeError(error)))?;
-    Api::<StorageClass>::all(client.clone()).create(&PostParams::default(), &class).await.map(drop).map_err(failed)
+/// Two classes of the same volumes: the default one, which lets them grow, and one that does not.
+async fn create_storage_classes(host: &str, client: &Client) -> Result<(), RigError> {
+    for (name, is_default, expands) in [("standard", "true", true), ("unexpandable", "false", false)] {
+        let operation = format!("create storage class {name}");
+        let failed = |source| RigError::Request {
+            host: host.to_owned(),
+            operation: operation.clone(),
+            source: Box::new(source),
+        };
+        let class = serde_json::from_value(json!({
+            "metadata": {
+                "name": name,
+                "annotations": { "storageclass.kubernetes.io/is-default-class": is_default },
+            },
+            "provisioner": volumes::PROVISIONER,
+            "allowVolumeExpansion": expands,
+        }))
+        .map_err(|error| failed(kube::Error::SerdeError(error)))?;
+        let classes = Api::<StorageClass>::all(client.clone());
+        classes.create(&PostParams::default(), &class).await.map_err(failed)?;
+    }
+    Ok(())
 }
 
 /// Usable: all nodes take pods, and the controller manager works (it has made the default service account).

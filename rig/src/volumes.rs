@@ -1,15 +1,18 @@
-//! Dynamic volumes for the default storage class: every claim gets a volume, and a volume goes with its claim.
+//! Dynamic volumes for the rig's storage classes: every claim gets a volume, which grows with it and goes with it.
 //!
 //! The controller manager's own host path provisioner would do, but it writes to one fixed directory that all users of
 //! a machine share. Nothing mounts these volumes; what a virtual cluster stores on one is kept in etcd under its name.
 
-use std::{pin::pin, sync::Arc};
+use std::{collections::BTreeMap, pin::pin, sync::Arc};
 
 use futures::{StreamExt, join};
-use k8s_openapi::api::core::v1::{PersistentVolume, PersistentVolumeClaim};
+use k8s_openapi::{
+    api::core::v1::{PersistentVolume, PersistentVolumeClaim},
+    apimachinery::pkg::api::resource::Quantity,
+};
 use kube::{
     Api, ResourceExt,
-    api::{DeleteParams, PostParams},
+    api::{DeleteParams, Patch, PatchParams, PostParams},
     runtime::watcher,
 };
 use serde_json::json;
@@ -19,7 +22,7 @@ use crate::{
     host::HostContext,
 };
 
-/// Provisioner of the storage class `standard`.
+/// Provisioner of the storage classes.
 pub(crate) const PROVISIONER: &str = "rig.local/host-path";
 
 const WANTED_PROVISIONER: &str = "volume.kubernetes.io/storage-provisioner";
@@ -34,10 +37,13 @@ async fn provision_all(context: &HostContext) {
     let api = Api::<PersistentVolumeClaim>::all(context.client.clone());
     let mut claims = pin!(follow(api, watcher::Config::default()));
     while let Some(change) = claims.next().await {
-        if let Change::Present(claim) = change
-            && waits_for_us(&claim)
-            && let Err(error) = provision(context, &claim).await
-        {
+        let Change::Present(claim) = change else { continue };
+        let done = match wants(&claim) {
+            Some(Wish::Volume) => provision(context, &claim).await,
+            Some(Wish::More(volume)) => expand(context, &claim, &volume).await,
+            None => Ok(()),
+        };
+        if let Err(error) = done {
             context.log(format_args!("cannot provision a volume for claim {}: {error}", claim.name_any()));
         }
     }
@@ -61,9 +67,33 @@ pub(crate) fn data_prefix(context: &HostContext, volume: &str) -> String {
     format!("{}/volumes/{volume}/", context.data_prefix)
 }
 
-fn waits_for_us(claim: &PersistentVolumeClaim) -> bool {
-    let unbound = claim.spec.as_ref().is_some_and(|spec| spec.volume_name.is_none());
-    unbound && claim.annotations().get(WANTED_PROVISIONER).is_some_and(|provisioner| provisioner == PROVISIONER)
+/// What a claim of ours waits for.
+enum Wish {
+    Volume,
+    /// Its volume, of this name, to be larger. The API server lets no claim shrink.
+    More(String),
+}
+
+fn wants(claim: &PersistentVolumeClaim) -> Option<Wish> {
+    claim.annotations().get(WANTED_PROVISIONER).filter(|provisioner| *provisioner == PROVISIONER)?;
+    let Some(volume) = claim.spec.as_ref()?.volume_name.clone() else { return Some(Wish::Volume) };
+    let has = claim.status.as_ref()?.capacity.as_ref()?;
+    (requested(claim)?.get("storage")? != has.get("storage")?).then_some(Wish::More(volume))
+}
+
+fn requested(claim: &PersistentVolumeClaim) -> Option<&BTreeMap<String, Quantity>> {
+    claim.spec.as_ref()?.resources.as_ref()?.requests.as_ref()
+}
+
+/// What a driver does whose volumes grow while they are in use: the volume first, then what the claim says that it has.
+async fn expand(context: &HostContext, claim: &PersistentVolumeClaim, volume: &str) -> Result<(), kube::Error> {
+    let (capacity, parameters) = (requested(claim), PatchParams::default());
+    let larger = Patch::Merge(json!({ "spec": { "capacity": capacity } }));
+    Api::<PersistentVolume>::all(context.client.clone()).patch(volume, &parameters, &larger).await?;
+    let claims =
+        Api::<PersistentVolumeClaim>::namespaced(context.client.clone(), &claim.namespace().unwrap_or_default());
+    let has = Patch::Merge(json!({ "status": { "capacity": capacity } }));
+    claims.patch_status(&claim.name_any(), &parameters, &has).await.map(drop)
 }
 
 fn is_released(volume: &PersistentVolume) -> bool {
@@ -79,7 +109,7 @@ async fn provision(context: &HostContext, claim: &PersistentVolumeClaim) -> Resu
     let volume = serde_json::from_value(json!({
         "metadata": { "name": name, "annotations": { PROVISIONED_BY: PROVISIONER } },
         "spec": {
-            "capacity": spec.and_then(|spec| spec.resources.as_ref()).and_then(|resources| resources.requests.as_ref()),
+            "capacity": requested(claim),
             "accessModes": spec.and_then(|spec| spec.access_modes.as_ref()),
             "storageClassName": spec.and_then(|spec| spec.storage_class_name.as_ref()),
             "persistentVolumeReclaimPolicy": "Delete",

@@ -127,6 +127,20 @@ pub struct Millicores(pub u64);
 pub struct Bytes(pub u64);
 
 impl Quantity {
+    /// In millicores, rounded up to a whole one. What hosts count may be finer than what a size can be.
+    pub fn millicores(self) -> u64 {
+        self.rounded_up(NANOS / 1000)
+    }
+
+    /// In bytes, rounded up to a whole one.
+    pub fn bytes(self) -> u64 {
+        self.rounded_up(NANOS)
+    }
+
+    fn rounded_up(self, nanos_per_unit: u128) -> u64 {
+        u64::try_from(self.nanos.div_ceil(nanos_per_unit)).unwrap_or(u64::MAX)
+    }
+
     fn in_units(self, nanos_per_unit: u128) -> Result<u64, ()> {
         if !self.nanos.is_multiple_of(nanos_per_unit) {
             return Err(());
@@ -289,6 +303,16 @@ mod tests {
         check_cpu("1500000u", Ok(1500));
         check_cpu("0.0005", Err("finer than 1m"));
         check_cpu("100000000000000000", Err("larger than"));
+    }
+
+    #[test]
+    fn what_is_finer_than_a_unit_is_rounded_up() {
+        for (text, millicores, bytes) in
+            [("0", 0, 0), ("0.0001", 1, 1), ("1500m", 1500, 2), ("1E", u64::MAX, 1_000_000_000_000_000_000)]
+        {
+            let quantity: Quantity = text.parse().unwrap();
+            assert_eq!((quantity.millicores(), quantity.bytes()), (millicores, bytes), "{text}");
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::quantity::{Bytes, Millicores};
+use crate::domain::quantity::{Bytes, Millicores, Quantity};
 
 /// The size of one virtual cluster. The host enforces it with a ResourceQuota on requests and limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -124,6 +124,15 @@ impl Resource {
             Self::Cpu => Millicores(amount).human(),
             Self::Memory | Self::Storage => Bytes(amount).human(),
         }
+    }
+
+    /// An amount as a host wrote it, rounded up to a whole millicore or byte; none where it is no quantity.
+    pub fn read(self, text: &str) -> Option<u64> {
+        let quantity: Quantity = text.parse().ok()?;
+        Some(match self {
+            Self::Cpu => quantity.millicores(),
+            Self::Memory | Self::Storage => quantity.bytes(),
+        })
     }
 
     /// The attribute's name.

@@ -90,6 +90,34 @@ pub(super) fn running_form(object: &mut Value) {
     object["spec"]["replicas"] = json!(replicas.unwrap_or(1));
 }
 
+/// Gives paused forms of workloads that are paused already the date that is on them, whoever paused them, so that applying
+/// them once more changes nothing.
+///
+/// # Errors
+/// The host's refusal.
+pub async fn keep_dates(host: &Host, record: &Record, objects: &mut [Value]) -> Result<(), Error> {
+    let kinds = Kinds::of(host);
+    for Item { object, .. } in record.workloads() {
+        let live = kinds.workload_api(object).get_metadata_opt(&object.name).await;
+        let live = live.map_err(host.failed("read", object))?;
+        let date = live.and_then(|live| live.metadata.annotations?.remove(PAUSED_DATE));
+        let is_this = |rendered: &&mut Value| {
+            ObjectRef::of(rendered).is_ok_and(|rendered| rendered.is_workload() && rendered.name == object.name)
+        };
+        let rendered = objects.iter_mut().find(is_this);
+        if let (Some(date), Some(rendered)) = (date, rendered) {
+            keep_date(rendered, date);
+        }
+    }
+    Ok(())
+}
+
+fn keep_date(paused: &mut Value, date: String) {
+    if let Some(mark) = paused.pointer_mut("/metadata/annotations").and_then(|marks| marks.get_mut(PAUSED_DATE)) {
+        *mark = json!(date);
+    }
+}
+
 /// Scales every control-plane workload of the claimed record to zero, removes the synced pods and waits until all are
 /// gone. What is paused already stays as it is.
 ///
@@ -235,6 +263,18 @@ mod tests {
         assert_eq!(object, running);
         running_form(&mut object);
         assert_eq!(object, running);
+    }
+
+    #[test]
+    fn a_paused_form_keeps_the_date_of_a_pause_that_is_on() {
+        let object = json!({"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "a"}, "spec": {}});
+        let mut paused = object.clone();
+        paused_form(&mut paused);
+        keep_date(&mut paused, "2026-11-22T10:00:00.000Z".into());
+        assert_eq!(paused["metadata"]["annotations"][PAUSED_DATE], "2026-11-22T10:00:00.000Z");
+        let mut running = object.clone();
+        keep_date(&mut running, "2026-11-22T10:00:00.000Z".into());
+        assert_eq!(running, object);
     }
 
     #[test]

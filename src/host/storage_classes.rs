@@ -32,6 +32,15 @@ pub async fn list(host: &Host) -> Result<Vec<StorageClass>, Error> {
     Ok(classes)
 }
 
+/// The storage class `name`, if it is there.
+///
+/// # Errors
+/// The host's refusal.
+pub async fn get(host: &Host, name: &str) -> Result<Option<StorageClass>, Error> {
+    let found = Api::<HostStorageClass>::all(host.client()).get_opt(name).await;
+    Ok(found.map_err(host.failed("read", format!("StorageClass {name}")))?.map(of))
+}
+
 fn of(class: HostStorageClass) -> StorageClass {
     let annotations = class.metadata.annotations.unwrap_or_default();
     StorageClass {

@@ -11,6 +11,7 @@ use crate::host::pause::PauseError;
 use crate::host::records::RecordError;
 use crate::host::store::StoreError;
 use crate::host::view::ViewError;
+use crate::host::volumes::VolumeError;
 use crate::host::wait::WaitError;
 use crate::provider::diagnostics::host_failure;
 use crate::terraform::{AttributePath, Diagnostic, diagnostic};
@@ -218,6 +219,24 @@ impl Explain for PauseError {
                 "Look at the pods named above; then apply again, or raise `timeouts.update`.",
             ),
             Self::Cancelled { .. } => at("paused", STOPPED, self, RUN_AGAIN),
+        }
+    }
+}
+
+impl Explain for VolumeError {
+    fn explain(&self) -> Diagnostic {
+        match self {
+            Self::Host(error) => error.explain(),
+            Self::Record(error) => error.explain(),
+            Self::TimedOut { .. } => diagnostic(
+                AttributePath::new("resources").attribute("storage"),
+                "The control plane's volume did not grow with the storage.",
+                format!(
+                    "{}.\n\nNext step: Delete claims inside the virtual cluster if the quota has no room for it; then apply again.",
+                    sentence(self)
+                ),
+            ),
+            Self::Cancelled { .. } => at("id", STOPPED, self, RUN_AGAIN),
         }
     }
 }

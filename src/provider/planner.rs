@@ -3,7 +3,7 @@
 //! Owns caching and who is asked. Whether something fits is decided by [`crate::domain::accounting`] for a plan, and by the
 //! ledgers for an apply.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -100,6 +100,7 @@ pub struct Planner {
     views: Mutex<HashMap<String, View>>,
     on_their_way: Mutex<OnTheirWay>,
     choosing: tokio::sync::Mutex<()>,
+    warned: Mutex<HashSet<String>>,
 }
 
 impl Planner {
@@ -212,6 +213,11 @@ impl Planner {
             Some(ledger) => Ok(ledger),
             None => Ok(rebuilt(&self.records(host).await?)),
         }
+    }
+
+    /// Takes note of a warning. False if this process has given it before: an apply plans again first.
+    pub fn warn_once(&self, warning: &str) -> bool {
+        locked(&self.warned).insert(warning.to_owned())
     }
 
     /// Whoever chooses a host holds this: otherwise all that are created at once would choose the same.

@@ -11,6 +11,7 @@ mod model;
 mod plan;
 mod read;
 mod render;
+mod resize;
 mod schema;
 pub(crate) mod spec;
 mod validate;
@@ -33,6 +34,7 @@ use fit::Fit;
 pub use model::{VirtualClusterModel, VirtualClusterPrivate};
 use read::Read;
 pub(crate) use render::LABEL;
+use resize::{Findings, Resize};
 use spec::Place;
 
 /// `nested_virtual_cluster`
@@ -66,6 +68,31 @@ impl VirtualCluster {
             Fit::new(&self.configured, diags).create(&plan, &private, replaced).await?;
         }
         Some((plan, private))
+    }
+
+    /// Asks the host whether a change of size goes below what is in use, and whether volumes can grow with it.
+    async fn look_at_use(
+        &self,
+        diags: &mut Diagnostics,
+        plan: &VirtualClusterModel,
+        prior: &VirtualClusterModel,
+        private: &VirtualClusterPrivate,
+    ) -> Option<()> {
+        let Some(resize) = Resize::planned(plan, prior, private).filter(Resize::concerns_the_host) else {
+            return Some(());
+        };
+        let asked = match self.configured.host_cluster(diags, plan.host_cluster.as_ref_option()?)? {
+            HostCluster::Unknown => Err("its connection is known only after apply".to_owned()),
+            HostCluster::Known(host) => resize.ask(&host, private).await,
+        };
+        let findings = asked.unwrap_or_else(|why| Findings::of_warning(resize.unchecked(&why)));
+        for warning in findings.warnings {
+            self.configured.planner().warn_once(&warning.detail);
+            diags.add_warning(warning);
+        }
+        let refused = !findings.errors.is_empty();
+        findings.errors.into_iter().for_each(|error| diags.add_error(error));
+        (!refused).then_some(())
     }
 
     /// Whether the planned host cluster is the prior one under another key: then its state moves along.
@@ -143,6 +170,7 @@ impl Resource for VirtualCluster {
         // A replacement is planned once more, as a creation, and counted then.
         if update.replace.is_empty() && diags.errors.is_empty() {
             Fit::new(&self.configured, diags).update(&update.plan, &prior, &private).await?;
+            self.look_at_use(diags, &update.plan, &prior, &private).await?;
         }
         Some((update.plan, private, update.replace))
     }

@@ -7,7 +7,7 @@ use crate::support::workspace::{THIS, Workspace};
 use crate::support::{eventually, host};
 
 /// Runs one check for each case, all at once: what they do most is wait for a heartbeat that does not come.
-fn at_once<T: Sync>(cases: &[T], check: impl Fn(&T) + Sync) {
+pub fn at_once<T: Sync>(cases: &[T], check: impl Fn(&T) + Sync) {
     std::thread::scope(|scope| {
         for case in cases {
             scope.spawn(|| check(case));
@@ -16,7 +16,7 @@ fn at_once<T: Sync>(cases: &[T], check: impl Fn(&T) + Sync) {
 }
 
 /// Starts an apply (or destroy) and kills its plugin when the held request comes.
-fn kill_when_held(workspace: &Workspace, hold: Hold, subcommand: &str) {
+pub fn kill_when_held(workspace: &Workspace, hold: Hold, subcommand: &str) {
     let running = workspace.start(&[subcommand, "-auto-approve"]);
     hold.wait();
     let run = running.kill_plugin();

@@ -25,6 +25,7 @@ mod ownership;
 mod pause;
 mod permissions;
 mod quiet_plans;
+mod resize;
 mod secrets;
 mod shared_reads;
 mod sharing;

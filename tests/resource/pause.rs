@@ -1,7 +1,12 @@
-//! Pausing and resuming, by Terraform and by hand as the `vcluster` CLI does it.
+//! Pausing and resuming, by Terraform and by hand as the `vcluster` CLI does it. `capacity` is about what a pause gives back
+//! and a resume takes, `repeated` about doing either twice.
+
+mod capacity;
+mod repeated;
 
 use serde_json::{Value, json};
 
+use crate::sharing::support::{group, member, referring};
 use crate::support::cluster::Cluster;
 use crate::support::workspace::{THIS, Workspace};
 use crate::support::{eventually, host, nesting_host};
@@ -176,4 +181,67 @@ fn what_would_lose_the_data_of_a_virtual_cluster_without_storage_is_refused() {
     let before = uid();
     workspace.apply().assert_success();
     assert_eq!(uid(), before, "a resize replaced the pod");
+}
+
+#[test]
+fn created_paused_without_storage_is_refused_wherever_the_size_comes_from() {
+    let workspace = Workspace::on(host());
+    let refused = || {
+        let refused = workspace.try_plan().0.assert_failure();
+        assert!(refused.contains("A virtual cluster without storage cannot be paused."), "{refused}");
+    };
+    workspace.virtual_cluster("name = \"no-data\"\npaused = true\nresources = { storage = \"0\" }");
+    refused();
+    // The default of a group that this plan only makes.
+    let defaults = "host_clusters = { \"eu-1\" = {} }\nvirtual_cluster_defaults = { storage = \"0\" }";
+    workspace.write(
+        &(group("no-storage", defaults)
+            + &member("no_data", "no-storage", &(referring("no-storage") + "\npaused = true"))),
+    );
+    refused();
+    assert_eq!(host().record("vcluster-no-data"), None);
+}
+
+#[test]
+fn a_node_port_has_an_address_only_while_there_is_a_node() {
+    let workspace = Workspace::on(host());
+    let write = |more: &str| workspace.virtual_cluster(&format!("name = \"ported\"\n{more}"));
+    let access = || {
+        let this = workspace.this();
+        (this["status"].clone(), this["endpoint"].clone(), this["kubeconfig"]["host"].clone())
+    };
+    write("endpoint_type = \"NodePort\"\npaused = true");
+    workspace.apply().assert_success();
+    assert_eq!(access(), (json!("Paused"), Value::Null, Value::Null));
+    workspace.plan().assert_quiet();
+    write("endpoint_type = \"NodePort\"");
+    workspace.apply().assert_success();
+    let (status, endpoint, server) = access();
+    assert!(status == "Running" && endpoint.is_string() && endpoint == server, "{status} {endpoint} {server}");
+    workspace.plan().assert_quiet();
+
+    // A pause keeps the address that was given out.
+    write("endpoint_type = \"NodePort\"\npaused = true");
+    workspace.apply().assert_success();
+    assert_eq!(access(), (json!("Paused"), endpoint.clone(), endpoint));
+    workspace.plan().assert_quiet();
+
+    // Another way in is there at once where it needs no pod, and a node port only after the resume.
+    write("endpoint_type = \"ClusterIP\"\npaused = true");
+    let (planned, _) = workspace.try_plan();
+    assert_eq!(planned.assert_success().warnings().matches("node port").count(), 0);
+    workspace.apply().assert_success();
+    assert_eq!(access().1, "https://ported.vcluster-ported.svc:8443");
+    write("endpoint_type = \"NodePort\"\npaused = true");
+    let (planned, _) = workspace.try_plan();
+    let said = planned.assert_success().warnings();
+    assert!(said.contains("A paused virtual cluster gets no node port's address before it is resumed."), "{said}");
+    workspace.apply().assert_success();
+    assert_eq!(access(), (json!("Paused"), Value::Null, Value::Null));
+    workspace.plan().assert_quiet();
+    write("endpoint_type = \"NodePort\"");
+    workspace.apply().assert_success();
+    assert!(access().1.is_string());
+    workspace.plan().assert_quiet();
+    workspace.destroy().assert_success();
 }

@@ -82,9 +82,17 @@ fn the_rights_in_the_guide_are_enough() {
     let refused = team.try_plan().0;
     assert!(refused.assert_failure().contains("the quota of cluster group \"permitted\""));
     assert_eq!(refused.warnings().matches("could be checked in part").count(), 0);
-    for attributes in ["resources = { cpu = \"5\" }", "paused = true", "paused = false"] {
+    for attributes in [
+        "resources = { cpu = \"5\" }",
+        "resources = { storage = \"8Gi\" }",
+        "resources = { cpu = \"4\", storage = \"4Gi\" }",
+        "paused = true",
+        "paused = false",
+    ] {
         cluster(attributes);
-        team.apply().assert_success();
+        let run = team.apply();
+        run.assert_success();
+        assert_eq!(run.warnings().matches("could not be checked").count(), 0, "{}", run.warnings());
     }
     team.plan().assert_quiet();
     let looked = team.refresh_only();
@@ -124,4 +132,31 @@ resource \"nested_virtual_cluster\" \"this\" {{
     assert!(refused.contains("may not list nodes"), "{refused}");
     workspace.destroy().assert_success();
     hosts()[0].assert_nothing_remains("vcluster-nodeless");
+}
+
+#[test]
+fn who_may_not_see_storage_classes_is_told_so_before_storage_grows() {
+    let host = &hosts()[0];
+    let workspace = Workspace::on(host);
+    let write = |storage: &str| {
+        workspace.virtual_cluster(&format!("name = \"classless\"\nresources = {{ storage = {storage:?} }}"));
+    };
+    write("2Gi");
+    workspace.apply().assert_success();
+    let groups = ["", "apps", "events.k8s.io", "rbac.authorization.k8s.io"];
+    let token =
+        host.token("classless", serde_json::json!([{ "apiGroups": groups, "resources": ["*"], "verbs": ["*"] }]));
+    workspace.provider(&format!("\"eu-1\" = {{ config_path = {:?}, token = {token:?} }}", host.kubeconfig));
+    write("8Gi");
+    let planned = workspace.try_plan().0;
+    planned.assert_success();
+    assert!(planned.warnings().contains("may not get storageclasses"), "{}", planned.warnings());
+    let refused = workspace.apply().assert_failure();
+    assert!(refused.contains("may not get storageclasses"), "{refused}");
+    let quota = host.get("/api/v1/namespaces/vcluster-classless/resourcequotas/vc-classless").unwrap();
+    assert_eq!(quota["spec"]["hard"]["requests.storage"], "2Gi", "nothing was changed");
+    // Where no volume has to grow, nobody asks.
+    write("1Gi");
+    workspace.apply().assert_success();
+    workspace.destroy().assert_success();
 }

@@ -4,4 +4,4 @@
 mod counting;
 mod fights;
 mod life;
-mod support;
+pub mod support;

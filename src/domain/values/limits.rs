@@ -56,6 +56,15 @@ pub fn control_plane_volume(storage: Bytes) -> Option<Bytes> {
     (volume > 0).then_some(Bytes(volume))
 }
 
+/// The most storage for which [`control_plane_volume`] gives no more than `volume`; none: any will do.
+pub fn storage_for_volume(volume: Bytes) -> Option<Bytes> {
+    match volume.0 {
+        volume if volume >= 5 * GIB => None,
+        volume if volume >= 256 * MIB => Some(Bytes(volume * 4)),
+        volume => Some(Bytes(volume * 2)),
+    }
+}
+
 /// What is left to the tenant's own pods beside the control plane and CoreDNS.
 pub fn room(size: &Size) -> Limits {
     let control_plane = control_plane(size);
@@ -172,5 +181,16 @@ mod tests {
         for (storage, volume) in cases {
             assert_eq!(control_plane_volume(Bytes(storage)), volume.map(Bytes), "{storage}");
         }
+    }
+
+    #[test]
+    fn a_volume_is_large_enough_up_to_a_storage_and_no_further() {
+        for volume in [1, 50 * MIB, 256 * MIB - 1, 256 * MIB, 512 * MIB, 5 * GIB - 1] {
+            let most = storage_for_volume(Bytes(volume)).unwrap();
+            assert!(control_plane_volume(most) <= Some(Bytes(volume)), "{volume}");
+            assert!(control_plane_volume(Bytes(most.0 + 4)) > Some(Bytes(volume)), "{volume}");
+        }
+        assert_eq!(storage_for_volume(Bytes(512 * MIB)), Some(Bytes(2 * GIB)));
+        assert_eq!(storage_for_volume(Bytes(5 * GIB)), None);
     }
 }

@@ -7,7 +7,9 @@ mod place;
 mod reclaim;
 mod reserve;
 mod room;
+mod volumes;
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
@@ -15,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::domain::ledger::Holding;
 use crate::domain::name;
+use crate::domain::quantity::Bytes;
 use crate::domain::size::Size;
 use crate::host::apply::Consent;
 use crate::host::chart_archives::ChartArchives;
@@ -33,6 +36,7 @@ use crate::provider::timeouts::{self, TimeoutsModel};
 use crate::provider::virtual_cluster::drift;
 use crate::provider::virtual_cluster::membership::{Membership, limit};
 use crate::provider::virtual_cluster::model::{FollowedPrivate, VirtualClusterModel, VirtualClusterPrivate};
+use crate::provider::virtual_cluster::plan::refuse_pause;
 use crate::provider::virtual_cluster::read::{check_host, set_access};
 use crate::provider::virtual_cluster::render::{self, Prepared, exposure, selector};
 use crate::provider::virtual_cluster::spec::{Place, Spec, UNFINISHED};
@@ -108,6 +112,10 @@ impl<'a> Apply<'a> {
                 self.check_open(group).ok()?;
             }
             let share = self.share_of(&planned)?;
+            if share.paused && share.size.storage == Bytes(0) {
+                refuse_pause(self.diags);
+                return None;
+            }
             let target = self.choose(&planned, group.as_ref(), namespace, &share, &denied).await.ok()?;
             let Some(target) = target else {
                 return self.say_full(&planned, group.as_ref(), &share).await;
@@ -316,6 +324,7 @@ impl<'a> Apply<'a> {
             return Some((planned, private));
         }
         let host = self.host(&place, &private).await?;
+        self.recall(&host, &place, &mut private).await.ok()?;
         let group = self.group_of(&planned).await.ok()?;
         let followed = group.as_ref().and_then(|group| group.followed(&host));
         let mut planned = planned;
@@ -334,7 +343,7 @@ impl<'a> Apply<'a> {
         let limit = limit(group.as_ref(), &host, &self.explain(self.configured.planner().nodes(&host).await).ok()?);
         let uid = private.host_uid.clone();
         let room = Room { group: group.as_ref(), host: host.clone(), uid, namespace: place.namespace.clone(), limit };
-        let done = self.resize(&room, &claim, &prepared, &prior, &planned).await;
+        let done = self.resize(&room, &claim, &prepared, &prior, &planned, &private).await;
         let record = claim.record();
         drop(claim);
         private.followed = prepared.spec.followed.as_ref().map(FollowedPrivate::from).or(private.followed);
@@ -345,6 +354,22 @@ impl<'a> Apply<'a> {
         }
         let state = self.observe(&host, &record, planned, &prepared.spec, true).await;
         Some((state, private))
+    }
+
+    /// A private state that was lost, and not found again by a refresh, is taken from the record: no object may come out
+    /// differently because of it.
+    async fn recall(&mut self, host: &Host, place: &Place, private: &mut VirtualClusterPrivate) -> Result<(), Failed> {
+        if !private.host_uid.is_empty() {
+            return Ok(());
+        }
+        let stored = self.explain(Records::of(host).get(&place.namespace).await)?;
+        let recorded = stored.filter(|stored| stored.record.name == place.name).map(|stored| stored.record.clone());
+        if let Some(record) = recorded
+            && let Ok(spec) = serde_json::from_value::<Spec>(record.spec.clone())
+        {
+            private.recall(&record, &spec);
+        }
+        Ok(())
     }
 
     /// The group of a virtual cluster that exists. One whose group nobody finds is left as it is.
@@ -369,9 +394,11 @@ impl<'a> Apply<'a> {
         prepared: &Prepared,
         prior: &VirtualClusterModel,
         planned: &VirtualClusterModel,
+        private: &VirtualClusterPrivate,
     ) -> Result<(), Failed> {
         let after = room::share(&prepared.spec).ok_or(Failed)?;
         let before = claim.record().share;
+        self.check_resize(&room.host, before.as_ref(), prior, planned, private).await?;
         let meanwhile = room::during(before.as_ref(), &after);
         let held = before.as_ref().map_or(Size::ZERO, room::charged);
         if let Some(group) = room.group.filter(|_| room::charged(&after).growth_from(held) != Size::ZERO) {
@@ -464,8 +491,14 @@ impl<'a> Apply<'a> {
             // Applying does not take back the marks of a pause, whoever made it.
             self.explain(pause::resume(host, claim).await)?;
         }
-        let applied = apply::apply(host, claim, &prepared.objects, &prepared.labels, consent, &self.stop).await;
+        let mut objects = Cow::Borrowed(&prepared.objects);
+        if prepared.spec.paused {
+            self.explain(pause::keep_dates(host, &claim.record(), objects.to_mut()).await)?;
+        }
+        let applied = apply::apply(host, claim, &objects, &prepared.labels, consent, &self.stop).await;
         self.explain(applied)?;
+        // The quota counts the volumes, and has its new size now.
+        self.grow_volumes(host, claim, &prepared.spec).await?;
         let record = claim.record();
         if !prepared.spec.paused && prepared.spec.volume.is_some() {
             self.explain(restart::without_credentials(host, &record).await)?;
@@ -475,6 +508,8 @@ impl<'a> Apply<'a> {
         } else if wait {
             let exposure = exposure(&prepared.spec, &record.name);
             self.explain(wait::ready(host, &record, &exposure, self.time_left(), &self.stop).await)?;
+            // Claims that were only made now have the size of the template, which never changes.
+            self.grow_volumes(host, claim, &prepared.spec).await?;
         }
         let applied = Spec { applied: Some(prepared.spec.revision()), ..prepared.spec.clone() };
         let spec = serde_json::to_value(applied).unwrap_or_default();

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use crate::domain::accounting::{Choice, Kind, Missing, Refused, Replaced, Request};
 use crate::domain::ledger::{Ledger, quota_key};
+use crate::domain::quantity::Bytes;
 use crate::domain::size::Size;
 use crate::domain::table;
 use crate::host::Host;
@@ -16,6 +17,7 @@ use crate::provider::configuration::HostCluster;
 use crate::provider::size::ResourcesModel;
 use crate::provider::virtual_cluster::membership::{Membership, limit};
 use crate::provider::virtual_cluster::model::{VirtualClusterModel, VirtualClusterPrivate};
+use crate::provider::virtual_cluster::plan::refuse_pause;
 use crate::terraform::value::Value;
 use crate::terraform::{AttributePath, Diagnostics, Report};
 
@@ -63,6 +65,11 @@ impl<'a> Fit<'a> {
         let default = group.as_ref().and_then(|group| group.spec.default_size()).unwrap_or(Size::DEFAULT);
         let asked = asked(plan, &default);
         self.check_minimums(group.as_ref(), asked.size, None)?;
+        if asked.paused && asked.size.storage == Bytes(0) {
+            // The group's default may be none.
+            refuse_pause(self.diags);
+            return None;
+        }
         let hosts = self.hosts(plan, group.as_ref())?;
         let replaces = replaced
             .filter(|old| !old.host_uid.is_empty())

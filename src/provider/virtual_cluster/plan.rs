@@ -121,7 +121,21 @@ pub fn update(
     check_followed(diags, &plan, prior, private);
     check_repair(diags, prior);
     mark_unknown(&mut plan, prior, private);
+    warn_of_endpoint(diags, &plan, prior);
     Update { plan, replace }
+}
+
+/// A node port is reached at the node of a running pod.
+fn warn_of_endpoint(diags: &mut Diagnostics, plan: &VirtualClusterModel, prior: &VirtualClusterModel) {
+    let node_port = plan.endpoint_type.as_ref_option().is_some_and(|planned| planned == "NodePort");
+    if node_port && plan.endpoint_type != prior.endpoint_type && plan.paused.as_ref_option() == Some(&true) {
+        diags.warn(
+            AttributePath::new("endpoint_type"),
+            "A paused virtual cluster gets no node port's address before it is resumed.",
+            "A node port is reached at the node that the control plane runs on, and while it is paused there is none: `endpoint` \
+             and `kubeconfig` are null until it is resumed. To keep them, make this change when it runs.",
+        );
+    }
 }
 
 /// Refuses to destroy or replace a protected virtual cluster.
@@ -220,16 +234,11 @@ fn check_storage(
         diags.fail(
             AttributePath::new("resources").attribute("storage"),
             "Storage cannot be less than what the control plane's volume takes.",
-            format!("Its volume has {volume}, which never changes; {planned} was asked for."),
+            format!("Its volume was made with {volume}, and no volume ever shrinks; {planned} was asked for."),
         );
     }
     if before == Bytes(0) && plan.paused.as_ref_option() == Some(&true) {
-        diags.fail(
-            AttributePath::new("paused"),
-            "A virtual cluster without storage cannot be paused.",
-            "With `resources.storage` of 0 its data lives only as long as its control plane's pod, and pausing removes that \
-             pod.",
-        );
+        refuse_pause(diags);
     }
     let replaces_pod = [
         ("resources", limits::control_plane(&planned_size) != limits::control_plane(&prior_size)),
@@ -250,6 +259,16 @@ fn check_storage(
             );
         }
     }
+}
+
+/// Refuses to pause a virtual cluster without storage.
+pub fn refuse_pause(diags: &mut Diagnostics) {
+    diags.fail(
+        AttributePath::new("paused"),
+        "A virtual cluster without storage cannot be paused.",
+        "With `resources.storage` of 0 its data lives only as long as its control plane's pod, and pausing removes that pod. \
+         Give it storage when it is created, or keep it running.",
+    );
 }
 
 /// What follows the group changes the control plane's pod, and with it the data of a virtual cluster without storage.

@@ -109,16 +109,8 @@ impl<'a> Read<'a> {
         };
         let record = &stored.record;
         let spec = self.spec(record, &place)?;
-        let private = VirtualClusterPrivate {
-            host_uid: identity.uid,
-            namespace_uid: record.namespace_uid.clone().unwrap_or_default(),
-            namespace_created: record.namespace_created,
-            mapping: spec.mapping,
-            volume: spec.volume.clone(),
-            storage_class: spec.storage_class.clone(),
-            namespace: place.namespace.clone(),
-            ..VirtualClusterPrivate::default()
-        };
+        let mut private = VirtualClusterPrivate { host_uid: identity.uid, ..VirtualClusterPrivate::default() };
+        private.recall(record, &spec);
         let state = VirtualClusterModel {
             id: Value::Value(place.id()),
             name: Value::Value(place.name.clone()),
@@ -189,9 +181,7 @@ impl<'a> Read<'a> {
             _ => Value::Value(UNFINISHED.to_owned()),
         };
         set_access(&mut state, &place.name, &observed);
-        private.mapping = spec.mapping;
-        private.namespace = place.namespace;
-        private.storage_class = spec.storage_class.clone();
+        private.recall(record, &spec);
         if let Some(group) = &spec.cluster_group {
             state.endpoint_type = Value::Value(spec.endpoint_type.clone());
             state.host_dns = spec.host_dns.clone().into();

@@ -80,8 +80,8 @@ pub fn schema() -> Schema {
                     ),
                 ])),
                 "Size of the virtual cluster: what it may use on the host cluster, control plane included. The host enforces \
-                 it with a ResourceQuota and a LimitRange. Fixed when it is created: later changes of defaults do not \
-                 resize it. Quantities are compared by value, so `4Gi` and `4096Mi` are no change.",
+                 it with a ResourceQuota and a LimitRange. A new size is applied in place. Fixed when it is created: later \
+                 changes of defaults do not resize it. Quantities are compared by value, so `4Gi` and `4096Mi` are no change.",
             ),
         ),
         (

@@ -15,6 +15,7 @@ use crate::domain::endpoint::{EndpointType, host_name};
 use crate::domain::quantity::Bytes;
 use crate::domain::size::Size;
 use crate::domain::values::{VirtualClusterSpec, limits};
+use crate::host::record::Record;
 use crate::provider::chart::ChartModel;
 use crate::provider::cluster_group::spec::Followed;
 use crate::provider::size::ResourcesModel;
@@ -247,6 +248,20 @@ impl Place {
 }
 
 impl VirtualClusterPrivate {
+    /// Has it say again what the record says. An apply whose plugin is killed leaves Terraform without a private state, as
+    /// the plugin could return none.
+    pub fn recall(&mut self, record: &Record, spec: &Spec) {
+        if self.host_uid.is_empty() {
+            self.host_uid.clone_from(&record.host_uid);
+        }
+        self.namespace.clone_from(&record.namespace);
+        self.namespace_uid = record.namespace_uid.clone().unwrap_or_default();
+        self.namespace_created = record.namespace_created;
+        self.mapping = spec.mapping;
+        self.volume.clone_from(&spec.volume);
+        self.storage_class.clone_from(&spec.storage_class);
+    }
+
     /// Whether `uid` may be the host that this virtual cluster was created on. True as long as none is on record.
     pub fn is_host(&self, uid: &str) -> bool {
         self.host_uid.is_empty() || self.host_uid == uid
@@ -324,6 +339,23 @@ mod tests {
     fn a_spec_survives_the_way_through_a_state() {
         let private = VirtualClusterPrivate { mapping: 1, ..VirtualClusterPrivate::default() };
         assert_eq!(Spec::of(&spec().to_model(), &private), Some(spec()));
+    }
+
+    #[test]
+    fn a_lost_private_state_is_as_the_record_has_it() {
+        let mut record = Record::new("a", "vcluster-a", "host-uid", serde_json::Value::Null);
+        record.namespace_uid = Some("namespace-uid".into());
+        let mut lost = VirtualClusterPrivate::default();
+        lost.recall(&record, &spec());
+        let expected = VirtualClusterPrivate {
+            host_uid: "host-uid".into(),
+            namespace: "vcluster-a".into(),
+            namespace_uid: "namespace-uid".into(),
+            mapping: 1,
+            volume: Some("512Mi".into()),
+            ..VirtualClusterPrivate::default()
+        };
+        assert_eq!(lost, expected);
     }
 
     #[test]

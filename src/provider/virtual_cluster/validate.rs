@@ -8,6 +8,7 @@ use crate::domain::size::Size;
 use crate::provider::checks::{self, Versions};
 use crate::provider::size::ResourcesModel;
 use crate::provider::virtual_cluster::model::VirtualClusterModel;
+use crate::provider::virtual_cluster::plan::refuse_pause;
 use crate::terraform::value::Value;
 use crate::terraform::{AttributePath, Diagnostics, Report};
 
@@ -138,12 +139,7 @@ impl Check<'_> {
             );
         }
         if config.paused.as_ref_option() == Some(&true) && size.storage == Bytes(0) {
-            self.fail(
-                AttributePath::new("paused"),
-                "A virtual cluster without storage cannot be paused.",
-                "With `resources.storage` of 0 its data lives only as long as its control plane's pod, and pausing removes \
-                 that pod. Give it storage when it is created, or keep it running.",
-            );
+            refuse_pause(self.diags);
         }
     }
 }

@@ -67,6 +67,11 @@ impl Cluster {
             .unwrap_or_else(|error| panic!("POST {path}: {error}"))
     }
 
+    /// What the API server says to an object that it may refuse.
+    pub fn try_create(&self, path: &str, object: Value) -> Result<Value, String> {
+        self.send(Method::POST, path, "application/json", &object).map_err(|error| error.to_string())
+    }
+
     #[track_caller]
     pub fn create_namespace(&self, name: &str) {
         self.create("/api/v1/namespaces", json!({ "metadata": { "name": name } }));
@@ -105,7 +110,17 @@ impl Cluster {
 
     /// The provider's record of the virtual cluster in `namespace`.
     pub fn record(&self, namespace: &str) -> Option<Value> {
-        let secret = self.get(&format!("/api/v1/namespaces/nested-system/secrets/virtual-cluster.{namespace}"))?;
+        self.document(&format!("virtual-cluster.{namespace}"))
+    }
+
+    /// What the ledger of this host has for the virtual cluster in `namespace`.
+    pub fn held(&self, namespace: &str) -> Option<Value> {
+        Some(self.document("ledger")?["entries"].get_mut(namespace)?.take())
+    }
+
+    /// What the provider keeps in a Secret.
+    pub fn document(&self, secret: &str) -> Option<Value> {
+        let secret = self.get(&format!("/api/v1/namespaces/nested-system/secrets/{secret}"))?;
         let encoded = secret["data"]["record.json"].as_str().unwrap();
         let bytes = base64::Engine::decode(&base64::prelude::BASE64_STANDARD, encoded).unwrap();
         Some(serde_json::from_slice(&bytes).unwrap())

@@ -110,6 +110,18 @@ impl Workspace {
         self.start(&["apply", "-auto-approve"]).wait()
     }
 
+    /// Applies the plan that was made last.
+    pub fn apply_planned(&self) -> Run {
+        let mut command = self.command();
+        command.args(["apply", "-json", "-input=false", "planned"]);
+        Running::start(command).wait()
+    }
+
+    /// Applies without asking hosts for what they have.
+    pub fn apply_unrefreshed(&self) -> Run {
+        self.start(&["apply", "-auto-approve", "-refresh=false"]).wait()
+    }
+
     pub fn refresh_only(&self) -> Run {
         self.start(&["apply", "-auto-approve", "-refresh-only"]).wait()
     }
