@@ -17,7 +17,7 @@ use super::apply::CONCURRENCY;
 use super::diagnosis::PodReason;
 use super::kind::{KindError, Kinds};
 use super::object::ObjectRef;
-use super::pods::{self, PodFacts};
+use super::pods::{self, PodFacts, SYNCED_BY};
 use super::record::Record;
 use super::store::{FormatError, NAMESPACE};
 use super::workload::WorkloadState;
@@ -103,7 +103,7 @@ impl Observed {
             incomplete: !matches!(self.namespace, NamespaceState::Ours | NamespaceState::Found)
                 || !self.differences.iter().all(is_whole),
             paused: self.is_paused(),
-            scaled_down: workloads.clone().any(|state| state.replicas == 0 && !state.marked_paused),
+            scaled_down: workloads.clone().any(|state| state.replicas == 0 && !state.marked_paused && !state.restoring),
             ready: !self.workloads.is_empty() && workloads.all(WorkloadState::is_ready),
             failing: self.pods.iter().any(|pod| pod.failing),
             reachable: self.credentials.is_some() && self.endpoint.is_some(),
@@ -253,11 +253,13 @@ pub(super) async fn look(
     wanted: &HashMap<Key, Wanted>,
 ) -> Result<HashMap<Key, Sighting>, KindError> {
     let mut seen = HashMap::new();
+    // Tenants can give their objects our label, but cannot take this one from what vCluster makes of them on the host.
+    let ours = format!("{label},!{SYNCED_BY}");
     let (resource, namespaced) = match kinds.resource(&kind.api_version, &kind.kind).await {
         Err(KindError::Unknown { .. }) => return Ok(seen),
         found => found?,
     };
-    let listed = pages::each(host, &resource, namespace.filter(|_| namespaced), label, |object| {
+    let listed = pages::each(host, &resource, namespace.filter(|_| namespaced), &ours, |object| {
         let key = key_of(object)?;
         if let Some(wanted) = wanted.get(&key) {
             seen.insert(key, wanted.sight(serde_json::from_str(object.get())?)?);

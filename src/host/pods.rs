@@ -9,7 +9,7 @@ use super::diagnosis::{PodReason, pod_reason};
 use super::{Error, Host};
 
 /// The label that vCluster puts on the pods that it syncs, with its own name. Tenants cannot set it.
-const SYNCED_BY: &str = "vcluster.loft.sh/managed-by";
+pub(super) const SYNCED_BY: &str = "vcluster.loft.sh/managed-by";
 
 /// By what the pods of all control planes can be listed.
 pub(super) const CONTROL_PLANES: &str = "release,app in (vcluster,vcluster-etcd)";

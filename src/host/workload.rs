@@ -5,7 +5,7 @@ use kube::api::DynamicObject;
 use super::object::ObjectRef;
 use crate::domain::drift::workload::Scale;
 
-pub use crate::domain::drift::workload::{PAUSED, PAUSED_DATE, PAUSED_REPLICAS};
+pub use crate::domain::drift::workload::{PAUSED, PAUSED_DATE, PAUSED_REPLICAS, RESTORING};
 
 /// The state of one workload.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +24,8 @@ pub struct WorkloadState {
     pub observed: bool,
     /// Whether it carries the pause mark.
     pub marked_paused: bool,
+    /// Whether the `vcluster` CLI has scaled it down for a while.
+    pub restoring: bool,
     /// How many replicas the pause mark wants back.
     pub paused_replicas: Option<i64>,
 }
@@ -42,13 +44,14 @@ impl WorkloadState {
             ready: status("readyReplicas"),
             observed: status("observedGeneration") >= live.metadata.generation.unwrap_or(0),
             marked_paused: mark(PAUSED).is_some_and(|value| value == "true"),
+            restoring: mark(RESTORING).is_some_and(|value| value == "true"),
             paused_replicas: mark(PAUSED_REPLICAS).and_then(|value| value.parse().ok()),
         }
     }
 
     /// What of it a pause changes.
     pub fn scale(&self) -> Scale {
-        Scale { replicas: self.replicas, marked: self.marked_paused }
+        Scale { replicas: self.replicas, marked: self.marked_paused, restoring: self.restoring }
     }
 
     /// Paused: marked so, and really scaled down. A workload that somebody scaled up by hand runs, whatever its marks.

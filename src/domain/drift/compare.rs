@@ -30,7 +30,12 @@ const CHANGED_BY_LIFE: &[(&str, &str, &str)] = &[
     ("Service", "spec.loadBalancerIP", "kube-vip's address of the Service"),
     ("Service", "spec.clusterIP", "fixed when a Service is made"),
     ("Service", "spec.clusterIPs", "fixed when a Service is made"),
+];
+
+/// Fields that others add to in the course of life: the kind, the field, and why.
+const ADDED_BY_LIFE: &[(&str, &str, &str)] = &[
     ("ServiceAccount", "secrets", "tokens that a controller has made"),
+    ("ServiceAccount", "imagePullSecrets", "credentials that OpenShift and others give to every ServiceAccount"),
 ];
 
 /// Top-level fields that are no part of what is applied to an object.
@@ -302,7 +307,9 @@ impl Found<'_> {
     /// A field that was not there. Nobody owns defaults and what webhooks add.
     fn added(&mut self, path: &Path, live: &Value, owners: &[Owner<'_>]) {
         let theirs = any(owners, By::Others) || self.wiped;
-        if !theirs || any(owners, By::Us) || is_empty(live) && is_whole(owners) {
+        let is_life = |(kind, field, _): &(&str, &str, &str)| *kind == self.kind && path.begins_with(field);
+        let is_nothing = is_empty(live) && is_whole(owners);
+        if !theirs || any(owners, By::Us) || is_nothing || ADDED_BY_LIFE.iter().any(is_life) {
             return;
         }
         if self.wiped || is_whole(owners) || owners.iter().any(|owner| owner.set.contains_key(".")) {

@@ -45,6 +45,11 @@ impl Path {
         self.0.iter().any(|step| matches!(step, Step::Field(field) if field == name))
     }
 
+    /// Whether it is this top-level field, or below it.
+    pub(super) fn begins_with(&self, name: &str) -> bool {
+        matches!(self.0.first(), Some(Step::Field(field)) if field == name)
+    }
+
     /// What it is in, and the last step.
     pub(super) fn parent(&self) -> Option<(Self, &Step)> {
         let (last, before) = self.0.split_last()?;

@@ -13,6 +13,10 @@ pub const PAUSED_REPLICAS: &str = "loft.sh/paused-replicas";
 /// When it was paused.
 pub const PAUSED_DATE: &str = "loft.sh/paused-date";
 
+/// The annotation by which the `vcluster` CLI marks a workload that it has scaled down for a while, to restore its data or to
+/// rotate its certificates, and will scale up again.
+pub const RESTORING: &str = "loft.sh/restoring";
+
 /// What of a workload decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Scale {
@@ -20,6 +24,8 @@ pub struct Scale {
     pub replicas: i64,
     /// Whether it carries the mark of a pause.
     pub marked: bool,
+    /// Whether the `vcluster` CLI works on it, and will scale it up again.
+    pub restoring: bool,
 }
 
 impl Scale {
@@ -40,6 +46,9 @@ pub fn differences(replicas: i64, live: Scale, main: Scale) -> Vec<Difference> {
     };
     let scaled =
         |expected: i64| field(Path::of(["spec", "replicas"]), Some(json!(expected)), Some(json!(live.replicas)));
+    if live.restoring || main.restoring {
+        return Vec::new();
+    }
     if main.is_paused() {
         return if live.replicas > 0 { vec![scaled(0)] } else { Vec::new() };
     }
@@ -57,8 +66,8 @@ pub fn differences(replicas: i64, live: Scale, main: Scale) -> Vec<Difference> {
 mod tests {
     use super::*;
 
-    const RUNS: Scale = Scale { replicas: 1, marked: false };
-    const PAUSED: Scale = Scale { replicas: 0, marked: true };
+    const RUNS: Scale = Scale { replicas: 1, marked: false, restoring: false };
+    const PAUSED: Scale = Scale { replicas: 0, marked: true, restoring: false };
 
     fn fields(live: Scale, main: Scale) -> Vec<String> {
         let entries = differences(1, live, main).into_iter().map(|found| found.entry("", false));
@@ -68,8 +77,9 @@ mod tests {
 
     #[test]
     fn only_half_a_pause_is_drift() {
-        let (up, down) = (Scale { replicas: 3, marked: false }, Scale { replicas: 0, marked: false });
-        let half = Scale { replicas: 1, marked: true };
+        let (up, down) = (Scale { replicas: 3, ..RUNS }, Scale { replicas: 0, ..RUNS });
+        let half = Scale { marked: true, ..RUNS };
+        let restoring = Scale { restoring: true, ..down };
         let mark = "metadata.annotations[\"loft.sh/paused\"] none true";
         for (live, main, expected) in [
             (RUNS, RUNS, vec![]),
@@ -77,6 +87,7 @@ mod tests {
             (up, up, vec!["spec.replicas 1 3"]),
             (down, down, vec!["spec.replicas 1 0"]),
             (half, half, vec![mark]),
+            (restoring, restoring, vec![]),
             // A second workload, such as a deployed etcd.
             (RUNS, PAUSED, vec!["spec.replicas 0 1"]),
             (PAUSED, RUNS, vec!["spec.replicas 1 0"]),
