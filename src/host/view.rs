@@ -1,4 +1,4 @@
-//! What one run sees of a host's virtual clusters. A few are looked at one by one, in their own namespaces; where there are
+//! What one run sees of a host's virtual clusters. A few are looked at one by one, in their own namespaces; where a run looks at
 //! more, everything is listed once, cluster-wide, and shared by all that follow.
 //!
 //! What is shared may be some seconds old, so it only ever says that all is well. Before it says that something has drifted
@@ -22,7 +22,7 @@ use super::store::StoreError;
 use super::{Error, Host, Reason};
 use wide::Wide;
 
-/// So many virtual clusters of a host are looked at one by one.
+/// So many virtual clusters are looked at one by one, on whatever hosts they are.
 const FEW: usize = 3;
 
 /// How long the first ones wait for others to come: Terraform asks for ten at a time.
@@ -30,6 +30,33 @@ const GATHERING: Duration = Duration::from_millis(40);
 
 /// How long what was listed is taken for what is there.
 const FRESH: Duration = Duration::from_secs(60);
+
+/// Which virtual clusters a run looks at. Clones are the same run.
+#[derive(Clone, Default)]
+pub struct Run(Arc<Mutex<Asked>>);
+
+#[derive(Default)]
+struct Asked {
+    /// Hosts and namespaces.
+    virtual_clusters: BTreeSet<(String, String)>,
+    first: Option<Instant>,
+}
+
+impl Run {
+    /// Takes note of a virtual cluster that is looked at, and says whether it is one of many. The first ones wait for others.
+    async fn looks_at_many(&self, host: &str, namespace: &str) -> bool {
+        let gathered = {
+            let mut asked = locked(&self.0);
+            asked.virtual_clusters.insert((host.to_owned(), namespace.to_owned()));
+            *asked.first.get_or_insert_with(Instant::now) + GATHERING
+        };
+        let are_many = || locked(&self.0).virtual_clusters.len() > FEW;
+        if !are_many() {
+            sleep_until(gathered).await;
+        }
+        are_many()
+    }
+}
 
 /// One host as a run sees it. Cheap to clone; clones share what they know.
 #[derive(Clone)]
@@ -39,13 +66,12 @@ struct Inner {
     host: Host,
     /// The label that all objects carry which this provider applies; its value is the virtual cluster's name.
     label: String,
+    run: Run,
     state: Mutex<State>,
 }
 
 #[derive(Default)]
 struct State {
-    asked: BTreeSet<String>,
-    first_asked: Option<Instant>,
     listed: Option<Listed>,
     /// The host does not let us list cluster-wide.
     refused: bool,
@@ -67,9 +93,9 @@ pub struct Seen {
 
 impl View {
     /// A view of `host`, on which everything that this provider applies carries `label`. Asks nothing yet.
-    pub fn of(host: &Host, label: &str) -> Self {
-        let (host, label) = (host.clone(), label.to_owned());
-        Self(Arc::new(Inner { host, label, state: Mutex::default() }))
+    pub fn of(host: &Host, label: &str, run: &Run) -> Self {
+        let (host, label, run) = (host.clone(), label.to_owned(), run.clone());
+        Self(Arc::new(Inner { host, label, run, state: Mutex::default() }))
     }
 
     /// The record of the virtual cluster in `namespace`.
@@ -145,19 +171,8 @@ impl View {
 
     /// The lists for many, if the virtual cluster in `namespace` is one of many.
     async fn shared(&self, namespace: &str) -> Result<Option<Arc<Wide>>, RecordError> {
-        let gathered = {
-            let mut state = self.state();
-            if state.refused {
-                return Ok(None);
-            }
-            state.asked.insert(namespace.to_owned());
-            *state.first_asked.get_or_insert_with(Instant::now) + GATHERING
-        };
-        if !self.are_many() {
-            sleep_until(gathered).await;
-            if !self.are_many() {
-                return Ok(None);
-            }
+        if self.state().refused || !self.0.run.looks_at_many(self.0.host.name(), namespace).await {
+            return Ok(None);
         }
         let listed = {
             let mut state = self.state();
@@ -177,13 +192,13 @@ impl View {
         }
     }
 
-    fn are_many(&self) -> bool {
-        self.state().asked.len() > FEW
-    }
-
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.0.state)
     }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Why a virtual cluster could not be looked at.

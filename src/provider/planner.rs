@@ -16,7 +16,7 @@ use crate::domain::ledger::Ledger;
 use crate::domain::size::Size;
 use crate::host::ledgers::{LedgerBook, finished, said_by};
 use crate::host::records::{RecordError, Records, Stored};
-use crate::host::view::View;
+use crate::host::view::{Run, View};
 use crate::host::{Host, nodes};
 use crate::provider::cluster_group::find::{FindError, Found, find};
 use crate::provider::cluster_group::spec::GroupSpec;
@@ -97,6 +97,7 @@ pub struct Planner {
     finished: Asked<Option<Arc<BTreeMap<String, String>>>>,
     nodes: Mutex<HashMap<String, Nodes>>,
     records: Asked<Listed>,
+    run: Run,
     views: Mutex<HashMap<String, View>>,
     on_their_way: Mutex<OnTheirWay>,
     choosing: tokio::sync::Mutex<()>,
@@ -201,7 +202,7 @@ impl Planner {
     /// What this process sees of the virtual clusters of a host.
     pub fn view(&self, host: &Host) -> View {
         let mut views = locked(&self.views);
-        views.entry(host.name().to_owned()).or_insert_with(|| View::of(host, LABEL)).clone()
+        views.entry(host.name().to_owned()).or_insert_with(|| View::of(host, LABEL, &self.run)).clone()
     }
 
     /// Who holds what of a host now. Rebuilt in memory from the records where it has no ledger.

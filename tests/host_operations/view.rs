@@ -4,7 +4,7 @@ use serde_json::json;
 use terraform_provider_nested::domain::drift::Entry;
 use terraform_provider_nested::host::access::Exposure;
 use terraform_provider_nested::host::observe::Observed;
-use terraform_provider_nested::host::view::View;
+use terraform_provider_nested::host::view::{Run, View};
 
 use super::fixture::{LABEL, Tenant};
 
@@ -44,7 +44,7 @@ async fn what_many_share_shows_the_drift_of_each() {
     let forged = json!({"metadata": {"name": "a-x-forged", "labels": {LABEL: tenants[3].name}}, "data": {"key": "9"}});
     tenants[3].make("v1", "ConfigMap", forged).await;
 
-    let observed = look(&View::of(&tenants[0].host, LABEL), &tenants).await;
+    let observed = look(&View::of(&tenants[0].host, LABEL, &Run::default()), &tenants).await;
     let expected = [
         vec![("ConfigMap vcluster-shared-1/a", None)],
         vec![("ConfigMap vcluster-shared-2/a", Some(format!("metadata.labels[{LABEL:?}]")))],
@@ -65,7 +65,7 @@ async fn what_many_share_shows_the_drift_of_each() {
 #[tokio::test]
 async fn what_another_process_applies_meanwhile_is_no_drift() {
     let tenants = tenants("meanwhile").await;
-    let view = View::of(&tenants[0].host, LABEL);
+    let view = View::of(&tenants[0].host, LABEL, &Run::default());
     // The records are listed …
     let records = tenants.iter().map(|tenant| view.record(&tenant.namespace));
     let mut seen: Vec<_> = futures::future::try_join_all(records).await.unwrap();
@@ -84,7 +84,7 @@ async fn what_another_process_applies_meanwhile_is_no_drift() {
 #[tokio::test]
 async fn what_this_run_has_written_is_read_anew() {
     let tenants = tenants("written").await;
-    let view = View::of(&tenants[0].host, LABEL);
+    let view = View::of(&tenants[0].host, LABEL, &Run::default());
     look(&view, &tenants).await;
     tenants[0].apply(&[tenants[0].config_map("c", "1")]).await.unwrap();
     tenants[1].patch::<ConfigMap>("kubectl-edit", "b", json!({"data": {"key": "2"}})).await;

@@ -3,7 +3,7 @@
 //! Errors are shared, too: a host that does not answer is not waited for again for each virtual cluster.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use k8s_openapi::api::core::v1::{Namespace, Pod, Secret};
 use kube::api::{Api, ApiResource, ListParams, ObjectMeta};
@@ -18,6 +18,7 @@ use crate::host::observe::{Observed, Parts, look, look_again, namespace_is, page
 use crate::host::pods::{self, PodFacts};
 use crate::host::record::Record;
 use crate::host::records::{RecordError, Records, Stored};
+use crate::host::view::locked;
 use crate::host::{Error, Host};
 
 /// How many kinds are listed at a time. Their pages are in memory then.
@@ -234,8 +235,4 @@ impl Wide {
         };
         self.pods.get_or_init(list).await.as_ref().map_err(Clone::clone)
     }
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
