@@ -160,7 +160,8 @@ policies:
       requests.memory: 4Gi
       requests.storage: 2Gi
       limits.cpu: "4"
-      limits.memory: 4Gi"#;
+      limits.memory: 4Gi
+      services.nodeports: 10"#;
 
 /// As many as the pods of control planes need.
 fn nodes(counts: &[usize]) -> usize {
