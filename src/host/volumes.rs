@@ -108,7 +108,7 @@ async fn grow_once(host: &Host, record: &Record, wanted: Bytes) -> Result<Look<(
     let expands = expansion(host, &growing).await?;
     let mut refusals = Vec::new();
     for volume in growing {
-        if !volume.class.as_ref().is_some_and(|class| expands.get(class) == Some(&true)) {
+        if volume.class.as_ref().and_then(|class| expands.get(class)) != Some(&true) {
             tracing::info!(claim = volume.claim, "the storage class does not let this volume grow");
             continue;
         }
