@@ -53,7 +53,7 @@ pub enum Fault {
 /// A certificate authority and a certificate of its own for some names.
 pub struct Tls {
     pub authority: String,
-    config: Arc<ServerConfig>,
+    pub config: Arc<ServerConfig>,
 }
 
 impl Tls {

@@ -8,7 +8,7 @@ use crate::support::host;
 use crate::support::workspace::Workspace;
 
 /// The rig's chart with more files, in the workspace's directory.
-fn extended_chart(workspace: &Workspace, files: &[(&str, &str)]) {
+pub fn extended_chart(workspace: &Workspace, files: &[(&str, &str)]) {
     let chart = workspace.path("chart");
     copy(&rig::tools::chart(), &chart);
     for (file, text) in files {

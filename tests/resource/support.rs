@@ -3,6 +3,7 @@
 
 pub mod cluster;
 pub mod hold;
+pub mod mutation;
 pub mod running;
 pub mod workspace;
 
@@ -28,6 +29,16 @@ pub fn hosts() -> &'static [Cluster; 2] {
 /// The first of [`hosts`].
 pub fn host() -> &'static Cluster {
     &hosts()[0]
+}
+
+/// A host cluster with room for the pods of hundreds of virtual clusters, for tests that make dozens at once.
+pub fn roomy_host() -> &'static Cluster {
+    static RIG: OnceLock<Rig> = OnceLock::new();
+    static HOST: OnceLock<Cluster> = OnceLock::new();
+    HOST.get_or_init(|| {
+        let builder = Rig::builder().names(["roomy-1"]).nodes(6).node_size("512", "2Ti").without_nested();
+        Cluster::of(RIG.get_or_init(|| builder.start().unwrap()).host(1))
+    })
 }
 
 /// A host cluster whose virtual clusters have real API servers.

@@ -45,7 +45,8 @@ impl Cluster {
     pub fn get(&self, path: &str) -> Option<Value> {
         match self.send(Method::GET, path, "application/json", &Value::Null) {
             Ok(object) => Some(object),
-            Err(kube::Error::Api(status)) if status.is_not_found() => None,
+            // Also of a path that is not served.
+            Err(kube::Error::Api(status)) if status.code == 404 => None,
             Err(error) => panic!("GET {path}: {error}"),
         }
     }
@@ -82,6 +83,24 @@ impl Cluster {
     pub fn patch(&self, path: &str, change: Value) {
         let patched = self.send(Method::PATCH, path, "application/merge-patch+json", &change);
         patched.unwrap_or_else(|error| panic!("PATCH {path}: {error}"));
+    }
+
+    /// A patch of some type (`json-patch+json`, `apply-patch+yaml`) by a field manager.
+    #[track_caller]
+    pub fn patch_by(&self, manager: &str, kind: &str, path: &str, change: Value) {
+        let by = by(manager, path);
+        let patched = self.send(Method::PATCH, &by, &format!("application/{kind}"), &change);
+        patched.unwrap_or_else(|error| panic!("PATCH {by}: {error}"));
+    }
+
+    /// Replaces an object; false if somebody else was faster.
+    #[track_caller]
+    pub fn put(&self, manager: &str, path: &str, object: Value) -> bool {
+        match self.send(Method::PUT, &by(manager, path), "application/json", &object) {
+            Ok(_) => true,
+            Err(kube::Error::Api(status)) if status.is_conflict() => false,
+            Err(error) => panic!("PUT {path}: {error}"),
+        }
     }
 
     #[track_caller]
@@ -154,4 +173,9 @@ impl Cluster {
         assert!(volumes_only(&remains), "{remains:?}");
         super::eventually("the volumes to go", || self.remains(namespace).is_empty().then_some(()));
     }
+}
+
+/// The request's path with the field manager that it is by.
+fn by(manager: &str, path: &str) -> String {
+    format!("{path}{}fieldManager={manager}", if path.contains('?') { '&' } else { '?' })
 }
