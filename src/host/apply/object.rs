@@ -124,7 +124,16 @@ impl Target<'_> {
     fn differences(&self, before: &Snapshot, live: &Value) -> Vec<Difference> {
         let mut concealed = live.clone();
         conceal(&self.planned.object.kind, &mut concealed);
-        before.differences(&concealed, FIELD_MANAGER, Since::OurApply)
+        let mut differences = before.differences(&concealed, FIELD_MANAGER, Since::OurApply);
+        if self.planned.object.kind == "Secret" {
+            // What a value was before is not known, only its digest: one that others have changed goes.
+            for difference in &mut differences {
+                if let Difference::Field { expected, applied: false, .. } = difference {
+                    *expected = None;
+                }
+            }
+        }
+        differences
     }
 
     async fn patch(&self, patch: Value) -> Result<Value, Error> {
@@ -156,6 +165,10 @@ impl Target<'_> {
             let Some(undoing) = drift::undoing(&live, &self.differences(&before, &live)) else { break };
             live = match self.patch(undoing).await {
                 Ok(patched) => patched,
+                // Somebody has made it one that cannot be changed.
+                Err(error) if matches!(error.reason(), Reason::Invalid { message } if is_immutable(message)) => {
+                    return self.make_anew(live["metadata"]["uid"].as_str().map(str::to_owned)).await;
+                }
                 // Somebody has written it since it was read.
                 Err(error) if attempt < ATTEMPTS && is_about_another_version(&error) => {
                     as_value(self.api.get(&object.name).await.map_err(self.host.failed("read", object))?)

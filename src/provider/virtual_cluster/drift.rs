@@ -83,6 +83,17 @@ pub fn is_in_pod(drift: &Drift, place: &Place) -> bool {
     })
 }
 
+/// Whether others have moved the address of the virtual cluster at `place`, so that putting it right moves it back: a port of
+/// its Service is another one.
+pub fn is_in_address(drift: &Drift, place: &Place, endpoint_type: Option<&str>) -> bool {
+    let service = format!("Service {}/{}", place.namespace, place.name);
+    entries(drift).filter(|entry| entry.object.as_ref_option() == Some(&service)).any(|entry| {
+        let field = entry.field.as_ref_option().map(String::as_str).unwrap_or_default();
+        let is_lost_port = field.starts_with("spec.ports[") && field.ends_with(']') && entry.expected != Value::Null;
+        is_lost_port || endpoint_type == Some("NodePort") && field.ends_with("].nodePort")
+    })
+}
+
 /// What a plan has shown of objects that others have put in the place of ours, and the user has agreed to take over.
 pub fn consent(drift: &Drift) -> Consent {
     let uid = Path::of(["metadata", "uid"]).to_string();
@@ -106,6 +117,27 @@ mod tests {
         let drift = list(vec![entry("Role a/b", "metadata.uid"), entry("Role a/c", "rules")]);
         assert_eq!(consent(&drift), Consent::to([("Role a/b".to_owned(), "b".to_owned())]));
         assert_eq!(consent(&none()), Consent::default());
+    }
+
+    #[test]
+    fn another_port_of_the_service_moves_the_address() {
+        let place = Place { host_cluster: "eu-1".into(), namespace: "a".into(), name: "b".into() };
+        for (object, field, endpoint_type, expected) in [
+            ("Service a/b", "spec.ports[port=443,protocol=TCP]", "LoadBalancer", true),
+            ("Service a/b", "spec.ports[port=443,protocol=TCP].nodePort", "NodePort", true),
+            ("Service a/b", "spec.ports[port=443,protocol=TCP].nodePort", "LoadBalancer", false),
+            ("Service a/b", "spec.ports[port=443,protocol=TCP].targetPort", "NodePort", false),
+            ("Service a/b-headless", "spec.ports[port=443,protocol=TCP]", "LoadBalancer", false),
+        ] {
+            let drift = list(vec![entry(object, field)]);
+            assert_eq!(
+                is_in_address(&drift, &place, Some(endpoint_type)),
+                expected,
+                "{object} {field} {endpoint_type}"
+            );
+        }
+        let added = Entry { expected: None, ..entry("Service a/b", "spec.ports[port=22,protocol=TCP]") };
+        assert!(!is_in_address(&list(vec![added]), &place, Some("LoadBalancer")));
     }
 
     #[test]

@@ -179,7 +179,9 @@ fn mark_unknown(plan: &mut VirtualClusterModel, prior: &VirtualClusterModel, pri
             plan.kubeconfig = Value::Unknown;
         }
     }
-    if plan.endpoint_type != prior.endpoint_type || plan.host_dns != prior.host_dns {
+    let endpoint_type = prior.endpoint_type.as_ref_option().map(String::as_str);
+    let moved = Place::of(prior).is_some_and(|place| drift::is_in_address(&prior.drift, &place, endpoint_type));
+    if moved || plan.endpoint_type != prior.endpoint_type || plan.host_dns != prior.host_dns {
         plan.endpoint = Value::Unknown;
         plan.kubeconfig = Value::Unknown;
     }

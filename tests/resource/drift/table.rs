@@ -229,6 +229,10 @@ fn settings(object: &Value) -> Value {
     let annotations = annotations.into_iter().filter(|(name, _)| !others(name));
     settings["annotations"] = annotations.collect::<serde_json::Map<_, _>>().into();
     settings["labels"] = metadata["labels"].clone();
+    if object["kind"] == "StatefulSet" {
+        // What is empty there means what stands there by default.
+        settings["spec"]["updateStrategy"].as_object_mut().unwrap().remove("rollingUpdate");
+    }
     if object["kind"] == "Service" {
         let spec = settings["spec"].as_object_mut().unwrap();
         spec.retain(|name, value| !["clusterIP", "clusterIPs"].contains(&name.as_str()) || value == "None");

@@ -55,7 +55,8 @@ fn services() -> Vec<Case> {
                 added(SERVICE, "spec.ports[port=9443,protocol=TCP]", Since("/spec/ports/0")),
             ],
         )
-        .with("endpoint_type = \"ClusterIP\""),
+        .with("endpoint_type = \"ClusterIP\"")
+        .also_changing(ACCESS),
         case(
             "service-target-changed",
             |vc| vc.set(SERVICE, "/spec/ports/0/targetPort", json!("other")),
@@ -76,6 +77,18 @@ fn services() -> Vec<Case> {
                 "32187",
             )],
         ),
+        case(
+            "node-port-moved",
+            |vc| vc.set(SERVICE, "/spec/ports/0/nodePort", json!(32_188)),
+            [changed(
+                SERVICE,
+                "spec.ports[port=8443,protocol=TCP].nodePort",
+                Before("/spec/ports/0/nodePort"),
+                "32188",
+            )],
+        )
+        .with("endpoint_type = \"NodePort\"")
+        .also_changing(ACCESS),
         case(
             "service-selects-others",
             |vc| vc.set(SERVICE, "/spec/selector/release", json!("other")),

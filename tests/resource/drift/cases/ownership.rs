@@ -127,27 +127,6 @@ pub fn cases() -> Vec<Case> {
             [added(SET, "spec.template.spec.containers[name=sidecar]", Since("/spec/template/spec/containers/1"))],
         ),
         case(
-            "traces-removed-afterwards",
-            |vc| {
-                let before = vc.get(SET)["metadata"]["managedFields"].clone();
-                vc.add(SET, "/spec/template/spec/hostNetwork", json!(true));
-                vc.replace(SET, "kubectl-replace", |set| set["metadata"]["managedFields"] = before.clone());
-            },
-            [added(SET, "spec.template.spec.hostNetwork", "true")],
-        ),
-        case(
-            "env-given-twice",
-            |vc| {
-                vc.add(
-                    SET,
-                    "/spec/template/spec/containers/0/env/-",
-                    json!({"name": "VCLUSTER_NAME", "value": "other"}),
-                )
-            },
-            [changed(SET, "spec.template.spec.containers[name=syncer].env[name=VCLUSTER_NAME].value", "%", "other")],
-        ),
-        // Anybody may call themselves what we are called.
-        case(
             "changed-in-our-name",
             |vc| vc.merge(QUOTA, US, json!({"spec": {"hard": {"limits.cpu": "64", "pods": "9"}}})),
             [added(QUOTA, "spec.hard.pods", "9"), changed(QUOTA, "spec.hard[\"limits.cpu\"]", "4", "64")],
