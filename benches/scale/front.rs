@@ -101,17 +101,29 @@ async fn count(
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let what = format!("{} {}", request.method(), alike(request.uri().path()));
-    {
+    *counter.lock().unwrap().requests.entry(what).or_default() += 1;
+    let _under_way = UnderWay::new(&counter);
+    let answer = pass_on(client, request).await;
+    *counter.lock().unwrap().statuses.entry(answer.status().as_u16()).or_default() += 1;
+    Ok(answer)
+}
+
+/// A request that is under way. It ends without an answer when its client goes away.
+struct UnderWay<'a>(&'a Mutex<Counts>);
+
+impl<'a> UnderWay<'a> {
+    fn new(counter: &'a Mutex<Counts>) -> Self {
         let mut counts = counter.lock().unwrap();
-        *counts.requests.entry(what).or_default() += 1;
         counts.at_once += 1;
         counts.most_at_once = counts.most_at_once.max(counts.at_once);
+        Self(counter)
     }
-    let answer = pass_on(client, request).await;
-    let mut counts = counter.lock().unwrap();
-    counts.at_once -= 1;
-    *counts.statuses.entry(answer.status().as_u16()).or_default() += 1;
-    Ok(answer)
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.lock().unwrap().at_once -= 1;
+    }
 }
 
 async fn pass_on(client: Client, request: Request<Incoming>) -> Response<Full<Bytes>> {
