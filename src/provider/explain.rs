@@ -152,7 +152,8 @@ impl Explain for ApplyError {
                 "namespace",
                 "An object with the same name belongs to somebody else.",
                 self,
-                "Choose another `name` or `namespace`, or delete the object if nobody needs it.",
+                "Choose another `name` or `namespace`, or delete the object if nobody needs it. If it stands where one of this \
+                 virtual cluster's own stood, plan again: `drift` shows it then, and the apply takes it over.",
             ),
             Self::Immutable { .. } => at(
                 "id",
