@@ -31,6 +31,9 @@ const PAGE: u32 = 500;
 /// (`pkg/util/kubeconfig`, 0.24 to 0.36).
 const CREDENTIALS: &str = "app=vcluster,vcluster-name";
 
+/// What changes of each record whenever it is written, by namespace.
+type Versions = BTreeMap<String, (String, String)>;
+
 /// An answer for all, made when the first asks.
 type Once<T> = OnceCell<Result<T, KindError>>;
 
@@ -53,7 +56,7 @@ pub(super) struct Wide {
     credentials: Once<HashMap<Key, Credentials>>,
     pods: Once<HashMap<Key, Vec<PodFacts>>>,
     /// The versions of the records at a later time.
-    later: Mutex<Option<(Instant, Arc<BTreeMap<String, (String, String)>>)>>,
+    later: Mutex<Option<(Instant, Arc<Versions>)>>,
     listing: Semaphore,
 }
 
