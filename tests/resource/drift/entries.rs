@@ -68,7 +68,8 @@ impl Entry {
 
     /// Whether the repaired object is another one.
     pub fn is_about_the_whole(&self) -> bool {
-        self.field.is_none() || self.field == Some("metadata.uid")
+        // What was made immutable can only be made anew.
+        self.field.is_none_or(|field| matches!(field, "metadata.uid" | "immutable"))
     }
 
     /// Whether the repair makes new pods.

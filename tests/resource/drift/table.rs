@@ -228,7 +228,10 @@ fn settings(object: &Value) -> Value {
     let others = |name: &str| name.starts_with("deployment.kubernetes.io/") || name.starts_with("vcluster.loft.sh/");
     let annotations = annotations.into_iter().filter(|(name, _)| !others(name));
     settings["annotations"] = annotations.collect::<serde_json::Map<_, _>>().into();
-    settings["labels"] = metadata["labels"].clone();
+    let labels = metadata["labels"].as_object().cloned().unwrap_or_default();
+    // A label that others add is no drift, and stays.
+    let labels = labels.into_iter().filter(|(name, _)| name != "vcluster.loft.sh/managed-by");
+    settings["labels"] = labels.collect::<serde_json::Map<_, _>>().into();
     if object["kind"] == "StatefulSet" {
         // What is empty there means what stands there by default.
         settings["spec"]["updateStrategy"].as_object_mut().unwrap().remove("rollingUpdate");

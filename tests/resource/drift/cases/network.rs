@@ -69,22 +69,23 @@ fn services() -> Vec<Case> {
         ),
         case(
             "service-on-another-node-port",
-            |vc| vc.set(SERVICE, "/spec/ports/0/nodePort", json!(32_187)),
+            // Among those that an API server does not hand out by itself, as long as it has others.
+            |vc| vc.set(SERVICE, "/spec/ports/0/nodePort", json!(30_007)),
             [changed(
                 SERVICE,
                 "spec.ports[port=8443,protocol=TCP].nodePort",
                 Before("/spec/ports/0/nodePort"),
-                "32187",
+                "30007",
             )],
         ),
         case(
             "node-port-moved",
-            |vc| vc.set(SERVICE, "/spec/ports/0/nodePort", json!(32_188)),
+            |vc| vc.set(SERVICE, "/spec/ports/0/nodePort", json!(30_008)),
             [changed(
                 SERVICE,
                 "spec.ports[port=8443,protocol=TCP].nodePort",
                 Before("/spec/ports/0/nodePort"),
-                "32188",
+                "30008",
             )],
         )
         .with("endpoint_type = \"NodePort\"")
