@@ -6,24 +6,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "a benchmark")]
 
-#[allow(dead_code, reason = "other benchmarks use the rest")]
-#[path = "scale"]
-mod scale {
-    pub mod front;
-    pub mod hosts;
-    pub mod measured;
-}
-#[allow(dead_code, reason = "tests/resource uses the rest")]
-#[path = "../tests/resource/support"]
-mod support {
-    pub mod cluster;
-    pub mod running;
-    pub mod workspace;
-
-    pub fn eventually<T>(what: &str, look: impl Fn() -> Option<T>) -> T {
-        look().unwrap_or_else(|| panic!("{what}"))
-    }
-}
+#[allow(dead_code, reason = "each benchmark uses a part")]
+mod scale;
 
 use std::time::Instant;
 

@@ -7,24 +7,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "a benchmark")]
 
-#[allow(dead_code, reason = "other benchmarks use the rest")]
-#[path = "scale"]
-mod scale {
-    pub mod front;
-    pub mod hosts;
-    pub mod measured;
-}
-#[allow(dead_code, reason = "tests/resource uses the rest")]
-#[path = "../tests/resource/support"]
-mod support {
-    pub mod cluster;
-    pub mod running;
-    pub mod workspace;
-
-    pub fn eventually<T>(what: &str, look: impl Fn() -> Option<T>) -> T {
-        look().unwrap_or_else(|| panic!("{what}"))
-    }
-}
+#[allow(dead_code, reason = "each benchmark uses a part")]
+mod scale;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -33,7 +17,7 @@ use std::time::{Duration, Instant};
 use scale::front::Counts;
 use scale::hosts::{Hosts, group, members};
 use scale::measured::{self, Measured, Usage};
-use support::workspace::Workspace;
+use scale::support::workspace::Workspace;
 
 const OURS: &str = env!("CARGO_BIN_EXE_terraform-provider-nested");
 const HELM: &str = "HELM_PROVIDER";

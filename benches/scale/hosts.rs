@@ -7,8 +7,8 @@ use tokio::runtime::Runtime;
 
 use super::front::{Counts, Front};
 use super::measured::Measured;
-use crate::support::cluster::Cluster;
-use crate::support::workspace::Workspace;
+use super::support::cluster::Cluster;
+use super::support::workspace::Workspace;
 
 /// The hosts' names, the home of cluster groups first.
 pub const NAMES: [&str; 2] = ["eu-1", "us-1"];

@@ -95,7 +95,7 @@ impl Host {
     /// What to hold while changing the document of this name, so that those of one process do not keep getting in each
     /// other's way. First come, first served. Other processes know nothing of it: the write compares all the same.
     pub(super) fn turn(&self, document: &str) -> Turn {
-        let mut turns = lock(&self.0.turns);
+        let mut turns = locked(&self.0.turns);
         Arc::clone(turns.entry(document.to_owned()).or_default())
     }
 
@@ -124,13 +124,13 @@ impl Host {
     /// Whatever keeps the host from answering two small requests within 20 seconds.
     pub async fn identity(&self) -> Result<&Identity, Error> {
         let ask = || async {
-            let failed = lock(&self.0.unidentified).clone().filter(|(at, _)| at.elapsed() < FAILURE_LIFETIME);
+            let failed = locked(&self.0.unidentified).clone().filter(|(at, _)| at.elapsed() < FAILURE_LIFETIME);
             if let Some((_, error)) = failed {
                 return Err(error);
             }
             let asked = self.ask_identity().await;
             if let Err(error) = &asked {
-                *lock(&self.0.unidentified) = Some((Instant::now(), error.clone()));
+                *locked(&self.0.unidentified) = Some((Instant::now(), error.clone()));
             }
             asked
         };
@@ -167,7 +167,8 @@ impl Host {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+/// What a mutex holds, also after a panic of somebody who held it.
+pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -8,13 +8,14 @@
 mod wide;
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use tokio::sync::OnceCell;
 use tokio::time::{Instant, sleep_until};
 
 use super::access::Exposure;
+use super::cluster::locked;
 use super::kind::KindError;
 use super::observe::{Observed, observe};
 use super::records::{RecordError, Records, Stored};
@@ -133,28 +134,25 @@ impl View {
         stored: Stored,
         exposure: &Exposure,
     ) -> Result<(Stored, Observed), ViewError> {
-        let record = &stored.record;
-        if let Some(wide) = seen.wide {
-            match wide.observe(record, exposure).await {
-                Ok((observed, until)) => {
-                    if observed.drift().is_empty() && !observed.is_gone() {
-                        return Ok((stored, observed));
-                    }
-                    if !observed.is_gone() && wide.is_unchanged(&stored, until).await? {
-                        return Ok((stored, observed));
-                    }
-                }
-                Err(error) if is_forbidden(&error) => {
-                    tracing::debug!(%error, "looking at virtual clusters one by one");
-                    self.state().refused = true;
-                }
-                Err(error) => return Err(error.into()),
-            }
-            let again = Records::of(&self.0.host).get(&record.namespace).await?;
-            let stored = again.unwrap_or(stored);
+        let Some(wide) = seen.wide else {
             let observed = self.look(&stored, exposure).await?;
             return Ok((stored, observed));
+        };
+        match wide.observe(&stored.record, exposure).await {
+            Ok((observed, until)) => {
+                let is_there = !observed.is_gone();
+                if is_there && (observed.drift().is_empty() || wide.is_unchanged(&stored, until).await?) {
+                    return Ok((stored, observed));
+                }
+            }
+            Err(error) if is_forbidden(&error) => {
+                tracing::debug!(%error, "looking at virtual clusters one by one");
+                self.state().refused = true;
+            }
+            Err(error) => return Err(error.into()),
         }
+        let now = Records::of(&self.0.host).get(&stored.record.namespace).await?;
+        let stored = now.unwrap_or(stored);
         let observed = self.look(&stored, exposure).await?;
         Ok((stored, observed))
     }
@@ -195,10 +193,6 @@ impl View {
     fn state(&self) -> MutexGuard<'_, State> {
         locked(&self.0.state)
     }
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Why a virtual cluster could not be looked at.

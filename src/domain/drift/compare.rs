@@ -251,7 +251,7 @@ impl Found<'_> {
         match (was, live) {
             (None | Some(Value::Null), None) => {}
             (Some(was), Some(live)) if was == live => {}
-            _ if path.steps().len() < 6 && CHANGED_BY_LIFE.iter().any(is_life) => {}
+            _ if CHANGED_BY_LIFE.iter().any(is_life) => {}
             (None | Some(Value::Null), Some(live)) => self.added(path, live, owners),
             (Some(was @ Value::Object(fields)), Some(live @ Value::Object(_)))
                 if !is_whole(owners) || fields.is_empty() =>

@@ -56,11 +56,6 @@ impl Path {
         Some((Self(before.to_vec()), last))
     }
 
-    /// The steps.
-    pub fn steps(&self) -> &[Step] {
-        &self.0
-    }
-
     /// The JSON pointer (RFC 6901) of the field in `live`, if it is there. Items are found by their fields or value, so it
     /// holds for this very object only.
     pub fn pointer(&self, live: &Value) -> Option<String> {

@@ -11,6 +11,7 @@ use tokio::sync::{OnceCell, Semaphore};
 use tokio::time::Instant;
 
 use crate::host::access::{self, Credentials, Exposure, credentials_of};
+use crate::host::cluster::locked;
 use crate::host::kind::{KindError, Kinds};
 use crate::host::object::ObjectRef;
 use crate::host::observe::sighting::{Key, KindOf, Sighting, WantedByKind, key, key_of, want};
@@ -18,7 +19,6 @@ use crate::host::observe::{Observed, Parts, look, look_again, namespace_is, page
 use crate::host::pods::{self, PodFacts};
 use crate::host::record::Record;
 use crate::host::records::{RecordError, Records, Stored};
-use crate::host::view::locked;
 use crate::host::{Error, Host};
 
 /// How many kinds are listed at a time. Their pages are in memory then.
@@ -63,37 +63,25 @@ pub(super) struct Wide {
 impl Wide {
     /// Lists the records of `host`. Those that cannot be read are left out: they are the error of whoever asks for them.
     pub(super) async fn of(host: &Host, label: &str) -> Result<Self, RecordError> {
-        let records = Records::of(host).list_readable().await?;
+        let (mut wanted, mut records) = (WantedByKind::new(), HashMap::new());
+        for stored in Records::of(host).list_readable().await? {
+            if want(&mut wanted, &stored.record).is_ok() {
+                records.insert(stored.record.namespace.clone(), stored);
+            }
+        }
         Ok(Self {
             host: host.clone(),
             label: label.to_owned(),
             kinds: Kinds::of(host),
-            records: records.into_iter().map(|stored| (stored.record.namespace.clone(), stored)).collect(),
-            wanted: Mutex::default(),
+            records,
+            wanted: Mutex::new(wanted),
             objects: Mutex::default(),
             namespaces: OnceCell::new(),
             credentials: OnceCell::new(),
             pods: OnceCell::new(),
             later: Mutex::default(),
             listing: Semaphore::new(AT_A_TIME),
-        }
-        .wanting())
-    }
-
-    /// Takes note of all that the records name. A record that says it in a way that cannot be read is left out of the lists.
-    fn wanting(mut self) -> Self {
-        let mut wanted = WantedByKind::new();
-        let unreadable: Vec<String> = self
-            .records
-            .values()
-            .filter(|stored| want(&mut wanted, &stored.record).is_err())
-            .map(|stored| stored.record.namespace.clone())
-            .collect();
-        for namespace in unreadable {
-            self.records.remove(&namespace);
-        }
-        self.wanted = Mutex::new(wanted);
-        self
+        })
     }
 
     /// The record of the virtual cluster in `namespace`.

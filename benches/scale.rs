@@ -1,0 +1,17 @@
+//! What benchmarks of many virtual clusters share: hosts behind servers that count, and the directories and runs of Terraform
+//! that the acceptance tests have.
+
+pub mod front;
+pub mod hosts;
+pub mod measured;
+
+#[path = "../tests/resource/support"]
+pub mod support {
+    pub mod cluster;
+    pub mod running;
+    pub mod workspace;
+
+    pub fn eventually<T>(what: &str, look: impl Fn() -> Option<T>) -> T {
+        look().unwrap_or_else(|| panic!("{what}"))
+    }
+}
