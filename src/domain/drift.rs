@@ -3,7 +3,8 @@
 //! Server-side apply keeps in `metadata.managedFields` who owns each field, which tells an edit from ordinary life. A field
 //! that was applied has drifted when it is gone, or when it differs in meaning and is no longer ours; any other field has when
 //! it differs from what it was right after our apply and somebody else owns it. Defaults and what an admission webhook changes
-//! during our own apply are in the [`Snapshot`] of that moment. [`workload`] says what a pause means for it.
+//! during our own apply are in the [`Snapshot`] of that moment. The order of a list has no owner: any other than that of the
+//! snapshot is drift. [`workload`] says what a pause means for it.
 
 mod compare;
 mod meaning;
@@ -44,6 +45,15 @@ pub enum Difference {
         /// Whether it was applied, so that applying it again puts it right.
         applied: bool,
     },
+    /// The items of a list are in another order. Applying them again puts it right.
+    Order {
+        /// The list.
+        path: Path,
+        /// What those items are known by that were there and still are, in their order.
+        expected: Value,
+        /// The same as they are now.
+        actual: Value,
+    },
 }
 
 /// A difference as a user reads it.
@@ -80,6 +90,10 @@ impl Difference {
                 } else {
                     shown::pair(expected.as_ref(), actual.as_ref())
                 };
+                entry(Some(path.to_string()), expected, actual)
+            }
+            Self::Order { path, expected, actual } => {
+                let (expected, actual) = shown::pair(Some(expected), Some(actual));
                 entry(Some(path.to_string()), expected, actual)
             }
         }

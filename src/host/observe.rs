@@ -97,7 +97,9 @@ impl Observed {
 
     /// The status that follows.
     pub fn status(&self) -> Status {
-        let is_whole = |(_, difference): &(_, Difference)| matches!(difference, Difference::Field { .. });
+        let is_whole = |(_, difference): &(_, Difference)| {
+            !matches!(difference, Difference::Missing | Difference::Replaced { .. })
+        };
         let mut workloads = self.workloads.iter().map(|(workload, _)| workload);
         Status::of(Signs {
             incomplete: !matches!(self.namespace, NamespaceState::Ours | NamespaceState::Found)

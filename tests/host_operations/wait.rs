@@ -18,7 +18,12 @@ async fn a_timeout_shows_the_refused_pod() {
     tenant.api::<ResourceQuota>().create(&by_kubectl(), &serde_json::from_value(quota).unwrap()).await.unwrap();
     tenant.apply(&[tenant.stateful_set("refused")]).await.unwrap();
     let events = tenant.api::<Event>();
-    eventually("an event", async || !events.list(&ListParams::default()).await.unwrap().items.is_empty()).await;
+    // The volume's events come before the pod's.
+    eventually("the refused pod's event", async || {
+        let events = events.list(&ListParams::default()).await.unwrap();
+        events.iter().any(|event| event.message.as_deref().is_some_and(|message| message.contains("exceeded quota")))
+    })
+    .await;
     let (record, cancel) = (tenant.claim.record(), CancellationToken::new());
     let error =
         ready(&tenant.host, &record, &Exposure::LoadBalancer, Duration::from_secs(2), &cancel).await.unwrap_err();

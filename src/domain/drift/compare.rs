@@ -128,7 +128,7 @@ impl Snapshot {
             })
             .collect();
         // Somebody has wiped out who owns what: then everything that is not as it was counts.
-        let wiped = owners.is_empty();
+        let wiped = !entries(live).any(|entry| is_apply_by(entry, us));
         owners.push(Owner { by: By::Applied, set: &self.applied });
         let kind = self.object.get("kind").and_then(Value::as_str).unwrap_or_default();
         let mut found = Found { kind, wiped, differences: Vec::new() };
@@ -200,9 +200,16 @@ struct Pair<'a, 'o> {
     owners: Owners<'o>,
 }
 
-/// The items of two lists, side by side, known by some of their fields or by their value. None where nothing tells how they
-/// are known: then the list is one value.
-fn pairs<'a, 'o>(was: &'a [Value], live: &'a [Value], owners: &[Owner<'o>]) -> Option<Vec<Pair<'a, 'o>>> {
+/// The items of two lists, side by side.
+struct Pairs<'a, 'o> {
+    pairs: Vec<Pair<'a, 'o>>,
+    /// What those are known by that are in both lists, in the order of the one and of the other; none if that is the same.
+    reordered: Option<(Value, Value)>,
+}
+
+/// The items of two lists, known by some of their fields or by their value. None where nothing tells how they are known: then
+/// the list is one value.
+fn pairs<'a, 'o>(was: &'a [Value], live: &'a [Value], owners: &[Owner<'o>]) -> Option<Pairs<'a, 'o>> {
     let keyed = members(owners, "k:");
     let (members, names) = match keyed.first() {
         Some((_, Value::Object(first))) => (keyed.clone(), first.keys().cloned().collect::<Vec<_>>()),
@@ -219,21 +226,49 @@ fn pairs<'a, 'o>(was: &'a [Value], live: &'a [Value], owners: &[Owner<'o>]) -> O
     let is = |step: &Step, item: &Value| match step {
         Step::Item(fields) => has_fields(item, fields),
         Step::Value(value) => item == value,
-        Step::Field(_) => false,
+        Step::Field(_) | Step::Index(_) => false,
     };
-    let pair = |step: Step, was, live| {
-        let of_item = members.iter().filter(|(_, member)| is(&step, member));
-        let owners = of_item.flat_map(|(key, _)| at(owners, key)).collect();
-        Pair { step, was, live, owners }
+    let owned = |step: &Step| -> Owners<'o> {
+        let of_item = members.iter().filter(|(_, member)| is(step, member));
+        of_item.flat_map(|(key, _)| at(owners, key)).collect()
     };
-    let both = was.iter().map(|item| {
+    let mut pairs = Vec::new();
+    // Where in the live list those are that were there before.
+    let mut places = Vec::new();
+    for item in was {
         let step = known_by(item);
-        let there = live.iter().find(|live| is(&step, live));
+        // Of several with the same key, the one that is as it was.
+        let free = |place: &usize| !places.contains(place) && is(&step, &live[*place]);
+        let place = (0..live.len()).filter(free).max_by_key(|place| (live[*place] == *item, std::cmp::Reverse(*place)));
+        places.extend(place);
+        let there = place.map(|place| &live[place]);
         // The live one has its whole key, defaults filled in.
-        pair(there.map_or(step, known_by), Some(item), there)
-    });
-    let more = live.iter().filter(|live| !was.iter().any(|item| is(&known_by(item), live)));
-    Some(both.chain(more.map(|item| pair(known_by(item), None, Some(item)))).collect())
+        let step = there.map_or(step, known_by);
+        pairs.push(Pair { owners: owned(&step), step, was: Some(item), live: there });
+    }
+    for (place, item) in live.iter().enumerate().filter(|(place, _)| !places.contains(place)) {
+        let step = known_by(item);
+        let owners = owned(&step);
+        let is_second = live.iter().enumerate().any(|(other, item)| other != place && is(&step, item));
+        let step = if is_second { Step::Index(place) } else { step };
+        pairs.push(Pair { step, was: None, live: Some(item), owners });
+    }
+    let known = |places: &[usize]| places.iter().map(|place| short(&known_by(&live[*place]))).collect();
+    let before = places.clone();
+    places.sort_unstable();
+    let is_set = names.is_empty();
+    let reordered = (before != places && !is_set).then(|| (known(&before), known(&places)));
+    Some(Pairs { pairs, reordered })
+}
+
+/// What an item is known by, as short as it can be said.
+fn short(step: &Step) -> Value {
+    match step {
+        Step::Item(fields) if fields.len() == 1 => fields.values().cloned().collect::<Vec<_>>().remove(0),
+        Step::Item(fields) => Value::Object(fields.clone()),
+        Step::Value(value) => value.clone(),
+        Step::Field(_) | Step::Index(_) => Value::Null,
+    }
 }
 
 struct Found<'a> {
@@ -278,9 +313,12 @@ impl Found<'_> {
     /// A list of which each item has owners of its own, or the whole of it has.
     fn items(&mut self, path: &Path, was: &[Value], live: &[Value], owners: &[Owner<'_>]) {
         match pairs(was, live, owners) {
-            Some(pairs) => {
+            Some(Pairs { pairs, reordered }) => {
                 for pair in pairs {
                     self.look(&path.with(pair.step), pair.was, pair.live, &pair.owners);
+                }
+                if let Some((expected, actual)) = reordered {
+                    self.differences.push(Difference::Order { path: path.clone(), expected, actual });
                 }
             }
             None => {

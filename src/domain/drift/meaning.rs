@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::path::Path;
 use crate::domain::quantity::Quantity;
 
-/// Fields whose values, or the values below them, are Kubernetes quantities.
+/// Fields of a spec whose values, or the values below them, are Kubernetes quantities.
 const QUANTITIES: &[&str] = &[
     "hard",
     "limits",
@@ -56,7 +56,7 @@ fn is_default(name: &str, value: &Value) -> bool {
 }
 
 fn is_quantity(path: &Path) -> bool {
-    QUANTITIES.iter().any(|name| path.has_field(name))
+    path.begins_with("spec") && QUANTITIES.iter().any(|name| path.has_field(name))
 }
 
 fn same_quantity(a: &Value, b: &Value) -> bool {
@@ -73,7 +73,7 @@ mod tests {
     #[test]
     fn values_are_compared_by_what_they_mean() {
         let hard = Path::of(["spec", "hard", "limits.cpu"]);
-        let data = Path::of(["data", "key"]);
+        let data = Path::of(["data", "limits"]);
         for (path, expected, actual, is_same) in [
             (&hard, json!("4"), json!("4000m"), true),
             (&hard, json!("4Gi"), json!("4096Mi"), true),

@@ -13,6 +13,8 @@ pub enum Step {
     Item(Map<String, Value>),
     /// The item of a list of scalars that is this value.
     Value(Value),
+    /// The item at this place of a list, counted from 0: one that is there twice.
+    Index(usize),
 }
 
 /// A field of an object. `Display` writes it as `spec.ports[port=443,protocol=TCP].targetPort`; a key that is no plain word
@@ -66,6 +68,7 @@ impl Path {
                 Step::Field(name) => (token(name), at.get(name)?),
                 Step::Item(fields) => nth(at, |item| has_fields(item, fields))?,
                 Step::Value(value) => nth(at, |item| item == value)?,
+                Step::Index(index) => (index.to_string(), at.get(index)?),
             };
             pointer.push('/');
             pointer.push_str(&token);
@@ -103,6 +106,7 @@ impl fmt::Display for Path {
                     write!(f, "[{}]", fields.join(","))?;
                 }
                 Step::Value(value) => write!(f, "[{value}]")?,
+                Step::Index(index) => write!(f, "[{index}]")?,
             }
         }
         Ok(())
@@ -150,6 +154,11 @@ mod tests {
             (
                 container.field("ports").with(item(json!({"port": 1, "protocol": "TCP"}))),
                 "spec.containers[name=b].ports[port=1,protocol=TCP]",
+                "/spec/containers/1/ports/0",
+            ),
+            (
+                container.field("ports").with(Step::Index(0)),
+                "spec.containers[name=b].ports[0]",
                 "/spec/containers/1/ports/0",
             ),
         ];

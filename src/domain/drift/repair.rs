@@ -45,7 +45,7 @@ fn setting(live: &Value, path: &Path, expected: &Value) -> Option<Value> {
     let (parent, last) = path.parent()?;
     let end = match last {
         Step::Field(name) => super::path::token(name),
-        Step::Item(_) | Step::Value(_) => "-".to_owned(),
+        Step::Item(_) | Step::Value(_) | Step::Index(_) => "-".to_owned(),
     };
     Some(json!({"op": "add", "path": format!("{}/{end}", parent.pointer(live)?), "value": expected}))
 }

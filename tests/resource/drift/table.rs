@@ -291,7 +291,7 @@ const CHART_OBJECTS: &[(&str, &str)] = &[(
     "apiVersion: v1
 kind: ConfigMap
 metadata: {name: settings, namespace: {{ .Release.Namespace }}}
-data: {color: blue, size: \"4\"}
+data: {color: blue, size: \"4\", max: \"1\"}
 ---
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy

@@ -31,6 +31,7 @@ fn check(was: &Snapshot, live: &Value, expected: &[(&str, Value, Value)]) {
             Difference::Field { path, expected, actual, .. } => {
                 (path.to_string(), expected.unwrap_or_default(), actual.unwrap_or_default())
             }
+            Difference::Order { path, expected, actual } => (path.to_string(), expected, actual),
             other => panic!("{other:?}"),
         })
         .collect();
@@ -181,6 +182,60 @@ fn an_item_that_is_gone_is_drift() {
     check(&was, &live(now, &[(US, "", ours)]), &[(path, json!({"name": "X", "value": "1"}), Value::Null)]);
 }
 
+/// A container `a` with these variables, and the set of them.
+fn with_env(env: Value) -> (Value, Value) {
+    let names = env.as_array().unwrap().iter().map(|item| format!("k:{{\"name\":{}}}", item["name"]));
+    let set: Value = names.map(|key| (key, json!({".": {}, "f:name": {}, "f:value": {}}))).collect();
+    let set = of_pod(json!({"f:containers": {"k:{\"name\":\"a\"}": {".": {}, "f:name": {}, "f:env": set}}}));
+    (workload(json!({"containers": [{"name": "a", "env": env}]})), set)
+}
+
+const ENV: &str = "spec.template.spec.containers[name=a].env";
+
+#[test]
+fn a_second_item_of_the_same_key_is_drift_wherever_it_stands() {
+    let (was, ours) = with_env(json!([{"name": "X", "value": "1"}, {"name": "Y", "value": "2"}]));
+    let was = applied(&was, ours);
+    // The API server keeps of duplicates only that they are there, and whose they are.
+    let theirs = of_pod(json!({"f:containers": {"k:{\"name\":\"a\"}": {"f:env": {"k:{\"name\":\"X\"}": {}}}}}));
+    let (_, left) = with_env(json!([{"name": "Y", "value": "2"}]));
+    let owners = [(US, "", left), ("kubectl-edit", "", theirs)];
+    let second = json!({"name": "X", "value": "9"});
+    for (place, env) in [
+        (2, json!([{"name": "X", "value": "1"}, {"name": "Y", "value": "2"}, second])),
+        (0, json!([second, {"name": "X", "value": "1"}, {"name": "Y", "value": "2"}])),
+    ] {
+        let (now, _) = with_env(env);
+        check(&was, &live(now, &owners), &[(&format!("{ENV}[{place}]"), Value::Null, second.clone())]);
+    }
+    let (now, _) = with_env(json!([second, {"name": "Y", "value": "2"}, second]));
+    let expected = [
+        (&*format!("{ENV}[name=X].value"), json!("1"), json!("9")),
+        (&*format!("{ENV}[2]"), Value::Null, second.clone()),
+    ];
+    check(&was, &live(now, &owners), &expected);
+    // As it was.
+    let twice = json!([second, {"name": "X", "value": "1"}]);
+    let (was, ours) = with_env(twice.clone());
+    check(&applied(&was, ours), &live(with_env(twice).0, &owners), &[]);
+}
+
+#[test]
+fn another_order_is_drift_and_what_stands_between_is_none() {
+    let [x, y, z] = ["X", "Y", "Z"].map(|name| json!({"name": name, "value": "1"}));
+    let (was, ours) = with_env(json!([x, y, z]));
+    let was = applied(&was, ours);
+    let now = |env: Value| {
+        let (object, set) = with_env(env);
+        live(object, &[(US, "", set)])
+    };
+    check(&was, &now(json!([z, x, y])), &[(ENV, json!(["X", "Y", "Z"]), json!(["Z", "X", "Y"]))]);
+    let of_a_webhook = json!({"name": "W"});
+    check(&was, &now(json!([of_a_webhook, x, y, of_a_webhook, z])), &[]);
+    let removed = format!("{ENV}[name=Y]");
+    check(&was, &now(json!([z, x])), &[(&removed, y, Value::Null), (ENV, json!(["X", "Z"]), json!(["Z", "X"]))]);
+}
+
 #[test]
 fn a_list_with_one_owner_is_one_field() {
     let role = |rules: Value| json!({"kind": "Role", "metadata": {}, "rules": rules});
@@ -247,6 +302,14 @@ fn without_owners_everything_that_is_not_as_it_was_counts() {
             (&path("[name=evil]"), Value::Null, json!({"name": "evil"})),
         ],
     );
+}
+
+#[test]
+fn whoever_is_left_in_the_traces_without_us_is_no_witness() {
+    let others = [("kubectl-annotate", "", json!({"f:metadata": {"f:annotations": {"f:note": {}}}}))];
+    let now = live(quota(json!({"cpu": "9", "memory": "4Gi", "pods": "3"})), &others);
+    let expected = [("spec.hard.cpu", json!("4"), json!("9")), ("spec.hard.pods", Value::Null, json!("3"))];
+    check(&quota_applied(), &now, &expected);
 }
 
 #[test]

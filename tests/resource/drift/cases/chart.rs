@@ -27,6 +27,12 @@ pub fn cases() -> Vec<Case> {
                 removed(SETTINGS, "data.size", "4"),
             ],
         ),
+        // A quantity only where Kubernetes reads it as one.
+        case(
+            "chart-object-respelt",
+            |vc| vc.merge(SETTINGS, "kubectl-edit", json!({"data": {"max": "1000m"}})),
+            [changed(SETTINGS, "data.max", "1", "1000m")],
+        ),
         case(
             "walls-opened",
             |vc| vc.add(WALLS, "/spec/ingress/-", json!({})),

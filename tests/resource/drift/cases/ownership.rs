@@ -127,6 +127,20 @@ pub fn cases() -> Vec<Case> {
             [added(SET, "spec.template.spec.containers[name=sidecar]", Since("/spec/template/spec/containers/1"))],
         ),
         case(
+            "traces-wiped-and-written-again",
+            |vc| {
+                vc.json_patch(
+                    QUOTA,
+                    json!([
+                        {"op": "add", "path": "/spec/hard/pods", "value": "9"},
+                        {"op": "replace", "path": "/metadata/managedFields", "value": [{}]},
+                    ]),
+                );
+                vc.apply(QUOTA, "labeller", json!({"metadata": {"labels": {"cost-center": "1"}}}));
+            },
+            [added(QUOTA, "spec.hard.pods", "9")],
+        ),
+        case(
             "changed-in-our-name",
             |vc| vc.merge(QUOTA, US, json!({"spec": {"hard": {"limits.cpu": "64", "pods": "9"}}})),
             [added(QUOTA, "spec.hard.pods", "9"), changed(QUOTA, "spec.hard[\"limits.cpu\"]", "4", "64")],

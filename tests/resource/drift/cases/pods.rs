@@ -81,6 +81,24 @@ fn containers() -> Vec<Case> {
                 ),
             ],
         ),
+        // Of two of one name the last one counts.
+        case(
+            "env-overridden",
+            |vc| add(vc, "/containers/0/env/-", json!({"name": "VCLUSTER_NAME", "value": "other"})),
+            [added(
+                SET,
+                "spec.template.spec.containers[name=syncer].env[4]",
+                r#"{"name":"VCLUSTER_NAME","value":"other"}"#,
+            )],
+        ),
+        case(
+            "env-reordered",
+            |vc| {
+                let [from, path] = [0, 1].map(|place| format!("{SPEC}/containers/0/env/{place}"));
+                vc.json_patch(SET, json!([{"op": "move", "from": from, "path": path}]));
+            },
+            [changed(SET, "spec.template.spec.containers[name=syncer].env", "[]", "[]")],
+        ),
         case(
             "users-env-changed",
             |vc| vc.kubectl("set env statefulset/% --containers=syncer OWN=other"),
