@@ -1,5 +1,6 @@
 //! What others change on the host shows in the next plan, and the next apply puts it right; what is no drift shows nothing.
 
+mod beside;
 mod cases;
 mod entries;
 mod foreign;

@@ -128,7 +128,7 @@ impl Snapshot {
             })
             .collect();
         // Somebody has wiped out who owns what: then everything that is not as it was counts.
-        let wiped = !entries(live).any(|entry| is_apply_by(entry, us));
+        let wiped = owners.is_empty();
         owners.push(Owner { by: By::Applied, set: &self.applied });
         let kind = self.object.get("kind").and_then(Value::as_str).unwrap_or_default();
         let mut found = Found { kind, wiped, differences: Vec::new() };

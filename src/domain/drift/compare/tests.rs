@@ -305,14 +305,6 @@ fn without_owners_everything_that_is_not_as_it_was_counts() {
 }
 
 #[test]
-fn whoever_is_left_in_the_traces_without_us_is_no_witness() {
-    let others = [("kubectl-annotate", "", json!({"f:metadata": {"f:annotations": {"f:note": {}}}}))];
-    let now = live(quota(json!({"cpu": "9", "memory": "4Gi", "pods": "3"})), &others);
-    let expected = [("spec.hard.cpu", json!("4"), json!("9")), ("spec.hard.pods", Value::Null, json!("3"))];
-    check(&quota_applied(), &now, &expected);
-}
-
-#[test]
 fn an_object_on_its_way_out_is_drift() {
     let mut now = quota(json!({"cpu": "4", "memory": "4Gi"}));
     now["metadata"]["deletionTimestamp"] = json!("2026-11-27T12:00:00Z");

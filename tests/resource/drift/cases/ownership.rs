@@ -136,7 +136,7 @@ pub fn cases() -> Vec<Case> {
                         {"op": "replace", "path": "/metadata/managedFields", "value": [{}]},
                     ]),
                 );
-                vc.apply(QUOTA, "labeller", json!({"metadata": {"labels": {"cost-center": "1"}}}));
+                vc.apply(QUOTA, "labeller", json!({"metadata": {"annotations": {"vcluster.loft.sh/note": "1"}}}));
             },
             [added(QUOTA, "spec.hard.pods", "9")],
         ),

@@ -87,7 +87,7 @@ fn containers() -> Vec<Case> {
             |vc| add(vc, "/containers/0/env/-", json!({"name": "VCLUSTER_NAME", "value": "other"})),
             [added(
                 SET,
-                "spec.template.spec.containers[name=syncer].env[4]",
+                "spec.template.spec.containers[name=syncer].env[2]",
                 r#"{"name":"VCLUSTER_NAME","value":"other"}"#,
             )],
         ),
@@ -97,7 +97,12 @@ fn containers() -> Vec<Case> {
                 let [from, path] = [0, 1].map(|place| format!("{SPEC}/containers/0/env/{place}"));
                 vc.json_patch(SET, json!([{"op": "move", "from": from, "path": path}]));
             },
-            [changed(SET, "spec.template.spec.containers[name=syncer].env", "[]", "[]")],
+            [changed(
+                SET,
+                "spec.template.spec.containers[name=syncer].env",
+                r#"["VCLUSTER_NAME","POD_NAME"]"#,
+                r#"["POD_NAME","VCLUSTER_NAME"]"#,
+            )],
         ),
         case(
             "users-env-changed",
