@@ -3,8 +3,8 @@
 //! Server-side apply keeps in `metadata.managedFields` who owns each field, which tells an edit from ordinary life. A field
 //! that was applied has drifted when it is gone, or when it differs in meaning and is no longer ours; any other field has when
 //! it differs from what it was right after our apply and somebody else owns it. Defaults and what an admission webhook changes
-//! during our own apply are in the [`Snapshot`] of that moment. The order of a list has no owner: any other than that of the
-//! snapshot is drift. [`workload`] says what a pause means for it.
+//! during our own apply are in the [`Snapshot`] of that moment. The order of a list has no owner; where it has an effect, what
+//! we applied has to stand as it stood. [`workload`] says what a pause means for it.
 
 mod compare;
 mod meaning;
@@ -45,13 +45,13 @@ pub enum Difference {
         /// Whether it was applied, so that applying it again puts it right.
         applied: bool,
     },
-    /// The items of a list are in another order. Applying them again puts it right.
+    /// Items that were applied to a list are in another order, which has an effect there. Applying them again puts it right.
     Order {
         /// The list.
         path: Path,
-        /// What those items are known by that were there and still are, in their order.
+        /// The names of those that are still there, in their order.
         expected: Value,
-        /// The same as they are now.
+        /// The same names as they stand now.
         actual: Value,
     },
 }
@@ -93,7 +93,9 @@ impl Difference {
                 entry(Some(path.to_string()), expected, actual)
             }
             Self::Order { path, expected, actual } => {
-                let (expected, actual) = shown::pair(Some(expected), Some(actual));
+                // As texts: of long ones, what stands behind the first difference is left.
+                let text = |names: &Value| Value::String(names.to_string());
+                let (expected, actual) = shown::pair(Some(&text(expected)), Some(&text(actual)));
                 entry(Some(path.to_string()), expected, actual)
             }
         }

@@ -2,7 +2,8 @@
 //! more, everything is listed once, cluster-wide, and shared by all that follow.
 //!
 //! What is shared may be some seconds old, so it only ever says that all is well. Before it says that something has drifted
-//! or is gone, the record must be the same before and after the lists, or the virtual cluster is looked at by itself.
+//! or is gone, the record must be the same before and after the lists, or the virtual cluster is looked at by itself. There,
+//! too, drift counts only if the record is still the same behind it.
 //! `docs/design/shared-reads.md` has the reasons.
 
 mod wide;
@@ -28,6 +29,9 @@ const FEW: usize = 3;
 
 /// How long the first ones wait for others to come: Terraform asks for ten at a time.
 const GATHERING: Duration = Duration::from_millis(40);
+
+/// How often one is looked at that others write at the same time.
+const LOOKS: usize = 3;
 
 /// How long what was listed is taken for what is there.
 const FRESH: Duration = Duration::from_secs(60);
@@ -134,10 +138,7 @@ impl View {
         stored: Stored,
         exposure: &Exposure,
     ) -> Result<(Stored, Observed), ViewError> {
-        let Some(wide) = seen.wide else {
-            let observed = self.look(&stored, exposure).await?;
-            return Ok((stored, observed));
-        };
+        let Some(wide) = seen.wide else { return self.look(stored, exposure).await };
         match wide.observe(&stored.record, exposure).await {
             Ok((observed, until)) => {
                 let is_there = !observed.is_gone();
@@ -152,9 +153,7 @@ impl View {
             Err(error) => return Err(error.into()),
         }
         let now = Records::of(&self.0.host).get(&stored.record.namespace).await?;
-        let stored = now.unwrap_or(stored);
-        let observed = self.look(&stored, exposure).await?;
-        Ok((stored, observed))
+        self.look(now.unwrap_or(stored), exposure).await
     }
 
     /// Has everything be read anew: something was written.
@@ -162,9 +161,22 @@ impl View {
         self.state().listed = None;
     }
 
-    async fn look(&self, stored: &Stored, exposure: &Exposure) -> Result<Observed, KindError> {
+    /// Looks at a virtual cluster by itself; again where an apply has come between its record and its objects.
+    async fn look(&self, mut stored: Stored, exposure: &Exposure) -> Result<(Stored, Observed), ViewError> {
+        let host = &self.0.host;
         let label = format!("{}={}", self.0.label, stored.record.name);
-        observe(&self.0.host, &stored.record, exposure, &label).await
+        let mut looks = 1;
+        loop {
+            let observed = observe(host, &stored.record, exposure, &label).await?;
+            if looks == LOOKS || (!observed.is_gone() && observed.drift().is_empty()) {
+                return Ok((stored, observed));
+            }
+            match Records::of(host).get(&stored.record.namespace).await? {
+                Some(now) if now.is() != stored.is() => stored = now,
+                _ => return Ok((stored, observed)),
+            }
+            looks += 1;
+        }
     }
 
     /// The lists for many, if the virtual cluster in `namespace` is one of many.

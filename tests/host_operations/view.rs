@@ -63,6 +63,26 @@ async fn what_many_share_shows_the_drift_of_each() {
 }
 
 #[tokio::test]
+async fn what_is_applied_while_one_is_looked_at_by_itself_is_no_drift() {
+    let tenant = Tenant::new("alone").await;
+    tenant.apply(&[tenant.config_map("a", "1"), tenant.stateful_set("alone")]).await.unwrap();
+    let view = View::of(&tenant.host, LABEL, &Run::default());
+    let mut seen = view.record(&tenant.namespace).await.unwrap();
+    tenant.apply(&[tenant.config_map("a", "2"), tenant.config_map("b", "1")]).await.unwrap();
+    let stored = seen.stored.take().unwrap();
+    let (now, observed) = view.observe(seen, stored, &Exposure::ClusterIp).await.unwrap();
+    assert_eq!(drift(&observed), []);
+    let names: Vec<_> = now.record.inventory.iter().map(|item| item.object.name.as_str()).collect();
+    assert_eq!(names, ["a", "b"]);
+    // What is drift stays drift.
+    tenant.patch::<ConfigMap>("kubectl-edit", "a", json!({"data": {"key": "3"}})).await;
+    let mut seen = view.record(&tenant.namespace).await.unwrap();
+    let stored = seen.stored.take().unwrap();
+    let (_, observed) = view.observe(seen, stored, &Exposure::ClusterIp).await.unwrap();
+    assert_eq!(drift(&observed), [("ConfigMap vcluster-alone/a".to_owned(), Some("data.key".to_owned()))]);
+}
+
+#[tokio::test]
 async fn what_another_process_applies_meanwhile_is_no_drift() {
     let tenants = tenants("meanwhile").await;
     let view = View::of(&tenants[0].host, LABEL, &Run::default());

@@ -131,7 +131,7 @@ impl Snapshot {
         let wiped = owners.is_empty();
         owners.push(Owner { by: By::Applied, set: &self.applied });
         let kind = self.object.get("kind").and_then(Value::as_str).unwrap_or_default();
-        let mut found = Found { kind, wiped, differences: Vec::new() };
+        let mut found = Found { kind, since, wiped, differences: Vec::new() };
         if let Some(going) = live.pointer("/metadata/deletionTimestamp") {
             let path = Path::of(["metadata", "deletionTimestamp"]);
             found.differences.push(Difference::Field {
@@ -200,16 +200,9 @@ struct Pair<'a, 'o> {
     owners: Owners<'o>,
 }
 
-/// The items of two lists, side by side.
-struct Pairs<'a, 'o> {
-    pairs: Vec<Pair<'a, 'o>>,
-    /// What those are known by that are in both lists, in the order of the one and of the other; none if that is the same.
-    reordered: Option<(Value, Value)>,
-}
-
-/// The items of two lists, known by some of their fields or by their value. None where nothing tells how they are known: then
-/// the list is one value.
-fn pairs<'a, 'o>(was: &'a [Value], live: &'a [Value], owners: &[Owner<'o>]) -> Option<Pairs<'a, 'o>> {
+/// The items of two lists, side by side, known by some of their fields or by their value. None where nothing tells how they
+/// are known: then the list is one value.
+fn pairs<'a, 'o>(was: &'a [Value], live: &'a [Value], owners: &[Owner<'o>]) -> Option<Vec<Pair<'a, 'o>>> {
     let keyed = members(owners, "k:");
     let (members, names) = match keyed.first() {
         Some((_, Value::Object(first))) => (keyed.clone(), first.keys().cloned().collect::<Vec<_>>()),
@@ -228,51 +221,48 @@ fn pairs<'a, 'o>(was: &'a [Value], live: &'a [Value], owners: &[Owner<'o>]) -> O
         Step::Value(value) => item == value,
         Step::Field(_) | Step::Index(_) => false,
     };
-    let owned = |step: &Step| -> Owners<'o> {
-        let of_item = members.iter().filter(|(_, member)| is(step, member));
-        of_item.flat_map(|(key, _)| at(owners, key)).collect()
-    };
-    let mut pairs = Vec::new();
-    // Where in the live list those are that were there before.
-    let mut places = Vec::new();
-    for item in was {
-        let step = known_by(item);
-        // Of several with the same key, the one that is as it was.
-        let free = |place: &usize| !places.contains(place) && is(&step, &live[*place]);
-        let place = (0..live.len()).filter(free).max_by_key(|place| (live[*place] == *item, std::cmp::Reverse(*place)));
-        places.extend(place);
+    let pair = |was: Option<&'a Value>, place: Option<usize>| {
         let there = place.map(|place| &live[place]);
         // The live one has its whole key, defaults filled in.
-        let step = there.map_or(step, known_by);
-        pairs.push(Pair { owners: owned(&step), step, was: Some(item), live: there });
-    }
-    for (place, item) in live.iter().enumerate().filter(|(place, _)| !places.contains(place)) {
-        let step = known_by(item);
-        let owners = owned(&step);
-        let is_second = live.iter().enumerate().any(|(other, item)| other != place && is(&step, item));
-        let step = if is_second { Step::Index(place) } else { step };
-        pairs.push(Pair { step, was: None, live: Some(item), owners });
-    }
-    let known = |places: &[usize]| places.iter().map(|place| short(&known_by(&live[*place]))).collect();
-    let before = places.clone();
-    places.sort_unstable();
-    let is_set = names.is_empty();
-    let reordered = (before != places && !is_set).then(|| (known(&before), known(&places)));
-    Some(Pairs { pairs, reordered })
+        let mut step = known_by(there.or(was).unwrap_or(&Value::Null));
+        let of_item = members.iter().filter(|(_, member)| is(&step, member));
+        let owners = of_item.flat_map(|(key, _)| at(owners, key)).collect();
+        if let Some(place) = place.filter(|_| live.iter().filter(|item| is(&step, item)).count() > 1) {
+            step = Step::Index(place);
+        }
+        Pair { step, was, live: there, owners }
+    };
+    let places = places(was, live, |was, live| is(&known_by(was), live));
+    let more = (0..live.len()).filter(|place| !places.contains(&Some(*place)));
+    let both = std::iter::zip(was, &places).map(|(was, place)| pair(Some(was), *place));
+    Some(both.chain(more.map(|place| pair(None, Some(place)))).collect())
 }
 
-/// What an item is known by, as short as it can be said.
-fn short(step: &Step) -> Value {
-    match step {
-        Step::Item(fields) if fields.len() == 1 => fields.values().cloned().collect::<Vec<_>>().remove(0),
-        Step::Item(fields) => Value::Object(fields.clone()),
-        Step::Value(value) => value.clone(),
-        Step::Field(_) | Step::Index(_) => Value::Null,
+/// Where in `live` each item is that was there. Of several of the same key it is the one that is as it was, if there is one.
+fn places(was: &[Value], live: &[Value], is: impl Fn(&Value, &Value) -> bool) -> Vec<Option<usize>> {
+    let mut places = vec![None; was.len()];
+    let same: &dyn Fn(&Value, &Value) -> bool = &|was, live| was == live;
+    for is in [same, &is] {
+        for (index, was) in was.iter().enumerate().filter(|(index, _)| places[*index].is_none()).collect::<Vec<_>>() {
+            places[index] = (0..live.len()).find(|place| is(was, &live[*place]) && !places.contains(&Some(*place)));
+        }
+    }
+    places
+}
+
+/// Whether it has an effect in which order these items are.
+fn is_ordered(path: &Path, items: &[Value]) -> bool {
+    let refers_to_others = |item: &Value| item["value"].as_str().is_some_and(|value| value.contains("$("));
+    match path.last_field() {
+        Some("initContainers") => true,
+        Some("env") => items.iter().any(refers_to_others),
+        _ => false,
     }
 }
 
 struct Found<'a> {
     kind: &'a str,
+    since: Since,
     wiped: bool,
     differences: Vec<Difference>,
 }
@@ -313,18 +303,32 @@ impl Found<'_> {
     /// A list of which each item has owners of its own, or the whole of it has.
     fn items(&mut self, path: &Path, was: &[Value], live: &[Value], owners: &[Owner<'_>]) {
         match pairs(was, live, owners) {
-            Some(Pairs { pairs, reordered }) => {
+            Some(pairs) => {
+                if is_ordered(path, was) {
+                    self.order(path, live, &pairs);
+                }
                 for pair in pairs {
                     self.look(&path.with(pair.step), pair.was, pair.live, &pair.owners);
-                }
-                if let Some((expected, actual)) = reordered {
-                    self.differences.push(Difference::Order { path: path.clone(), expected, actual });
                 }
             }
             None => {
                 let (was, live) = (Value::Array(was.to_vec()), Value::Array(live.to_vec()));
                 self.value(path, &was, Some(&live), owners);
             }
+        }
+    }
+
+    /// The order of what was applied and is still there: an apply brings back that one, and no other.
+    fn order(&mut self, path: &Path, live: &[Value], pairs: &[Pair<'_, '_>]) {
+        let names = |items: &[&Value]| items.iter().map(|item| item["name"].clone()).collect();
+        let applied = pairs.iter().filter(|pair| pair.was.is_some() && any(&pair.owners, By::Applied));
+        let before: Vec<&Value> = applied.filter_map(|pair| pair.live).collect();
+        let now: Vec<&Value> =
+            live.iter().filter(|item| before.iter().any(|other| std::ptr::eq(*item, *other))).collect();
+        let is_same = std::iter::zip(&before, &now).all(|(before, now)| std::ptr::eq(*before, *now));
+        if self.since == Since::Nothing && !is_same {
+            let (path, expected, actual) = (path.clone(), names(&before), names(&now));
+            self.differences.push(Difference::Order { path, expected, actual });
         }
     }
 

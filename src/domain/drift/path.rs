@@ -13,7 +13,7 @@ pub enum Step {
     Item(Map<String, Value>),
     /// The item of a list of scalars that is this value.
     Value(Value),
-    /// The item at this place of a list, counted from 0: one that is there twice.
+    /// The item at this place of a list, counted from 0: one of several that the same fields would name.
     Index(usize),
 }
 
@@ -50,6 +50,14 @@ impl Path {
     /// Whether it is this top-level field, or below it.
     pub(super) fn begins_with(&self, name: &str) -> bool {
         matches!(self.0.first(), Some(Step::Field(field)) if field == name)
+    }
+
+    /// The field that it is, if it is one.
+    pub(super) fn last_field(&self) -> Option<&str> {
+        match self.0.last()? {
+            Step::Field(name) => Some(name),
+            Step::Item(_) | Step::Value(_) | Step::Index(_) => None,
+        }
     }
 
     /// What it is in, and the last step.

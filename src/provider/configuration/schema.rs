@@ -16,8 +16,9 @@ pub fn schema() -> Schema {
          kubeconfig says. Where neither `host` nor `config_path` nor `config_paths` is set, the kubeconfig is the one that \
          kubectl would use: the files of `KUBECONFIG`, else `~/.kube/config`, else the service account of the pod that \
          Terraform runs in. Values that are known only after apply are allowed.\n\n\
-         A host cluster gets at most 20 requests at a time, in the order in which they come, whatever `-parallelism` Terraform \
-         runs with; and fewer for a while after it has refused one for lack of room (429).\n\n\
+         A host cluster gets at most 20 requests at a time from one provider configuration, whatever `-parallelism` Terraform \
+         runs with, in the order in which they come, except that the provider's own records go first; and fewer for a while \
+         after it has refused one for lack of room (429).\n\n\
          Without `host_clusters` there is one host cluster called `default`. It alone is configured by the environment \
          variables named below, and by the same search for a kubeconfig.",
     );

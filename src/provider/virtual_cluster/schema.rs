@@ -166,8 +166,9 @@ pub fn schema() -> Schema {
             "status",
             computed(
                 String,
-                "`Running`, `Paused`, `Pending` (not yet ready) or `Degraded` (was ready, or lacks an object), as seen on \
-                 the host cluster.",
+                "`Running`, `Paused`, `Pending` (on its way up) or `Degraded` (a pod of its control plane fails, somebody has \
+                 scaled it down without pausing it, or an object is missing or was made anew by others), as seen on the host \
+                 cluster.",
             ),
         ),
         ("endpoint", computed(String, "URL of the API server of the virtual cluster.")),
@@ -216,10 +217,10 @@ pub fn schema() -> Schema {
                     ("actual", computed(String, "What is there. Null where the field is gone.")),
                 ])),
                 "What differs on the host cluster from what was applied, sorted by object and field: objects that are missing or \
-                 were made anew by others, fields that others have changed, removed or added, and a lost Secret with the \
-                 credentials. Planned to be empty, so that a \
-                 plan shows it, and the apply puts it right. Equal values, defaults, status, and a pause or resume by the \
-                 `vcluster` CLI are no drift.",
+                 were made anew by others, fields that others have changed, removed or added, items of lists that are there twice \
+                 or in another order, and a lost record or Secret with the credentials. Planned to be empty, so that a plan shows \
+                 it, and the apply puts it right. Equal values, defaults, status, and a pause or resume by the `vcluster` CLI are \
+                 no drift.",
             ),
         ),
     ];

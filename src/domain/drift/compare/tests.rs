@@ -209,10 +209,8 @@ fn a_second_item_of_the_same_key_is_drift_wherever_it_stands() {
         check(&was, &live(now, &owners), &[(&format!("{ENV}[{place}]"), Value::Null, second.clone())]);
     }
     let (now, _) = with_env(json!([second, {"name": "Y", "value": "2"}, second]));
-    let expected = [
-        (&*format!("{ENV}[name=X].value"), json!("1"), json!("9")),
-        (&*format!("{ENV}[2]"), Value::Null, second.clone()),
-    ];
+    let expected =
+        [(&*format!("{ENV}[0].value"), json!("1"), json!("9")), (&*format!("{ENV}[2]"), Value::Null, second.clone())];
     check(&was, &live(now, &owners), &expected);
     // As it was.
     let twice = json!([second, {"name": "X", "value": "1"}]);
@@ -221,19 +219,56 @@ fn a_second_item_of_the_same_key_is_drift_wherever_it_stands() {
 }
 
 #[test]
-fn another_order_is_drift_and_what_stands_between_is_none() {
-    let [x, y, z] = ["X", "Y", "Z"].map(|name| json!({"name": name, "value": "1"}));
-    let (was, ours) = with_env(json!([x, y, z]));
-    let was = applied(&was, ours);
+fn another_order_is_drift_where_it_has_an_effect() {
+    let env = |name: &str, value: &str| json!({"name": name, "value": value});
+    let [x, y, z] = [env("X", "1"), env("Y", "$(X)"), env("Z", "2")];
+    let (object, ours) = with_env(json!([x, y, z]));
+    let was = applied(&object, ours);
     let now = |env: Value| {
         let (object, set) = with_env(env);
         live(object, &[(US, "", set)])
     };
     check(&was, &now(json!([z, x, y])), &[(ENV, json!(["X", "Y", "Z"]), json!(["Z", "X", "Y"]))]);
-    let of_a_webhook = json!({"name": "W"});
-    check(&was, &now(json!([of_a_webhook, x, y, of_a_webhook, z])), &[]);
     let removed = format!("{ENV}[name=Y]");
-    check(&was, &now(json!([z, x])), &[(&removed, y, Value::Null), (ENV, json!(["X", "Z"]), json!(["Z", "X"]))]);
+    check(
+        &was,
+        &now(json!([z, x])),
+        &[(ENV, json!(["X", "Z"]), json!(["Z", "X"])), (&removed, y.clone(), Value::Null)],
+    );
+    // Cut off, it may have been us.
+    assert_eq!(was.differences(&now(json!([z, x, y])), US, Since::OurApply), []);
+    // What a webhook has put in between has no place of its own.
+    let (_, ours) = with_env(json!([x, y, z]));
+    let w = env("W", "");
+    let (before, _) = with_env(json!([w, x, y, z]));
+    let (after, _) = with_env(json!([x, w, y, z]));
+    check(&applied(&before, ours.clone()), &live(after, &[(US, "", ours)]), &[]);
+    // No variable refers to another one.
+    let (object, ours) = with_env(json!([x, z]));
+    check(&applied(&object, ours), &now(json!([z, x])), &[]);
+
+    let pod = |names: [&str; 2]| workload(json!({"initContainers": names.map(|name| json!({ "name": name }))}));
+    let set = of_pod(json!({"f:initContainers": {
+        "k:{\"name\":\"a\"}": {".": {}, "f:name": {}}, "k:{\"name\":\"b\"}": {".": {}, "f:name": {}},
+    }}));
+    let expected = ("spec.template.spec.initContainers", json!(["a", "b"]), json!(["b", "a"]));
+    check(&applied(&pod(["a", "b"]), set.clone()), &live(pod(["b", "a"]), &[(US, "", set)]), &[expected]);
+}
+
+#[test]
+fn of_items_with_one_key_each_is_compared_with_itself() {
+    let (was, _) = with_env(json!([{"name": "H", "value": "1"}, {"name": "H", "value": "2"}]));
+    let webhooks = of_pod(json!({"f:containers": {"k:{\"name\":\"a\"}": {".": {}, "f:name": {}}}}));
+    let was = applied(&was, webhooks.clone());
+    let theirs = of_pod(json!({"f:containers": {"k:{\"name\":\"a\"}": {"f:env": {"k:{\"name\":\"H\"}": {}}}}}));
+    let owners = [(US, "", webhooks), ("kubectl-edit", "", theirs)];
+    let third = json!({"name": "H", "value": "3"});
+    let (now, _) = with_env(json!([{"name": "H", "value": "1"}, third]));
+    let expected = (&*format!("{ENV}[1]"), json!({"name": "H", "value": "2"}), third);
+    check(&was, &live(now, &owners), &[expected]);
+    // A webhook may take back what it has added.
+    let (now, _) = with_env(json!([{"name": "H", "value": "2"}]));
+    check(&was, &live(now, &owners), &[]);
 }
 
 #[test]

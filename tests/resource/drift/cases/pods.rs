@@ -91,8 +91,9 @@ fn containers() -> Vec<Case> {
                 r#"{"name":"VCLUSTER_NAME","value":"other"}"#,
             )],
         ),
+        // Another order is a change where variables refer to others.
         case(
-            "env-reordered",
+            "users-env-reordered",
             |vc| {
                 let [from, path] = [0, 1].map(|place| format!("{SPEC}/containers/0/env/{place}"));
                 vc.json_patch(SET, json!([{"op": "move", "from": from, "path": path}]));
@@ -100,9 +101,13 @@ fn containers() -> Vec<Case> {
             [changed(
                 SET,
                 "spec.template.spec.containers[name=syncer].env",
-                r#"["VCLUSTER_NAME","POD_NAME"]"#,
-                r#"["POD_NAME","VCLUSTER_NAME"]"#,
+                r#"["VCLUSTER_NAME","POD_NAME","BASE","OWN"]"#,
+                r#"["POD_NAME","VCLUSTER_NAME","BASE","OWN"]"#,
             )],
+        )
+        .with(
+            "values = yamlencode({ controlPlane = { statefulSet = { env = [{ name = \"BASE\", value = \"a\" }, \
+             { name = \"OWN\", value = \"$(BASE)/b\" }] } } })",
         ),
         case(
             "users-env-changed",
