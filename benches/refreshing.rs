@@ -15,7 +15,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use scale::front::Counts;
-use scale::hosts::{Hosts, group, members};
+use scale::hosts::{Hosts, blocks, group, members};
 use scale::measured::{self, Measured, Usage};
 use scale::support::workspace::Workspace;
 
@@ -26,6 +26,8 @@ const RUNS: usize = 3;
 
 struct Measurement {
     wall: Duration,
+    /// The same plan with `-refresh=false`: what Terraform needs by itself.
+    unrefreshed: Duration,
     usage: Usage,
     counts: [Counts; 2],
 }
@@ -41,8 +43,8 @@ fn main() -> ExitCode {
     let counts = if given.is_empty() { vec![10, 100, 1000] } else { given };
     println!("`terraform plan` over what exists on two host clusters, with nothing to be done; medians of {RUNS}\n");
     println!(
-        "{:<24}{:>8}{:>11}{:>14}{:>8}{:>9}{:>14}{:>11}{:>13}",
-        "", "", "requests", "", "wall", "CPU", "peak memory", "processes", "to get there"
+        "{:<24}{:>8}{:>11}{:>14}{:>8}{:>13}{:>9}{:>14}{:>11}{:>13}",
+        "", "", "requests", "", "wall", "unrefreshed", "CPU", "peak memory", "processes", "to get there"
     );
     let mut rows = nested(&counts);
     match std::env::var_os(HELM).filter(|path| !path.is_empty()).map(PathBuf::from) {
@@ -108,13 +110,18 @@ fn helm(counts: &[usize], provider: &Path) -> Vec<Row> {
 /// The same chart on the same hosts, half of the releases on each, with values like those that a virtual cluster gets.
 fn releases(hosts: &Hosts, count: usize) -> String {
     let on_host = |(number, url): (usize, String)| {
+        let block = |(first, count): (usize, usize)| {
+            format!(
+                "resource \"helm_release\" \"host_{number}_{first}\" {{\n  provider = helm.host_{number}\n  \
+                 count = {count}\n  name = \"team-${{count.index + {first}}}\"\n  \
+                 namespace = \"vcluster-team-${{count.index + {first}}}\"\n  create_namespace = true\n  wait = false\n  \
+                 chart = {chart:?}\n  values = [<<EOT{VALUES}\nEOT\n  ]\n}}\n",
+                chart = rig::tools::chart(),
+            )
+        };
+        let releases: String = blocks(count / 2).map(block).collect();
         format!(
-            "provider \"helm\" {{\n  alias = \"host_{number}\"\n  kubernetes = {{ host = {url:?} }}\n}}\n\
-             resource \"helm_release\" \"host_{number}\" {{\n  provider = helm.host_{number}\n  count = {half}\n  \
-             name = \"team-${{count.index}}\"\n  namespace = \"vcluster-team-${{count.index}}\"\n  \
-             create_namespace = true\n  wait = false\n  chart = {chart:?}\n  values = [<<EOT{VALUES}\nEOT\n  ]\n}}\n",
-            half = count / 2,
-            chart = rig::tools::chart(),
+            "provider \"helm\" {{\n  alias = \"host_{number}\"\n  kubernetes = {{ host = {url:?} }}\n}}\n{releases}"
         )
     };
     hosts.urls().into_iter().enumerate().map(on_host).collect()
@@ -167,12 +174,17 @@ fn settle(workspace: &Workspace) {
 
 /// Measures plans that must find nothing to do.
 fn plan(hosts: &Hosts, measured: &Measured, workspace: &Workspace) -> Measurement {
+    let timed = |arguments: &[&str]| {
+        let start = Instant::now();
+        workspace.start(arguments).wait().assert_success();
+        start.elapsed()
+    };
+    let unrefreshed = timed(&["plan", "-detailed-exitcode", "-refresh=false"]);
     let one = || {
         hosts.take();
         measured.take();
-        let start = Instant::now();
-        workspace.start(&["plan", "-detailed-exitcode"]).wait().assert_success();
-        Measurement { wall: start.elapsed(), usage: measured.take(), counts: hosts.take() }
+        let wall = timed(&["plan", "-detailed-exitcode"]);
+        Measurement { wall, unrefreshed, usage: measured.take(), counts: hosts.take() }
     };
     let mut plans: Vec<_> = (0..RUNS).map(|_| one()).collect();
     plans.sort_by_key(|plan| plan.wall);
@@ -180,12 +192,13 @@ fn plan(hosts: &Hosts, measured: &Measured, workspace: &Workspace) -> Measuremen
 }
 
 fn show(what: &str, count: usize, measurement: &Measurement, to_get_there: Duration) {
-    let Measurement { wall, usage, counts: [first, second] } = measurement;
+    let Measurement { wall, unrefreshed, usage, counts: [first, second] } = measurement;
     println!(
-        "{what:<24}{count:>8}{:>9} +{:>6}{:>12.1} s{:>7.1} s{:>11.1} MB{:>11}{:>11.0} s",
+        "{what:<24}{count:>8}{:>9} +{:>6}{:>12.1} s{:>11.1} s{:>7.1} s{:>11.1} MB{:>11}{:>11.0} s",
         first.total(),
         second.total(),
         wall.as_secs_f64(),
+        unrefreshed.as_secs_f64(),
         usage.cpu.as_secs_f64(),
         usage.megabytes(),
         usage.processes,

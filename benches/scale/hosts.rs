@@ -71,10 +71,21 @@ pub fn group() -> String {
     )
 }
 
+/// The most instances of one resource block: Terraform copies the state of a whole block for each of its instances.
+const BLOCK: usize = 100;
+
+/// So many instances in blocks of at most [`BLOCK`]: where each begins, and how many it has.
+pub fn blocks(count: usize) -> impl Iterator<Item = (usize, usize)> {
+    (0..count).step_by(BLOCK).map(move |first| (first, BLOCK.min(count - first)))
+}
+
 /// So many virtual clusters in it.
 pub fn members(count: usize, attributes: &str) -> String {
-    format!(
-        "resource \"nested_virtual_cluster\" \"team\" {{\n  count = {count}\n  name = \"team-${{count.index}}\"\n  \
-         cluster_group = nested_cluster_group.dev.name\n{attributes}}}\n"
-    )
+    let block = |(first, count)| {
+        format!(
+            "resource \"nested_virtual_cluster\" \"team_{first}\" {{\n  count = {count}\n  \
+             name = \"team-${{count.index + {first}}}\"\n  cluster_group = nested_cluster_group.dev.name\n{attributes}}}\n"
+        )
+    };
+    blocks(count).map(block).collect()
 }
