@@ -26,7 +26,7 @@ const RUNS: usize = 3;
 
 struct Measurement {
     wall: Duration,
-    /// The same plan with `-refresh=false`: what Terraform needs by itself.
+    /// The same plan with `-refresh=false`, which reads nothing from the hosts.
     unrefreshed: Duration,
     usage: Usage,
     counts: [Counts; 2],

@@ -76,10 +76,8 @@ async fn what_is_applied_while_one_is_looked_at_by_itself_is_no_drift() {
     assert_eq!(names, ["a", "b"]);
     // What is drift stays drift.
     tenant.patch::<ConfigMap>("kubectl-edit", "a", json!({"data": {"key": "3"}})).await;
-    let mut seen = view.record(&tenant.namespace).await.unwrap();
-    let stored = seen.stored.take().unwrap();
-    let (_, observed) = view.observe(seen, stored, &Exposure::ClusterIp).await.unwrap();
-    assert_eq!(drift(&observed), [("ConfigMap vcluster-alone/a".to_owned(), Some("data.key".to_owned()))]);
+    let observed = look(&view, &[tenant]).await;
+    assert_eq!(drift(&observed[0]), [("ConfigMap vcluster-alone/a".to_owned(), Some("data.key".to_owned()))]);
 }
 
 #[tokio::test]

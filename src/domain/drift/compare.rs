@@ -196,13 +196,14 @@ fn members(owners: &[Owner<'_>], prefix: &str) -> Vec<(String, Value)> {
 struct Pair<'a, 'o> {
     step: Step,
     was: Option<&'a Value>,
-    live: Option<&'a Value>,
+    /// Where in the list it is.
+    place: Option<usize>,
     owners: Owners<'o>,
 }
 
 /// The items of two lists, side by side, known by some of their fields or by their value. None where nothing tells how they
 /// are known: then the list is one value.
-fn pairs<'a, 'o>(was: &'a [Value], live: &'a [Value], owners: &[Owner<'o>]) -> Option<Vec<Pair<'a, 'o>>> {
+fn pairs<'a, 'o>(was: &'a [Value], live: &[Value], owners: &[Owner<'o>]) -> Option<Vec<Pair<'a, 'o>>> {
     let keyed = members(owners, "k:");
     let (members, names) = match keyed.first() {
         Some((_, Value::Object(first))) => (keyed.clone(), first.keys().cloned().collect::<Vec<_>>()),
@@ -222,29 +223,32 @@ fn pairs<'a, 'o>(was: &'a [Value], live: &'a [Value], owners: &[Owner<'o>]) -> O
         Step::Field(_) | Step::Index(_) => false,
     };
     let pair = |was: Option<&'a Value>, place: Option<usize>| {
-        let there = place.map(|place| &live[place]);
         // The live one has its whole key, defaults filled in.
-        let mut step = known_by(there.or(was).unwrap_or(&Value::Null));
+        let mut step = known_by(place.map(|place| &live[place]).or(was).unwrap_or(&Value::Null));
         let of_item = members.iter().filter(|(_, member)| is(&step, member));
         let owners = of_item.flat_map(|(key, _)| at(owners, key)).collect();
         if let Some(place) = place.filter(|_| live.iter().filter(|item| is(&step, item)).count() > 1) {
             step = Step::Index(place);
         }
-        Pair { step, was, live: there, owners }
+        Pair { step, was, place, owners }
     };
-    let places = places(was, live, |was, live| is(&known_by(was), live));
+    let steps: Vec<Step> = was.iter().map(known_by).collect();
+    let places = places(was, live, |index, live| is(&steps[index], live));
     let more = (0..live.len()).filter(|place| !places.contains(&Some(*place)));
     let both = std::iter::zip(was, &places).map(|(was, place)| pair(Some(was), *place));
     Some(both.chain(more.map(|place| pair(None, Some(place)))).collect())
 }
 
-/// Where in `live` each item is that was there. Of several of the same key it is the one that is as it was, if there is one.
-fn places(was: &[Value], live: &[Value], is: impl Fn(&Value, &Value) -> bool) -> Vec<Option<usize>> {
+/// Where in `live` each item is that was there: an item that `is` the one with this index. Of several it is the one that is as
+/// it was, if there is one.
+fn places(was: &[Value], live: &[Value], is: impl Fn(usize, &Value) -> bool) -> Vec<Option<usize>> {
     let mut places = vec![None; was.len()];
-    let same: &dyn Fn(&Value, &Value) -> bool = &|was, live| was == live;
-    for is in [same, &is] {
-        for (index, was) in was.iter().enumerate().filter(|(index, _)| places[*index].is_none()).collect::<Vec<_>>() {
-            places[index] = (0..live.len()).find(|place| is(was, &live[*place]) && !places.contains(&Some(*place)));
+    for as_it_was in [true, false] {
+        for (index, was) in was.iter().enumerate() {
+            if places[index].is_none() {
+                let is_it = |live: &Value| if as_it_was { live == was } else { is(index, live) };
+                places[index] = (0..live.len()).find(|place| is_it(&live[*place]) && !places.contains(&Some(*place)));
+            }
         }
     }
     places
@@ -308,7 +312,8 @@ impl Found<'_> {
                     self.order(path, live, &pairs);
                 }
                 for pair in pairs {
-                    self.look(&path.with(pair.step), pair.was, pair.live, &pair.owners);
+                    let live = pair.place.map(|place| &live[place]);
+                    self.look(&path.with(pair.step), pair.was, live, &pair.owners);
                 }
             }
             None => {
@@ -320,16 +325,17 @@ impl Found<'_> {
 
     /// The order of what was applied and is still there: an apply brings back that one, and no other.
     fn order(&mut self, path: &Path, live: &[Value], pairs: &[Pair<'_, '_>]) {
-        let names = |items: &[&Value]| items.iter().map(|item| item["name"].clone()).collect();
         let applied = pairs.iter().filter(|pair| pair.was.is_some() && any(&pair.owners, By::Applied));
-        let before: Vec<&Value> = applied.filter_map(|pair| pair.live).collect();
-        let now: Vec<&Value> =
-            live.iter().filter(|item| before.iter().any(|other| std::ptr::eq(*item, *other))).collect();
-        let is_same = std::iter::zip(&before, &now).all(|(before, now)| std::ptr::eq(*before, *now));
-        if self.since == Since::Nothing && !is_same {
-            let (path, expected, actual) = (path.clone(), names(&before), names(&now));
-            self.differences.push(Difference::Order { path, expected, actual });
+        let before: Vec<usize> = applied.filter_map(|pair| pair.place).collect();
+        // Cut off, it may have been us.
+        if self.since == Since::OurApply || before.is_sorted() {
+            return;
         }
+        let mut now = before.clone();
+        now.sort_unstable();
+        let names = |places: &[usize]| places.iter().map(|place| live[*place]["name"].clone()).collect();
+        let (path, expected, actual) = (path.clone(), names(&before), names(&now));
+        self.differences.push(Difference::Order { path, expected, actual });
     }
 
     /// A field that was there, and that has one owner as a whole, or that is gone.

@@ -305,8 +305,8 @@ fn check_repair(diags: &mut Diagnostics, prior: &VirtualClusterModel) {
             AttributePath::new("drift"),
             "Repairing this drift would lose the data of a virtual cluster without storage.",
             "Somebody has changed the pod of its control plane, or what it writes at its start, as `drift` says. With \
-             `resources.storage` of 0 its data lives only as long as that pod, and to change it back replaces it. Get the data out and replace the virtual cluster with \
-             `-replace`, or undo the change on the host cluster by hand.",
+             `resources.storage` of 0 its data lives only as long as that pod, and to change it back replaces it. Get the data \
+             out and replace the virtual cluster with `-replace`, or undo the change on the host cluster by hand.",
         );
     }
 }

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::entries::{changed, missing};
 use super::table::assert_drift;
-use super::target::{ACCOUNT, QUOTA, SET, Target};
+use super::target::{ACCOUNT, QUOTA, SET, create};
 use crate::support::roomy_host as host;
 use crate::support::workspace::{THIS, Workspace};
 
@@ -12,18 +12,12 @@ const CPU: &str = "spec.hard[\"limits.cpu\"]";
 
 #[test]
 fn a_resize_is_applied_and_drift_beside_it_is_put_right_in_one_apply() {
-    let workspace = Workspace::on(host());
-    let vc = Target { cluster: host(), name: "drifts-and-grows" };
-    let size = |cpu: &str| {
-        let size = format!("resources = {{ cpu = {cpu:?}, memory = \"4Gi\", storage = \"20Gi\" }}");
-        workspace.virtual_cluster(&format!("name = {:?}\n{size}", vc.name));
-    };
-    size("4");
-    workspace.apply().assert_success();
+    let size = |cpu: &str| format!("resources = {{ cpu = {cpu:?}, memory = \"4Gi\", storage = \"20Gi\" }}");
+    let (workspace, vc) = create("drifts-and-grows", &size("4"));
     // What the new size says of the quota anyway, what it does not, and what it has nothing to do with.
     vc.merge(QUOTA, "kubectl-edit", json!({"spec": {"hard": {"limits.cpu": "64", "limits.memory": "64Gi"}}}));
     vc.delete(ACCOUNT);
-    size("5");
+    workspace.virtual_cluster(&format!("name = {:?}\n{}", vc.name, size("5")));
     let plan = workspace.plan();
     let memory = changed(QUOTA, "spec.hard[\"limits.memory\"]", "4Gi", "64Gi");
     assert_drift(&plan, vc.name, &[changed(QUOTA, CPU, "4", "64"), memory, missing(ACCOUNT)]);
@@ -37,10 +31,7 @@ fn a_resize_is_applied_and_drift_beside_it_is_put_right_in_one_apply() {
 
 #[test]
 fn drift_is_imported_and_the_apply_of_the_import_puts_it_right() {
-    let first = Workspace::on(host());
-    let vc = Target { cluster: host(), name: "drifts-elsewhere" };
-    first.virtual_cluster("name = \"drifts-elsewhere\"");
-    first.apply().assert_success();
+    let (first, vc) = create("drifts-elsewhere", "");
     vc.merge(QUOTA, "kubectl-edit", json!({"spec": {"hard": {"limits.cpu": "64"}}}));
     vc.kubectl("scale statefulset % --replicas 2");
 

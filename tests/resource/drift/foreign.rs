@@ -4,16 +4,9 @@ use serde_json::{Value, json};
 
 use super::entries::{changed, missing};
 use super::table::assert_drift;
-use super::target::{ACCOUNT, BINDING, LIMITS, QUOTA, ROLE, Target};
+use super::target::{ACCOUNT, BINDING, LIMITS, QUOTA, ROLE, Target, create};
 use crate::support::roomy_host as host;
 use crate::support::workspace::{Plan, THIS, Workspace};
-
-fn create(name: &str) -> (Workspace, Target<'_>) {
-    let workspace = Workspace::on(host());
-    workspace.virtual_cluster(&format!("name = {name:?}"));
-    workspace.apply().assert_success();
-    (workspace, Target { cluster: host(), name })
-}
 
 /// Makes the object anew as somebody else's, of another content.
 fn squat(vc: &Target<'_>, object: &str) -> Value {
@@ -49,7 +42,7 @@ fn assert_refused(workspace: &Workspace, vc: &Target<'_>, object: &str, theirs: 
 
 #[test]
 fn what_somebody_put_in_our_place_after_the_plan_is_not_touched() {
-    let (workspace, vc) = create("overtaken");
+    let (workspace, vc) = create("overtaken", "");
     for object in [ACCOUNT, ROLE, BINDING] {
         vc.merge(QUOTA, "kubectl-edit", json!({"spec": {"hard": {"limits.cpu": "64"}}}));
         assert_drift(&workspace.plan(), vc.name, &[changed(QUOTA, "spec.hard[\"limits.cpu\"]", "4", "64")]);
@@ -69,7 +62,7 @@ fn what_somebody_put_in_our_place_after_the_plan_is_not_touched() {
 
 #[test]
 fn what_the_plan_has_shown_as_missing_is_not_taken_from_who_made_it_since() {
-    let (workspace, vc) = create("filled-in");
+    let (workspace, vc) = create("filled-in", "");
     let mut copy = vc.get(LIMITS);
     vc.delete(LIMITS);
     assert_drift(&workspace.plan(), vc.name, &[missing(LIMITS)]);
@@ -81,7 +74,7 @@ fn what_the_plan_has_shown_as_missing_is_not_taken_from_who_made_it_since() {
 
 #[test]
 fn consent_is_to_the_object_that_the_plan_has_shown_and_to_no_later_one() {
-    let (workspace, vc) = create("replaced-twice");
+    let (workspace, vc) = create("replaced-twice", "");
     squat(&vc, ROLE);
     assert_shown(&workspace.plan(), &vc, ROLE, &vc.get(ROLE));
     let theirs = squat(&vc, ROLE);
@@ -93,7 +86,7 @@ fn consent_is_to_the_object_that_the_plan_has_shown_and_to_no_later_one() {
 
 #[test]
 fn what_changes_between_plan_and_apply_in_an_object_of_ours_is_put_right_as_well() {
-    let (workspace, vc) = create("changed-meanwhile");
+    let (workspace, vc) = create("changed-meanwhile", "");
     vc.merge(QUOTA, "kubectl-edit", json!({"spec": {"hard": {"limits.cpu": "64"}}}));
     workspace.plan();
     vc.merge(QUOTA, "kubectl-edit", json!({"spec": {"hard": {"limits.cpu": "4", "limits.memory": "64Gi"}}}));
@@ -106,10 +99,7 @@ fn what_changes_between_plan_and_apply_in_an_object_of_ours_is_put_right_as_well
 #[test]
 fn a_destroy_takes_what_has_drifted_with_it_and_leaves_what_others_made_in_its_place() {
     host().create_namespace("vcluster-abandoned");
-    let workspace = Workspace::on(host());
-    let vc = Target { cluster: host(), name: "abandoned" };
-    workspace.virtual_cluster("name = \"abandoned\"\nnamespace = \"vcluster-abandoned\"");
-    workspace.apply().assert_success();
+    let (workspace, vc) = create("abandoned", "namespace = \"vcluster-abandoned\"");
     vc.merge(QUOTA, "kubectl-edit", json!({"spec": {"hard": {"limits.cpu": "64"}}}));
     vc.delete(LIMITS);
     vc.kubectl("label serviceaccount vc-% nested-clusters.io/virtual-cluster-");
@@ -123,7 +113,7 @@ fn a_destroy_takes_what_has_drifted_with_it_and_leaves_what_others_made_in_its_p
 
 #[test]
 fn a_refresh_alone_keeps_the_drift_in_the_state_until_an_apply() {
-    let (workspace, vc) = create("only-looked-at");
+    let (workspace, vc) = create("only-looked-at", "");
     vc.merge(QUOTA, "kubectl-edit", json!({"spec": {"hard": {"limits.cpu": "64"}}}));
     workspace.refresh_only().assert_success();
     let field = "spec.hard[\"limits.cpu\"]";
@@ -139,7 +129,7 @@ fn a_refresh_alone_keeps_the_drift_in_the_state_until_an_apply() {
 
 #[test]
 fn what_is_on_its_way_out_is_waited_for_and_made_anew() {
-    let (workspace, vc) = create("going");
+    let (workspace, vc) = create("going", "");
     vc.merge(LIMITS, "backup-operator", json!({"metadata": {"finalizers": ["example.com/backup"]}}));
     vc.delete(LIMITS);
     let going = vc.get(LIMITS);
@@ -162,10 +152,7 @@ fn what_is_on_its_way_out_is_waited_for_and_made_anew() {
 
 #[test]
 fn a_repair_that_would_lose_the_data_of_a_virtual_cluster_without_storage_is_refused() {
-    let workspace = Workspace::on(host());
-    let vc = Target { cluster: host(), name: "in-a-pod" };
-    workspace.virtual_cluster("name = \"in-a-pod\"\nresources = { storage = \"0\" }");
-    workspace.apply().assert_success();
+    let (workspace, vc) = create("in-a-pod", "resources = { storage = \"0\" }");
     vc.kubectl("set env deployment/% --containers=syncer EXTRA=1");
     vc.wait_until_ready();
     let refused = workspace.try_plan().0.assert_failure();

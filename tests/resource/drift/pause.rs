@@ -4,9 +4,8 @@ use serde_json::json;
 
 use super::entries::{Entry, added, changed, missing};
 use super::table::assert_drift;
-use super::target::{ACCOUNT, QUOTA, SET, Target};
-use crate::support::roomy_host as host;
-use crate::support::workspace::{THIS, Workspace};
+use super::target::{ACCOUNT, QUOTA, SET, Target, create};
+use crate::support::workspace::THIS;
 
 const QUOTA_CPU: &str = "spec.hard[\"limits.cpu\"]";
 const SYNCER: &str = "spec.template.spec.containers[name=syncer].image";
@@ -26,13 +25,6 @@ impl Target<'_> {
         let set = self.get(SET);
         (set["metadata"]["annotations"]["loft.sh/paused"] == "true", set["spec"]["replicas"] == 0)
     }
-}
-
-fn create<'a>(name: &'a str, more: &str) -> (Workspace, Target<'a>) {
-    let workspace = Workspace::on(host());
-    workspace.virtual_cluster(&format!("name = {name:?}\n{more}"));
-    workspace.apply().assert_success();
-    (workspace, Target { cluster: host(), name })
 }
 
 #[test]

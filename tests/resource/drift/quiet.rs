@@ -3,9 +3,7 @@
 use serde_json::{Value, json};
 
 use super::table::{check, quiet};
-use super::target::{ACCOUNT, CONFIG, LIMITS, QUOTA, ROLE, SERVICE, SET, Target, all_objects};
-use crate::support::roomy_host as host;
-use crate::support::workspace::Workspace;
+use super::target::{ACCOUNT, CONFIG, LIMITS, QUOTA, ROLE, SERVICE, SET, Target, all_objects, create};
 
 /// Values of the same meaning as the API server's own spelling, which is another one.
 const SPELLINGS: &str = "resources = { cpu = \"4000m\", memory = \"4096Mi\", storage = \"2048Mi\" }
@@ -142,10 +140,7 @@ fn rules_of(vc: &Target<'_>) -> Value {
 
 #[test]
 fn what_others_wrote_survives_a_change_by_us() {
-    let workspace = Workspace::on(host());
-    let vc = Target { cluster: host(), name: "shared-objects" };
-    workspace.virtual_cluster("name = \"shared-objects\"");
-    workspace.apply().assert_success();
+    let (workspace, vc) = create("shared-objects", "");
     each_object(&vc, decorate);
     each_object(&vc, |vc, object| vc.take(object, "argocd-controller", |_| ()));
     workspace.virtual_cluster("name = \"shared-objects\"\nlabels = { team = \"a\" }\nresources = { cpu = \"5\" }");
@@ -164,10 +159,7 @@ fn what_others_wrote_survives_a_change_by_us() {
 
 #[test]
 fn a_change_by_us_after_somebody_wiped_who_wrote_what_leaves_no_drift() {
-    let workspace = Workspace::on(host());
-    let vc = Target { cluster: host(), name: "forgetful" };
-    workspace.virtual_cluster("name = \"forgetful\"");
-    workspace.apply().assert_success();
+    let (workspace, vc) = create("forgetful", "");
     each_object(&vc, wipe);
     workspace.plan().assert_quiet();
     workspace.virtual_cluster("name = \"forgetful\"\nlabels = { team = \"a\" }");

@@ -6,7 +6,8 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use crate::support::cluster::Cluster;
-use crate::support::eventually;
+use crate::support::workspace::Workspace;
+use crate::support::{eventually, roomy_host};
 
 // The objects of the virtual cluster `%`.
 pub const QUOTA: &str = "ResourceQuota vcluster-%/vc-%";
@@ -75,6 +76,15 @@ pub fn all_objects(cluster: &Cluster) -> std::collections::BTreeMap<String, Valu
 pub struct Target<'a> {
     pub cluster: &'a Cluster,
     pub name: &'a str,
+}
+
+/// A virtual cluster of that name, with further attributes, and where Terraform has made it.
+#[track_caller]
+pub fn create<'a>(name: &'a str, more: &str) -> (Workspace, Target<'a>) {
+    let workspace = Workspace::on(roomy_host());
+    workspace.virtual_cluster(&format!("name = {name:?}\n{more}"));
+    workspace.apply().assert_success();
+    (workspace, Target { cluster: roomy_host(), name })
 }
 
 impl Target<'_> {

@@ -5,10 +5,10 @@ use serde_json::{Value, json};
 
 use super::entries::{added, changed, missing};
 use super::table::assert_drift;
-use super::target::{ACCOUNT, LIMITS, QUOTA, SERVICE, SET, Target};
+use super::target::{ACCOUNT, LIMITS, QUOTA, SERVICE, SET, create};
 use crate::support::mutation::Mutation;
 use crate::support::roomy_host as host;
-use crate::support::workspace::{THIS, Workspace};
+use crate::support::workspace::THIS;
 
 const MIRROR: &str = "mirror.example.com/";
 
@@ -56,17 +56,10 @@ fn enforce(object: &Value) -> Vec<Value> {
     operations
 }
 
-fn create(name: &str) -> (Workspace, Target<'_>) {
-    let workspace = Workspace::on(host());
-    workspace.virtual_cluster(&format!("name = {name:?}"));
-    workspace.apply().assert_success();
-    (workspace, Target { cluster: host(), name })
-}
-
 #[test]
 fn what_a_webhook_does_to_our_writes_is_no_drift_and_hides_none() {
     let webhook = Mutation::of(host(), "vcluster-policed", enforce);
-    let (workspace, vc) = create("policed");
+    let (workspace, vc) = create("policed", "");
     assert!(webhook.changes() > 5, "{}", webhook.changes());
     let syncer = || vc.get(SET)["spec"]["template"]["spec"]["containers"][0]["image"].clone();
     assert_eq!(syncer(), "mirror.example.com/ghcr.io/loft-sh/vcluster-pro:0.34.7");
@@ -117,7 +110,7 @@ fn what_a_webhook_does_to_our_writes_is_no_drift_and_hides_none() {
 
 #[test]
 fn what_a_webhook_brings_in_with_a_write_of_others_is_no_drift_either() {
-    let (workspace, vc) = create("policed-later");
+    let (workspace, vc) = create("policed-later", "");
     let _webhook = Mutation::of(host(), "vcluster-policed-later", enforce);
     workspace.plan().assert_quiet();
     vc.kubectl("annotate statefulset % note=theirs");
