@@ -1,24 +1,17 @@
 //! How fast a chart is rendered, beside `helm template` on the same machine.
 //!
 //! `make bench-render [CHART=path]` (Linux). The chart is the argument, else the newest one in the directory that
-//! `NESTED_CHARTS` names, else the rig's own. Programs are measured as whole processes, in turns; the same is measured
+//! `HELM_CHARTS` names, else the rig's own. Programs are measured as whole processes, in turns; the same is measured
 //! without a process around it, as the provider renders.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "a benchmark")]
-
-#[allow(dead_code, reason = "a benchmark needs less of it")]
-#[path = "../tests/chart_reference/charts.rs"]
-mod charts;
-#[allow(dead_code, reason = "a benchmark needs less of it")]
-#[path = "../tests/chart_reference/helm.rs"]
-mod helm;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use helm::Case;
-use terraform_provider_nested::chart::{Archive, Chart};
+use helm_charts::{Archive, Chart};
+use helm_charts_testing::compare::{self, Case};
 
 const OURS: &str = env!("CARGO_BIN_EXE_terraform-provider-nested");
 /// Runs of each program.
@@ -39,7 +32,7 @@ fn main() {
         text.lines().count()
     );
 
-    let theirs = helm::find();
+    let theirs = compare::find();
     if let Some(helm) = &theirs {
         assert_eq!(case.helm(helm, &path).as_deref(), Ok(text.as_str()), "Helm prints the same");
     }
@@ -76,7 +69,7 @@ fn main() {
 /// `cargo bench` adds flags of its own.
 fn chart() -> PathBuf {
     let argument = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
-    let newest = || charts::all(&std::env::var_os("NESTED_CHARTS")?).ok()?.pop();
+    let newest = || helm_charts_testing::charts::all(&std::env::var_os("HELM_CHARTS")?).ok()?.pop();
     argument.map(PathBuf::from).or_else(newest).unwrap_or_else(rig::tools::chart)
 }
 

@@ -5,13 +5,4 @@ pub mod front;
 pub mod hosts;
 pub mod measured;
 
-#[path = "../tests/resource/support"]
-pub mod support {
-    pub mod cluster;
-    pub mod running;
-    pub mod workspace;
-
-    pub fn eventually<T>(what: &str, look: impl Fn() -> Option<T>) -> T {
-        look().unwrap_or_else(|| panic!("{what}"))
-    }
-}
+pub use support;

@@ -6,22 +6,16 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "a benchmark")]
 
-#[allow(dead_code, reason = "a benchmark needs less of it")]
-#[path = "../tests/protocol/client.rs"]
-mod client;
-#[path = "../tests/protocol/wire.rs"]
-mod wire;
-
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use client::{Certificate, Handshake};
 use http::uri::PathAndQuery;
+use terraform_plugin_client::go_plugin::Empty;
+use terraform_plugin_client::{Certificate, Handshake};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
 use tonic_prost::ProstCodec;
-use wire::go_plugin::Empty;
 
 const OURS: &str = env!("CARGO_BIN_EXE_terraform-provider-nested");
 const OTHER: (&str, &str) = ("terraform-provider-time", "github.com/hashicorp/terraform-provider-time@v0.14.2");

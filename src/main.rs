@@ -2,13 +2,15 @@
 
 use std::process::ExitCode;
 
+use terraform_plugin::{Command, Registry};
+use terraform_provider_nested::application;
 use terraform_provider_nested::command::render;
-use terraform_provider_nested::plugin::{self, Command, Registry};
 use terraform_provider_nested::provider::Nested;
 
+const COMMANDS: &[Command] = &[Command { name: render::NAME, summary: render::SUMMARY, run: render::run }];
+
 fn main() -> ExitCode {
-    let commands = [Command { name: render::NAME, summary: render::SUMMARY, run: render::run }];
-    plugin::main(&commands, || {
+    terraform_plugin::main(application::program(COMMANDS), || {
         let provider = Nested::default();
         let (cluster_group, virtual_cluster) = (provider.cluster_group(), provider.virtual_cluster());
         let (group_data, host_data) = (provider.cluster_group_data(), provider.host_cluster_data());

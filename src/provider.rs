@@ -22,17 +22,18 @@ use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 
-use crate::chart::source::Charts;
+use crate::application;
 use crate::host::Host;
 use crate::host::connection::Environment;
-use crate::terraform::schema::Schema;
-use crate::terraform::{AttributePath, Diagnostics, Provider, Report};
 use cluster_group::ClusterGroup;
 use configuration::{HostCluster, HostClusters, ProviderModel};
 use data::cluster_group::ClusterGroupData;
 use data::host_cluster::HostClusterData;
 use data::virtual_clusters::VirtualClusters;
+use helm_charts::source::Charts;
 use planner::Planner;
+use terraform_plugin::schema::Schema;
+use terraform_plugin::{AttributePath, Diagnostics, Provider, Report};
 use virtual_cluster::VirtualCluster;
 
 /// The provider `nested`.
@@ -69,11 +70,17 @@ impl Nested {
 }
 
 /// What the provider block has said, shared by everything that works on host clusters.
-#[derive(Default)]
 pub struct Configured {
     host_clusters: OnceLock<HostClusters>,
     charts: Charts,
     planner: Planner,
+}
+
+impl Default for Configured {
+    fn default() -> Self {
+        let charts = Charts::new(application::chart_environment());
+        Self { host_clusters: OnceLock::new(), charts, planner: Planner::default() }
+    }
 }
 
 impl Configured {

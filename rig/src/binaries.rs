@@ -107,24 +107,6 @@ pub(crate) const TOFU: Program = Program {
     stamps: &["github.com/opentofu/opentofu/version.dev=no"],
     build_time: "about 4 minutes",
 };
-pub(crate) const HELM: Program = Program {
-    name: "helm",
-    module: "helm",
-    version: "3.22.0",
-    package: "helm.sh/helm/v3/cmd/helm",
-    stamps: &["helm.sh/helm/v3/internal/version.version=v3.22.0"],
-    build_time: "about 2 minutes",
-};
-
-pub(crate) const REGISTRY: Program = Program {
-    name: "registry",
-    module: "registry",
-    version: "3.1.2",
-    package: "github.com/distribution/distribution/v3/cmd/registry",
-    stamps: &[],
-    build_time: "about 2 minutes",
-};
-
 /// What hosts are made of.
 #[derive(Clone, Debug)]
 pub(crate) struct HostBinaries {

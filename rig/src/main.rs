@@ -16,7 +16,7 @@ Real Kubernetes host clusters, without Docker and without root.
 usage: rig up [options]    start hosts, print `NAME KUBECONFIG` for each; Ctrl-C stops them
        rig down            stop what `rig up` started in this directory
        rig build           build the programs that hosts need, ahead of time
-       rig tool NAME       print the path of kubectl, terraform, tofu, helm or registry, built if need be
+       rig tool NAME       print the path of kubectl, terraform or tofu, built if need be
 
 options of up:
   --hosts N           number of hosts, named host-1, host-2 … (1)
@@ -160,8 +160,6 @@ fn tool(name: &str) -> Outcome {
         "kubectl" => rig::tools::kubectl(),
         "terraform" => rig::tools::terraform(),
         "tofu" => rig::tools::tofu(),
-        "helm" => rig::tools::helm(),
-        "registry" => rig::tools::registry(),
         _ => return Err(format!("there is no tool {name}\n\n{USAGE}").into()),
     };
     Ok(writeln!(io::stdout(), "{}", path?.display())?)

@@ -46,22 +46,6 @@ pub fn tofu() -> Result<PathBuf, BinaryError> {
     binaries::find(binaries::TOFU)
 }
 
-/// Helm in the pinned version, built: what our rendering is compared with.
-///
-/// # Errors
-/// When it has to be built and cannot.
-pub fn helm() -> Result<PathBuf, BinaryError> {
-    binaries::find(binaries::HELM)
-}
-
-/// The OCI registry of the distribution project in the pinned version, built: where our downloads are tried.
-///
-/// # Errors
-/// When it has to be built and cannot.
-pub fn registry() -> Result<PathBuf, BinaryError> {
-    binaries::find(binaries::REGISTRY)
-}
-
 /// The directory of the rig's own chart, which keeps vCluster's contract.
 #[must_use]
 pub fn chart() -> PathBuf {

@@ -57,7 +57,7 @@ impl VirtualCluster {
         let chart = tools::chart();
         let arguments =
             ["template", name, chart.to_str().unwrap(), "-n", name, "--kube-version=1.35.4", "--set", settings];
-        let manifests = run(&tools::helm().unwrap(), &arguments, "");
+        let manifests = run(&helm_charts_testing::helm().unwrap(), &arguments, "");
         let kubeconfig = tempfile::NamedTempFile::new().unwrap();
         let cluster = Self { name, workload: format!("{kind}/{name}"), manifests, kubeconfig };
         run(&tools::kubectl().unwrap(), &["--kubeconfig", host(), "create", "namespace", name], "");

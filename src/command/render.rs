@@ -13,16 +13,17 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use crate::chart::source::SourceError;
-use crate::chart::{Chart, ChartError, HELM_API_VERSIONS, KubeVersion, Release, Selection};
+use crate::application;
 use flags::Options;
+use helm_charts::source::SourceError;
+use helm_charts::{Chart, ChartError, HELM_API_VERSIONS, KubeVersion, Release, Selection};
 
 /// The name of the command.
 pub const NAME: &str = "render";
 /// What it does, in a few words.
 pub const SUMMARY: &str = "print the objects of a chart, as `helm template` does";
 
-const PROGRAM: &str = env!("CARGO_PKG_NAME");
+const PROGRAM: &str = application::NAME;
 /// What `helm template` takes when it is not told.
 const KUBE_VERSION: &str = "v1.20.0";
 const RELEASE_NAME: &str = "release-name";

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use crate::terraform::schema::{Attribute, AttributeConstraint, AttributeType, Description};
+use terraform_plugin::schema::{Attribute, AttributeConstraint, AttributeType, Description};
 
 /// The attributes of a block or of a nested attribute, by name.
 pub type Attributes = HashMap<String, Attribute>;

@@ -8,14 +8,14 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::chart::Archive;
-use crate::chart::source::{Charts, Credentials};
 use crate::provider::attribute::{attributes, defaulted, optional, sensitive};
 use crate::provider::chart_source::{self, WantedChart};
 use crate::provider::value::{or_default, or_unknown};
-use crate::terraform::Diagnostics;
-use crate::terraform::schema::{Attribute, AttributeType};
-use crate::terraform::value::Value;
+use helm_charts::Archive;
+use helm_charts::source::{Charts, Credentials};
+use terraform_plugin::Diagnostics;
+use terraform_plugin::schema::{Attribute, AttributeType};
+use terraform_plugin::value::Value;
 
 /// The chart's source when the configuration names none.
 pub const DEFAULT_SOURCE: &str = "https://charts.loft.sh";

@@ -1,9 +1,9 @@
 //! Charts as resources get them, and what an error on the way means to the user: a diagnostic on the attribute that it is
 //! about, with the next step.
 
-use crate::chart::Archive;
-use crate::chart::source::{Charts, Credentials, Request, Source, SourceError, Wanted};
-use crate::terraform::{AttributePath, Diagnostic, Diagnostics, Report, diagnostic, stop_token};
+use helm_charts::Archive;
+use helm_charts::source::{Charts, Credentials, Request, Source, SourceError, Wanted};
+use terraform_plugin::{AttributePath, Diagnostic, Diagnostics, Report, diagnostic, stop_token};
 
 /// The name of vCluster's chart wherever it is.
 const CHART: &str = "vcluster";

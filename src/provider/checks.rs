@@ -5,7 +5,6 @@ use std::str::FromStr;
 
 use semver::Version;
 
-use crate::chart::source::Source;
 use crate::domain::distro::Distro;
 use crate::domain::endpoint::{self, EndpointType};
 use crate::domain::quantity::{Bytes, Millicores, QuantityError};
@@ -14,8 +13,9 @@ use crate::provider::size::ResourcesModel;
 use crate::provider::timeouts::TimeoutsModel;
 use crate::provider::value::StringMap;
 use crate::provider::{chart_source, duration};
-use crate::terraform::value::Value;
-use crate::terraform::{AttributePath, Diagnostics, Report, write_only_allowed};
+use helm_charts::source::Source;
+use terraform_plugin::value::Value;
+use terraform_plugin::{AttributePath, Diagnostics, Report, write_only_allowed};
 
 /// The oldest vCluster whose chart has the configuration format that this provider writes.
 const OLDEST: Version = Version::new(0, 24, 0);

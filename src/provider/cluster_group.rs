@@ -21,9 +21,9 @@ use async_trait::async_trait;
 
 use crate::provider::Configured;
 use crate::provider::configuration::HostCluster;
-use crate::terraform::schema::Schema;
-use crate::terraform::value::Value;
-use crate::terraform::{
+use terraform_plugin::schema::Schema;
+use terraform_plugin::value::Value;
+use terraform_plugin::{
     AttributePath, DeferReason, Diagnostics, Replacement, Resource, StateUpgrade, WriteOnly, defer, deferral_allowed,
 };
 

@@ -12,9 +12,9 @@ use crate::domain::limit::Limit;
 use crate::domain::size::{Resource, Size};
 use crate::provider::attribute::{attributes, computed};
 use crate::provider::size::ResourcesModel;
-use crate::terraform::schema::{Attribute, AttributeType};
-use crate::terraform::value::Value;
-use crate::terraform::{AttributePath, DeferReason, Diagnostics, Report, defer, deferral_allowed};
+use terraform_plugin::schema::{Attribute, AttributeType};
+use terraform_plugin::value::Value;
+use terraform_plugin::{AttributePath, DeferReason, Diagnostics, Report, defer, deferral_allowed};
 
 /// The version of the state's layout of all data sources. They are read anew by every plan.
 const STATE_VERSION: i64 = 0;

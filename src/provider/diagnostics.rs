@@ -3,7 +3,7 @@
 
 use crate::host;
 use crate::host::connection::ConnectError;
-use crate::terraform::{AttributePath, Diagnostic, diagnostic};
+use terraform_plugin::{AttributePath, Diagnostic, diagnostic};
 
 /// What failed on a host cluster, shown on `attribute` ([`AttributePath::root`] for the whole resource).
 pub fn host_failure(error: &host::Error, attribute: AttributePath) -> Diagnostic {

@@ -14,7 +14,7 @@ use crate::host::view::ViewError;
 use crate::host::volumes::VolumeError;
 use crate::host::wait::WaitError;
 use crate::provider::diagnostics::host_failure;
-use crate::terraform::{AttributePath, Diagnostic, diagnostic};
+use terraform_plugin::{AttributePath, Diagnostic, diagnostic};
 
 /// An error that a user gets to see.
 pub trait Explain {

@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::domain::size::Size;
-use crate::terraform::value::Value;
+use terraform_plugin::value::Value;
 
 /// `{cpu, memory, storage}`: Kubernetes quantities, kept as the user wrote them.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::provider::attribute::{attributes, optional};
 use crate::provider::duration;
-use crate::terraform::schema::{Attribute, AttributeType};
-use crate::terraform::value::Value;
+use terraform_plugin::schema::{Attribute, AttributeType};
+use terraform_plugin::value::Value;
 
 /// How long an operation may take where the configuration does not say.
 const DEFAULT: Duration = Duration::from_secs(10 * 60);

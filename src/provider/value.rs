@@ -8,7 +8,7 @@ use semver::Version;
 
 use crate::domain::distro::Distro;
 use crate::domain::quantity::Quantity;
-use crate::terraform::value::Value;
+use terraform_plugin::value::Value;
 
 /// A map of strings as Terraform sends it.
 pub type StringMap = Value<BTreeMap<String, Value<String>>>;

@@ -23,8 +23,8 @@ use async_trait::async_trait;
 use crate::provider::Configured;
 use crate::provider::configuration::HostCluster;
 use crate::provider::explain::Explain;
-use crate::terraform::schema::Schema;
-use crate::terraform::{
+use terraform_plugin::schema::Schema;
+use terraform_plugin::{
     AttributePath, DeferReason, Diagnostics, Replacement, Report, Resource, StateUpgrade, WriteOnly, defer,
     deferral_allowed,
 };

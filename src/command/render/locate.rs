@@ -6,8 +6,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::RenderError;
 use super::flags::Options;
-use crate::chart::Archive;
-use crate::chart::source::{Charts, Credentials, Environment, Request, Source, Wanted};
+use crate::application;
+use helm_charts::Archive;
+use helm_charts::source::{Charts, Credentials, Environment, Request, Source, Wanted};
 
 /// What is there by that name wins over what could be fetched by it, as in Helm.
 pub(super) fn locate(chart: &str, options: &Options, warn: &mut dyn FnMut(&str)) -> Result<Archive, RenderError> {
@@ -58,7 +59,7 @@ fn fetch(
     let credentials = (!options.username.is_empty() || !options.password.is_empty())
         .then(|| Credentials { username: options.username.clone(), password: options.password.clone().into() });
     let ca_file = (!options.ca_file.is_empty()).then(|| options.ca_file.clone().into());
-    let charts = Charts::new(Environment { ca_file, ..Environment::of_process() });
+    let charts = Charts::new(Environment { ca_file, ..application::chart_environment() });
     let request = Request { source, name, version: &version, digest: None, credentials: credentials.as_ref() };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(RenderError::Runtime)?;
     let found = runtime.block_on(charts.get(&request, &CancellationToken::new()))?;

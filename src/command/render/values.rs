@@ -4,7 +4,7 @@ use std::io::{self, Read as _};
 
 use super::RenderError;
 use super::flags::Options;
-use crate::chart::UserValues;
+use helm_charts::UserValues;
 
 /// What the user says, with the flags' precedence.
 pub(super) fn merge(options: &Options) -> Result<UserValues, RenderError> {

@@ -214,9 +214,7 @@ fn join(
     config.reset_reader_on_write = true;
     // The session retries, with bounds of its own.
     config.default_retry = false;
-    config
-        .headers
-        .push((USER_AGENT, HeaderValue::from_static(concat!("terraform-provider-nested/", env!("CARGO_PKG_VERSION")))));
+    config.headers.push((USER_AGENT, HeaderValue::from_static(crate::application::USER_AGENT)));
     // Another credential is another user, who may not be allowed to act as somebody else.
     if explicit.credential.is_none() {
         config.auth_info = AuthInfo {

@@ -13,7 +13,6 @@ use std::time::Instant;
 use futures::future::join_all;
 use tokio_util::sync::CancellationToken;
 
-use crate::chart::{Archive, Chart};
 use crate::host::chart_archives::{ArchiveError, ChartArchives};
 use crate::host::groups::{GroupRecord, Groups, StoredGroup};
 use crate::host::record::Phase;
@@ -24,8 +23,9 @@ use crate::provider::cluster_group::members::{self, Member};
 use crate::provider::cluster_group::model::{ClusterGroupModel, ClusterGroupPrivate};
 use crate::provider::explain::Explain;
 use crate::provider::timeouts::{self, TimeoutsModel};
-use crate::terraform::value::Value;
-use crate::terraform::{AttributePath, Diagnostic, Diagnostics, Report, diagnostic, stop_token};
+use helm_charts::{Archive, Chart};
+use terraform_plugin::value::Value;
+use terraform_plugin::{AttributePath, Diagnostic, Diagnostics, Report, diagnostic, stop_token};
 
 type Applied = (ClusterGroupModel, ClusterGroupPrivate);
 

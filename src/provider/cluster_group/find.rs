@@ -10,7 +10,7 @@ use crate::host::groups::{Groups, StoredGroup};
 use crate::host::store::StoreError;
 use crate::host::{self, Host};
 use crate::provider::explain::Explain;
-use crate::terraform::{AttributePath, Diagnostic, diagnostic};
+use terraform_plugin::{AttributePath, Diagnostic, diagnostic};
 
 /// A group as its newest record has it.
 #[derive(Debug, Clone)]

@@ -12,7 +12,7 @@ use crate::provider::Configured;
 use crate::provider::cluster_group::model::ClusterGroupPrivate;
 use crate::provider::configuration::HostCluster;
 use crate::provider::explain::Explain;
-use crate::terraform::{AttributePath, Diagnostic, Diagnostics, Report};
+use terraform_plugin::{AttributePath, Diagnostic, Diagnostics, Report};
 
 /// A host of a group.
 #[derive(Debug, Clone)]

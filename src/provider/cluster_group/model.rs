@@ -10,7 +10,7 @@ use crate::provider::chart::ChartModel;
 use crate::provider::size::ResourcesModel;
 use crate::provider::timeouts::TimeoutsModel;
 use crate::provider::value::StringMap;
-use crate::terraform::value::Value;
+use terraform_plugin::value::Value;
 
 /// Configuration, plan or state of one cluster group.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]

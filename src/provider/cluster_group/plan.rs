@@ -10,8 +10,8 @@ use crate::provider::cluster_group::model::{ClusterGroupModel, GroupHostModel, N
 use crate::provider::cluster_group::spec::GroupSpec;
 use crate::provider::size::ResourcesModel;
 use crate::provider::value::{or_default, planned_distro, same_quantity};
-use crate::terraform::value::Value;
-use crate::terraform::{AttributePath, Diagnostics, Report};
+use terraform_plugin::value::Value;
+use terraform_plugin::{AttributePath, Diagnostics, Report};
 
 /// How much of a host is handed out when the configuration does not say, in percent.
 const DEFAULT_OVERSUBSCRIPTION: i64 = 120;

@@ -12,8 +12,8 @@ use crate::provider::cluster_group::members::{self, Member};
 use crate::provider::cluster_group::model::{ClusterGroupModel, ClusterGroupPrivate};
 use crate::provider::cluster_group::spec::{DRIFTED, GroupSpec};
 use crate::provider::diagnostics::host_failure;
-use crate::terraform::value::Value;
-use crate::terraform::{AttributePath, DeferReason, Diagnostics, Report, defer};
+use terraform_plugin::value::Value;
+use terraform_plugin::{AttributePath, DeferReason, Diagnostics, Report, defer};
 
 type Found = (ClusterGroupModel, ClusterGroupPrivate);
 

@@ -21,7 +21,7 @@ use crate::provider::chart::ChartModel;
 use crate::provider::cluster_group::model::{ClusterGroupModel, GroupHostModel, Number, ReservedModel};
 use crate::provider::size::ResourcesModel;
 use crate::provider::value::{known, map_or_null, optional, string_map};
-use crate::terraform::value::Value;
+use terraform_plugin::value::Value;
 
 /// The revision of a group whose records on the hosts are not what was applied.
 pub const DRIFTED: &str = "drifted";

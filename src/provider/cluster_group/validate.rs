@@ -19,8 +19,8 @@ use crate::provider::cluster_group::model::{ClusterGroupModel, GroupHostModel, N
 use crate::provider::cluster_group::plan;
 use crate::provider::size::ResourcesModel;
 use crate::provider::value::string_map;
-use crate::terraform::value::Value;
-use crate::terraform::{AttributePath, Diagnostics, Report};
+use terraform_plugin::value::Value;
+use terraform_plugin::{AttributePath, Diagnostics, Report};
 
 /// What `oversubscription_percent` may be.
 const PERCENT: std::ops::RangeInclusive<u32> = 1..=10_000;
@@ -236,7 +236,7 @@ fn problem(typed: &VirtualClusterSpec, layer: &Layer<'_>) -> Option<String> {
 }
 
 fn parsed(diags: &mut Diagnostics, path: AttributePath, text: &Value<String>) -> Option<Json> {
-    let values = crate::chart::parse_values(text.as_ref_option()?);
+    let values = helm_charts::parse_values(text.as_ref_option()?);
     values
         .map(Json::Object)
         .map_err(|error| {

@@ -8,8 +8,8 @@ use crate::domain::name::is_label;
 use crate::host::Host;
 use crate::host::connection::{ConnectError, Endpoint, Environment, Given, Setting, conflicts};
 use crate::provider::diagnostics::connection_problem;
-use crate::terraform::value::Value;
-use crate::terraform::{AttributePath, Diagnostic, Diagnostics, Report, diagnostic};
+use terraform_plugin::value::Value;
+use terraform_plugin::{AttributePath, Diagnostic, Diagnostics, Report, diagnostic};
 
 /// Name of the one host cluster that there is without `host_clusters`.
 pub const DEFAULT_HOST: &str = "default";

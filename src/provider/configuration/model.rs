@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::host::connection::{Connection, Exec, Given, Secret, Setting};
-use crate::terraform::value::Value;
+use terraform_plugin::value::Value;
 
 /// The provider block.
 #[derive(Clone, Default, Serialize, Deserialize)]

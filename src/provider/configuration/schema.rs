@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::environment;
 use crate::host::connection::Setting;
-use crate::terraform::schema::{Attribute, AttributeConstraint, AttributeType, Block, Description, Schema};
+use terraform_plugin::schema::{Attribute, AttributeConstraint, AttributeType, Block, Description, Schema};
 
 /// Schema of the provider block.
 pub fn schema() -> Schema {

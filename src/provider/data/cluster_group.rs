@@ -24,8 +24,8 @@ use crate::host::records::{RecordError, Stored};
 use crate::provider::Configured;
 use crate::provider::cluster_group::find::{FindError, Found};
 use crate::provider::virtual_cluster::membership::Membership;
-use crate::terraform::schema::Schema;
-use crate::terraform::{AttributePath, DataSource, Diagnostics, Report};
+use terraform_plugin::schema::Schema;
+use terraform_plugin::{AttributePath, DataSource, Diagnostics, Report};
 
 pub use model::ClusterGroupDataModel;
 use numbers::{HostNumbers, Numbers, QuotaNumbers};

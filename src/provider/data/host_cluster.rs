@@ -24,9 +24,9 @@ use crate::provider::diagnostics::host_failure;
 use crate::provider::explain::Explain;
 use crate::provider::size::ResourcesModel;
 use crate::provider::value::StringMap;
-use crate::terraform::schema::{AttributeType, Block, Description, Schema};
-use crate::terraform::value::Value;
-use crate::terraform::{AttributePath, DataSource, Diagnostic, Diagnostics, Report};
+use terraform_plugin::schema::{AttributeType, Block, Description, Schema};
+use terraform_plugin::value::Value;
+use terraform_plugin::{AttributePath, DataSource, Diagnostic, Diagnostics, Report};
 
 /// `nested_host_cluster`
 pub struct HostClusterData {

@@ -13,9 +13,9 @@ use crate::provider::data::amounts;
 use crate::provider::size::ResourcesModel;
 use crate::provider::value::StringMap;
 use crate::provider::virtual_cluster::spec::{Spec, id};
-use crate::terraform::schema::AttributeType;
-use crate::terraform::value::Value;
-use crate::terraform::{AttributePath, Diagnostic, diagnostic};
+use terraform_plugin::schema::AttributeType;
+use terraform_plugin::value::Value;
+use terraform_plugin::{AttributePath, Diagnostic, diagnostic};
 
 /// One of `virtual_clusters`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]

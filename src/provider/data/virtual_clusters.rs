@@ -19,9 +19,9 @@ use crate::provider::configuration::HostCluster;
 use crate::provider::diagnostics::host_failure;
 use crate::provider::explain::Explain;
 use crate::provider::value::{self, StringMap};
-use crate::terraform::schema::{AttributeType, Block, Description, Schema};
-use crate::terraform::value::Value;
-use crate::terraform::{AttributePath, DataSource, Diagnostic, Diagnostics, Report};
+use terraform_plugin::schema::{AttributeType, Block, Description, Schema};
+use terraform_plugin::value::Value;
+use terraform_plugin::{AttributePath, DataSource, Diagnostic, Diagnostics, Report};
 
 /// `nested_virtual_clusters`
 pub struct VirtualClusters {

@@ -40,10 +40,10 @@ use crate::provider::virtual_cluster::plan::refuse_pause;
 use crate::provider::virtual_cluster::read::{check_host, set_access};
 use crate::provider::virtual_cluster::render::{self, Prepared, exposure, selector};
 use crate::provider::virtual_cluster::spec::{Place, Spec, UNFINISHED};
-use crate::terraform::value::Value;
-use crate::terraform::{AttributePath, Diagnostics, Report, stop_token};
 use reclaim::Unfinished;
 use room::{Denied, Room};
+use terraform_plugin::value::Value;
+use terraform_plugin::{AttributePath, Diagnostics, Report, stop_token};
 
 /// A virtual cluster that was created, whole or in part, and what it holds.
 struct Created {

@@ -8,7 +8,7 @@ use crate::host::apply::Consent;
 use crate::host::observe::Observed;
 use crate::host::record::{Phase, Record};
 use crate::provider::virtual_cluster::spec::{Place, Spec};
-use crate::terraform::value::Value;
+use terraform_plugin::value::Value;
 
 /// One entry of `drift`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]

@@ -18,8 +18,8 @@ use crate::provider::size::ResourcesModel;
 use crate::provider::virtual_cluster::membership::{Membership, limit};
 use crate::provider::virtual_cluster::model::{VirtualClusterModel, VirtualClusterPrivate};
 use crate::provider::virtual_cluster::plan::refuse_pause;
-use crate::terraform::value::Value;
-use crate::terraform::{AttributePath, Diagnostics, Report};
+use terraform_plugin::value::Value;
+use terraform_plugin::{AttributePath, Diagnostics, Report};
 
 /// One look at whether a plan fits.
 pub struct Fit<'a> {

@@ -14,7 +14,7 @@ use crate::provider::size::ResourcesModel;
 use crate::provider::timeouts::TimeoutsModel;
 use crate::provider::value::StringMap;
 use crate::provider::virtual_cluster::drift::Drift;
-use crate::terraform::value::Value;
+use terraform_plugin::value::Value;
 
 /// Configuration, plan or state of one virtual cluster.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]

@@ -13,8 +13,8 @@ use crate::provider::value::{or_default, or_prior, or_unknown, planned_distro, s
 use crate::provider::virtual_cluster::drift;
 use crate::provider::virtual_cluster::model::{VirtualClusterModel, VirtualClusterPrivate};
 use crate::provider::virtual_cluster::spec::{self, Place, Spec, UNFINISHED};
-use crate::terraform::value::Value;
-use crate::terraform::{AttributePath, Diagnostics, Report};
+use terraform_plugin::value::Value;
+use terraform_plugin::{AttributePath, Diagnostics, Report};
 
 /// The plan of a virtual cluster that does not exist yet. `only_host` is the provider's host cluster where it has a single
 /// one: then there is one possible placement. What comes from a group is unknown.

@@ -22,8 +22,8 @@ use crate::provider::virtual_cluster::model::{
 };
 use crate::provider::virtual_cluster::render::exposure;
 use crate::provider::virtual_cluster::spec::{Place, Spec, UNFINISHED};
-use crate::terraform::value::Value;
-use crate::terraform::{AttributePath, DeferReason, Diagnostics, Report, defer};
+use terraform_plugin::value::Value;
+use terraform_plugin::{AttributePath, DeferReason, Diagnostics, Report, defer};
 
 /// One refresh or import.
 pub struct Read<'a> {

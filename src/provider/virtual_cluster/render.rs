@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
 
-use crate::chart::{Archive, Chart, ChartError, UserValues};
 use crate::domain::endpoint::{EndpointType, host_name};
 use crate::domain::values::{Layer, MappingVersion, VirtualClusterSpec, chart_values, limits};
 use crate::host::Host;
@@ -19,8 +18,9 @@ use crate::provider::cluster_group::spec::Followed;
 use crate::provider::explain::Explain;
 use crate::provider::virtual_cluster::model::{VirtualClusterModel, VirtualClusterPrivate};
 use crate::provider::virtual_cluster::spec::{Place, Spec};
-use crate::terraform::value::Value;
-use crate::terraform::{AttributePath, Diagnostics, Report};
+use helm_charts::{Archive, Chart, ChartError, UserValues};
+use terraform_plugin::value::Value;
+use terraform_plugin::{AttributePath, Diagnostics, Report};
 
 /// The label that every object of a virtual cluster carries.
 pub const LABEL: &str = "nested-clusters.io/virtual-cluster";
@@ -199,7 +199,7 @@ fn mapped(diags: &mut Diagnostics, mapping: u32, spec: &VirtualClusterSpec, laye
 }
 
 fn parse_values(diags: &mut Diagnostics, text: &str) -> Option<Json> {
-    crate::chart::parse_values(text)
+    helm_charts::parse_values(text)
         .map(Json::Object)
         .map_err(|error| {
             diags.fail(AttributePath::new("values"), "`values` is not a YAML mapping.", format!("{error}."));

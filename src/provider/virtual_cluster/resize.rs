@@ -10,7 +10,7 @@ use crate::domain::values::limits;
 use crate::domain::volumes::{self, Obstacle, Volume};
 use crate::host::{Error, Host, usage, volumes as claims};
 use crate::provider::virtual_cluster::model::{VirtualClusterModel, VirtualClusterPrivate};
-use crate::terraform::{AttributePath, Diagnostic, diagnostic};
+use terraform_plugin::{AttributePath, Diagnostic, diagnostic};
 
 /// So many claims a message names at most.
 const CLAIMS_NAMED: usize = 20;

@@ -3,7 +3,7 @@
 
 use crate::provider::attribute::{attributes, computed, defaulted, optional, sensitive, string_map};
 use crate::provider::{chart, timeouts};
-use crate::terraform::schema::{AttributeType, Block, Description, Schema};
+use terraform_plugin::schema::{AttributeType, Block, Description, Schema};
 
 /// The version of the state's layout. Raise it with an upgrade from every older one.
 pub const STATE_VERSION: i64 = 0;

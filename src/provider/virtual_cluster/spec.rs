@@ -21,7 +21,7 @@ use crate::provider::cluster_group::spec::Followed;
 use crate::provider::size::ResourcesModel;
 use crate::provider::value::{known, map_or_null, optional, string_map};
 use crate::provider::virtual_cluster::model::{VirtualClusterModel, VirtualClusterPrivate};
-use crate::terraform::value::Value;
+use terraform_plugin::value::Value;
 
 /// The revision of a virtual cluster whose last apply was cut off.
 pub const UNFINISHED: &str = "unfinished";

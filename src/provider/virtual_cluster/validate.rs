@@ -9,8 +9,8 @@ use crate::provider::checks::{self, Versions};
 use crate::provider::size::ResourcesModel;
 use crate::provider::virtual_cluster::model::VirtualClusterModel;
 use crate::provider::virtual_cluster::plan::refuse_pause;
-use crate::terraform::value::Value;
-use crate::terraform::{AttributePath, Diagnostics, Report};
+use terraform_plugin::value::Value;
+use terraform_plugin::{AttributePath, Diagnostics, Report};
 
 /// Adds an error for everything that is wrong in `config`.
 pub fn validate(diags: &mut Diagnostics, config: &VirtualClusterModel) {

@@ -18,8 +18,8 @@ use crate::provider::cluster_group::members::{self, Member};
 use crate::provider::cluster_group::model::{ClusterGroupModel, ClusterGroupPrivate};
 use crate::provider::cluster_group::plan::host_keys;
 use crate::provider::cluster_group::spec::{DRIFTED, GroupSpec};
-use crate::terraform::value::Value;
-use crate::terraform::{AttributePath, Report, diagnostic};
+use terraform_plugin::value::Value;
+use terraform_plugin::{AttributePath, Report, diagnostic};
 
 /// How often a creation shows that it is alive. Several times within [`SILENCE`].
 const BEAT: Duration = Duration::from_secs(5);

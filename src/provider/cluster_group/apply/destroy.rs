@@ -9,7 +9,7 @@ use crate::provider::cluster_group::copies::{self, Copy};
 use crate::provider::cluster_group::members::{self, Member};
 use crate::provider::cluster_group::model::{ClusterGroupModel, ClusterGroupPrivate};
 use crate::provider::cluster_group::read::look;
-use crate::terraform::{AttributePath, Report};
+use terraform_plugin::{AttributePath, Report};
 
 impl Apply<'_> {
     /// Removes the group from all of its hosts.

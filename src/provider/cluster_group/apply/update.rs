@@ -19,8 +19,8 @@ use crate::provider::cluster_group::model::{ClusterGroupModel, ClusterGroupPriva
 use crate::provider::cluster_group::plan::host_keys;
 use crate::provider::cluster_group::read::{look, with_archives};
 use crate::provider::cluster_group::spec::{DRIFTED, GroupSpec};
-use crate::terraform::value::Value;
-use crate::terraform::{AttributePath, Report};
+use terraform_plugin::value::Value;
+use terraform_plugin::{AttributePath, Report};
 
 /// The group's hosts before and after, as they were read.
 struct Hosts {
@@ -197,7 +197,7 @@ impl Apply<'_> {
         let authority = async {
             let home = hosts.kept.iter().find(|(member, _, _)| member.uid == desired.home);
             let (home, _, stored) = home.ok_or_else(|| {
-                Box::new(crate::terraform::diagnostic(
+                Box::new(terraform_plugin::diagnostic(
                     AttributePath::new("host_clusters"),
                     "The cluster group has no home.",
                     "Please report this.",

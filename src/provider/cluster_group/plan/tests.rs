@@ -52,7 +52,7 @@ fn planned(change: impl FnOnce(&mut ClusterGroupModel)) -> Outcome {
     change(&mut after);
     let mut diags = Diagnostics::default();
     let update = update(&mut diags, &after, &prior);
-    let error = |error: &crate::terraform::Diagnostic| {
+    let error = |error: &terraform_plugin::Diagnostic| {
         (error.attribute.to_string(), format!("{} {}", error.summary, error.detail))
     };
     Outcome { prior, update, errors: diags.errors.iter().map(error).collect() }

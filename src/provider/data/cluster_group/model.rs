@@ -13,7 +13,7 @@ use crate::provider::data::{limited, sized, text};
 use crate::provider::size::ResourcesModel;
 use crate::provider::value::StringMap;
 use crate::provider::virtual_cluster::membership::Membership;
-use crate::terraform::value::Value;
+use terraform_plugin::value::Value;
 
 /// Configuration and result.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]

@@ -3,7 +3,7 @@
 
 use crate::provider::attribute::{Attributes, attributes, computed, required, string_map};
 use crate::provider::data::{STATE_VERSION, amounts, limits, listing};
-use crate::terraform::schema::{AttributeType, Block, Description, Schema};
+use terraform_plugin::schema::{AttributeType, Block, Description, Schema};
 
 /// The schema.
 pub fn schema() -> Schema {

@@ -21,8 +21,8 @@ use crate::provider::planner::{OnItsWay, taken_soon};
 use crate::provider::size::ResourcesModel;
 use crate::provider::virtual_cluster::membership::{Membership, limit};
 use crate::provider::virtual_cluster::model::VirtualClusterModel;
-use crate::terraform::value::Value;
-use crate::terraform::{AttributePath, Report};
+use terraform_plugin::value::Value;
+use terraform_plugin::{AttributePath, Report};
 
 /// The host that was chosen.
 pub(super) struct Target<'p> {

@@ -14,7 +14,7 @@ use crate::host::records::{Life, Records, SILENCE, Stored};
 use crate::host::{Host, delete};
 use crate::provider::Configured;
 use crate::provider::virtual_cluster::spec::Place;
-use crate::terraform::{AttributePath, Diagnostics, Report};
+use terraform_plugin::{AttributePath, Diagnostics, Report};
 
 /// How long removing one abandoned creation may take.
 const TIMEOUT: Duration = Duration::from_secs(120);

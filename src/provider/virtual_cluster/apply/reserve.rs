@@ -12,8 +12,8 @@ use crate::host::store::StoreError;
 use crate::host::{Host, namespace};
 use crate::provider::virtual_cluster::model::{VirtualClusterModel, VirtualClusterPrivate};
 use crate::provider::virtual_cluster::spec::{Place, Spec};
-use crate::terraform::value::Value;
-use crate::terraform::{AttributePath, Report};
+use terraform_plugin::value::Value;
+use terraform_plugin::{AttributePath, Report};
 
 impl Apply<'_> {
     /// The right to create the virtual cluster at `place`.

@@ -23,7 +23,7 @@ use crate::provider::explain::Explain;
 use crate::provider::virtual_cluster::fit::{When, refuse};
 use crate::provider::virtual_cluster::membership::{Membership, limit};
 use crate::provider::virtual_cluster::spec::Spec;
-use crate::terraform::{AttributePath, Report};
+use terraform_plugin::{AttributePath, Report};
 
 /// Where a virtual cluster gets its room.
 pub(super) struct Room<'g> {
@@ -426,10 +426,10 @@ pub(super) async fn release(
 
 /// An error of the store as a diagnostic is the same wherever it comes from.
 impl Explain for LedgerError {
-    fn explain(&self) -> crate::terraform::Diagnostic {
+    fn explain(&self) -> terraform_plugin::Diagnostic {
         match self {
             Self::Store(error) => error.explain(),
-            Self::Missing { host, secret } => crate::terraform::diagnostic(
+            Self::Missing { host, secret } => terraform_plugin::diagnostic(
                 AttributePath::new("id"),
                 "A ledger is missing.",
                 format!(

@@ -7,13 +7,13 @@ use std::sync::Arc;
 use serde_json::Value as Json;
 use tokio::runtime::Handle;
 
-use crate::chart::{Chart, ChartError, Cluster, KubeVersion, Release, Rendered, UserValues};
 use crate::host::Host;
 use crate::host::lookup::lookup;
 use crate::host::object::ObjectRef;
 use crate::provider::explain::Explain;
 use crate::provider::virtual_cluster::spec::Place;
-use crate::terraform::{AttributePath, Diagnostics, Report};
+use helm_charts::{Chart, ChartError, Cluster, KubeVersion, Release, Rendered, UserValues};
+use terraform_plugin::{AttributePath, Diagnostics, Report};
 
 /// The host as a chart's `lookup` sees it. Rendering is not asynchronous, so it asks from a thread of its own.
 struct LiveHost {
@@ -77,7 +77,7 @@ pub(super) async fn render(
 /// Hooks are jobs around an installation, an upgrade or a removal, which this provider does not run. Those that only a
 /// command of Helm's runs, such as tests, are left out, as Helm itself leaves them out.
 fn refuse_hooks(diags: &mut Diagnostics, rendered: &Rendered) -> Option<()> {
-    let runs = |hook: &crate::chart::Hook| !hook.is_on_demand();
+    let runs = |hook: &helm_charts::Hook| !hook.is_on_demand();
     let Some(document) = rendered.hooks.iter().find(|document| document.hook.as_ref().is_some_and(runs)) else {
         return Some(());
     };

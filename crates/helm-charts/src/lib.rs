@@ -1,0 +1,283 @@
+//! Helm charts: loading and rendering, without Helm and without a cluster.
+//!
+//! [`Archive`] holds a chart's files and its digest, [`Chart`] is what they mean, [`Chart::render`] gives the
+//! documents that `helm template` (Helm 3.22) would print. Nothing here knows of Kubernetes clients or Terraform.
+
+mod archive;
+mod capabilities;
+mod compare;
+mod dependencies;
+mod error;
+mod files;
+mod functions;
+mod glob;
+mod json;
+mod limits;
+mod manifest;
+mod metadata;
+mod number;
+mod output;
+mod print;
+mod render;
+mod schema;
+mod set;
+#[cfg(feature = "source")]
+pub mod source;
+mod template;
+mod user_values;
+mod value;
+mod values;
+mod yaml;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+pub use archive::Archive;
+pub use capabilities::{HELM_API_VERSIONS, KubeVersion};
+pub use error::ChartError;
+pub use functions::Cluster;
+pub use manifest::{Document, Hook};
+pub use metadata::Metadata;
+pub use output::Selection;
+pub use render::{Crd, Release, Rendered};
+pub use user_values::UserValues;
+
+use files::Files;
+use functions::semver::{Constraints, Version};
+use limits::{Allowance, Loading, MAX_CHARTS, MAX_YAML_NODES};
+use schema::Schema;
+use template::{ParseError, Tree};
+use values::as_floats;
+
+/// Subcharts within subcharts.
+const MAX_NESTING: usize = 10;
+
+/// A parsed chart. Parsing happens once; rendering never changes it, and many renders may share it.
+#[derive(Debug)]
+pub struct Chart {
+    metadata: Metadata,
+    /// Its `values.yaml`; every number is a float.
+    values: Map<String, Value>,
+    schema: Option<Schema>,
+    templates: Vec<TemplateFile>,
+    files: Files,
+    dependencies: Vec<Chart>,
+}
+
+/// A file of `templates`.
+#[derive(Debug)]
+struct TemplateFile {
+    /// Path within the chart.
+    name: String,
+    /// Path as Helm prints it: within the outermost chart, with that chart's name first.
+    path: String,
+    text: Arc<str>,
+    /// A syntax error fails a render only if the chart takes part in it.
+    trees: Result<Arc<[Tree]>, ParseError>,
+}
+
+type ChartFiles = BTreeMap<String, Arc<[u8]>>;
+
+/// Reads a values file as Helm reads it: YAML 1.1, the first document only. An empty text is an empty map.
+///
+/// # Errors
+///
+/// Text that is not YAML, or not a map.
+pub fn parse_values(text: &str) -> Result<Map<String, Value>, ChartError> {
+    values_within(text, &Allowance::new(MAX_YAML_NODES))
+}
+
+fn values_within(text: &str, allowance: &Allowance) -> Result<Map<String, Value>, ChartError> {
+    let wrong = |reason: String| ChartError::Values { reason };
+    match yaml::parse_within(text, allowance).map_err(|error| wrong(error.to_string()))? {
+        Value::Null => Ok(Map::new()),
+        Value::Object(values) => Ok(values),
+        other => {
+            let kind = json::kind(&other);
+            let target = "Go value of type map[string]interface {}";
+            Err(wrong(format!(
+                "error unmarshaling JSON: while decoding JSON: json: cannot unmarshal {kind} into {target}"
+            )))
+        }
+    }
+}
+
+impl Chart {
+    /// Reads a chart and its subcharts: metadata, default values, schema and templates.
+    ///
+    /// # Errors
+    ///
+    /// Whatever Helm refuses to load. Syntax errors in templates are reported by [`render`](Self::render).
+    pub fn parse(archive: &Archive) -> Result<Self, ChartError> {
+        let chart = Self::from_files(archive.files(), "", 0, &Loading::default())?;
+        chart.check_dependencies()?;
+        Ok(chart)
+    }
+
+    /// The chart's `Chart.yaml`.
+    pub fn metadata(&self) -> &Metadata {
+        &self.metadata
+    }
+
+    /// The chart with values unchecked: neither its own schema nor those of its subcharts count.
+    #[must_use]
+    pub fn without_schemas(mut self) -> Self {
+        self.schema = None;
+        self.dependencies = self.dependencies.into_iter().map(Self::without_schemas).collect();
+        self
+    }
+
+    /// Renders the chart for a release, as `helm template` does.
+    ///
+    /// # Errors
+    ///
+    /// Wherever Helm refuses: values against the schema, the Kubernetes version, a template's syntax or execution,
+    /// output that is not YAML. Beyond that, for functions that are not supported, and when a chart exceeds what one
+    /// render may use.
+    pub fn render(&self, release: &Release<'_>) -> Result<Rendered, ChartError> {
+        render::render(self, release, None)
+    }
+
+    /// Renders the chart as `helm install` does: as [`render`](Self::render), but `lookup` asks the cluster.
+    ///
+    /// # Errors
+    ///
+    /// As [`render`](Self::render), and where the cluster does not answer.
+    pub fn render_on(&self, release: &Release<'_>, cluster: Arc<dyn Cluster>) -> Result<Rendered, ChartError> {
+        render::render(self, release, Some(cluster))
+    }
+
+    fn from_files(files: &ChartFiles, parent: &str, depth: usize, loading: &Loading) -> Result<Self, ChartError> {
+        let load = |file: &str, reason: String| ChartError::Load { file: file.to_owned(), reason };
+        let wrong = |file: &str, reason: String| load(file, format!("cannot load {file}: {reason}"));
+        if depth > MAX_NESTING {
+            return Err(wrong("charts", format!("charts nest more than {MAX_NESTING} levels deep")));
+        }
+        if !loading.charts.take(1) {
+            return Err(wrong("charts", format!("there are more than {MAX_CHARTS} charts")));
+        }
+        let text = |name: &str| {
+            let text = files.get(name).map(|data| std::str::from_utf8(data));
+            text.transpose().map_err(|_| wrong(name, "it is not UTF-8".to_owned()))
+        };
+        let yaml = |name: &str| {
+            let json = text(name)?.map(|text| yaml::parse_within(text, &loading.yaml_nodes));
+            json.transpose().map_err(|error| wrong(name, error.to_string()))
+        };
+        let mut metadata = Metadata::default();
+        let Some(description) = yaml("Chart.yaml")? else {
+            return Err(load("Chart.yaml", "Chart.yaml file is missing".to_owned()));
+        };
+        metadata.read(&description).map_err(|reason| wrong("Chart.yaml", reason))?;
+        // Charts of Helm 2 keep their dependencies apart.
+        if let Some(requirements) = yaml("requirements.yaml")? {
+            metadata.read(&requirements).map_err(|reason| wrong("requirements.yaml", reason))?;
+        }
+        metadata.validate().map_err(|reason| load("Chart.yaml", reason))?;
+        let values =
+            text("values.yaml")?.map(|text| values_within(text, &loading.yaml_nodes)).unwrap_or(Ok(Map::new()));
+        let values = values.map_err(|error| wrong("values.yaml", error.to_string()))?;
+        let values = values.into_iter().map(|(key, value)| (key, as_floats(value))).collect();
+        let path = if parent.is_empty() { metadata.name.clone() } else { format!("{parent}/charts/{}", metadata.name) };
+        let templates = files.iter().filter(|(name, _)| name.starts_with("templates/"));
+        let templates = templates.map(|(name, data)| TemplateFile::new(&path, name, data, &loading.template_nodes));
+        let templates = templates.collect::<Result<_, _>>()?;
+        Ok(Self {
+            values,
+            schema: files.get("values.schema.json").map(Schema::parse),
+            templates,
+            files: other_files(files, metadata.api_version == "v1"),
+            dependencies: subcharts(files, &metadata.name, &path, depth, loading)?,
+            metadata,
+        })
+    }
+
+    /// Helm looks only at the outermost chart.
+    fn check_dependencies(&self) -> Result<(), ChartError> {
+        let present = |name: &str| self.dependencies.iter().any(|chart| chart.metadata.name == name);
+        let required = self.metadata.dependencies.iter().map(|dependency| dependency.name.as_str());
+        let missing: Vec<&str> = required.filter(|name| !present(name)).collect();
+        match missing.is_empty() {
+            true => Ok(()),
+            false => Err(ChartError::Load {
+                file: "Chart.yaml".to_owned(),
+                reason: format!(
+                    "An error occurred while checking for chart dependencies. You may need to run `helm dependency \
+                     build` to fetch missing dependencies: found in Chart.yaml, but missing in charts/ directory: {}",
+                    missing.join(", ")
+                ),
+            }),
+        }
+    }
+
+    fn check_kube_version(&self, kube_version: &KubeVersion) -> Result<(), ChartError> {
+        let required = &self.metadata.kube_version;
+        let fits = || {
+            let version = Version::parse(&kube_version.version).ok()?;
+            Some(Constraints::parse(required).ok()?.check(&version))
+        };
+        match required.is_empty() || fits() == Some(true) {
+            true => Ok(()),
+            false => Err(ChartError::KubeVersion { required: required.clone(), actual: kube_version.version.clone() }),
+        }
+    }
+}
+
+impl TemplateFile {
+    fn new(chart: &str, name: &str, data: &[u8], nodes: &Allowance) -> Result<Self, ChartError> {
+        let text = std::str::from_utf8(data).map_err(|_| ChartError::Load {
+            file: format!("{chart}/{name}"),
+            reason: "templates that are not UTF-8 are not supported".to_owned(),
+        })?;
+        let path = format!("{chart}/{name}");
+        let mut file = Self { name: name.to_owned(), path, text: text.into(), trees: Ok(Arc::new([])) };
+        file.trees = file.parse_as(&file.path, nodes);
+        Ok(file)
+    }
+}
+
+/// What `.Files` shows: everything that has no meaning of its own.
+fn other_files(files: &ChartFiles, is_v1: bool) -> Files {
+    let shown = |name: &str| match name {
+        "Chart.yaml" | "Chart.lock" | "values.yaml" | "values.schema.json" => false,
+        "requirements.yaml" | "requirements.lock" => is_v1,
+        name => {
+            let provenance = name.starts_with("charts/") && name.ends_with(".prov");
+            provenance || !(name.starts_with("templates/") || name.starts_with("charts/"))
+        }
+    };
+    files.iter().filter(|(name, _)| shown(name)).map(|(name, data)| (name.clone(), data.clone())).collect()
+}
+
+/// The charts in `charts/`: directories and archives.
+fn subcharts(
+    files: &ChartFiles,
+    parent: &str,
+    path: &str,
+    depth: usize,
+    loading: &Loading,
+) -> Result<Vec<Chart>, ChartError> {
+    let mut found: BTreeMap<&str, ChartFiles> = BTreeMap::new();
+    for (file, data) in files {
+        let Some(file) = file.strip_prefix("charts/") else { continue };
+        if file.starts_with(['_', '.']) || file.ends_with(".prov") {
+            continue;
+        }
+        let (name, rest) = file.split_once('/').unwrap_or((file, ""));
+        let files = found.entry(name).or_default();
+        if rest.is_empty() && name.ends_with(".tgz") {
+            *files = archive::subchart(data, &loading.unpacked)?;
+        } else if !rest.is_empty() {
+            files.insert(rest.to_owned(), data.clone());
+        }
+    }
+    let load = |(name, files): (&str, ChartFiles)| {
+        Chart::from_files(&files, path, depth + 1, loading).map_err(|error| ChartError::Load {
+            file: format!("charts/{name}"),
+            reason: format!("error unpacking subchart {name} in {parent}: {error}"),
+        })
+    };
+    found.into_iter().map(load).collect()
+}

@@ -1,6 +1,0 @@
-#![no_main]
-
-use libfuzzer_sys::fuzz_target;
-use terraform_provider_nested_fuzz::{allow_panics_of_the_yaml_parser, targets};
-
-fuzz_target!(init: allow_panics_of_the_yaml_parser(), |data: &[u8]| targets::template(data));

@@ -1,1 +1,0 @@
-../../src/chart.rs

@@ -1,6 +1,0 @@
-//go:build tools
-
-// Package helm pins the command that the rig builds; nothing is ever imported from here.
-package helm
-
-import _ "helm.sh/helm/v3/cmd/helm"

@@ -1,0 +1,91 @@
+//! A Terraform that runs, and the plugin below it, which can be killed.
+
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread::JoinHandle;
+
+use crate::workspace::Run;
+
+pub struct Running {
+    child: Child,
+    output: Option<JoinHandle<String>>,
+    log: Option<JoinHandle<String>>,
+}
+
+impl Running {
+    pub fn start(mut command: Command) -> Self {
+        // A group of its own, as a shell makes one for each job: Ctrl-C then reaches the plugin too.
+        let mut child = command.process_group(0).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let output = read_all(child.stdout.take().unwrap());
+        let log = read_all(child.stderr.take().unwrap());
+        Self { child, output: Some(output), log: Some(log) }
+    }
+
+    /// Waits for its end.
+    pub fn wait(mut self) -> Run {
+        let status = self.child.wait().unwrap();
+        let text = |reader: Option<JoinHandle<String>>| reader.unwrap().join().unwrap();
+        Run { succeeded: status.success(), output: text(self.output.take()), log: text(self.log.take()) }
+    }
+
+    /// Kills every plugin that Terraform has started, so that they can say nothing any more, and waits for Terraform's end.
+    pub fn kill_plugin(self) -> Run {
+        let plugins = plugins_of(self.child.id());
+        assert!(!plugins.is_empty(), "no plugin runs");
+        for plugin in plugins {
+            signal("KILL", plugin);
+        }
+        self.wait()
+    }
+
+    /// Stops every plugin as a laptop that sleeps does, or lets it go on.
+    pub fn freeze(&self, frozen: bool) {
+        for plugin in plugins_of(self.child.id()) {
+            signal(if frozen { "STOP" } else { "CONT" }, plugin);
+        }
+    }
+
+    /// What Ctrl-C does.
+    pub fn interrupt(&self) {
+        signal("INT", format!("-{}", self.child.id()));
+    }
+}
+
+/// A test that fails leaves nothing running.
+impl Drop for Running {
+    fn drop(&mut self) {
+        let plugins = if self.output.is_some() { plugins_of(self.child.id()) } else { Vec::new() };
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        for plugin in plugins {
+            signal("KILL", plugin);
+        }
+    }
+}
+
+fn read_all(mut from: impl std::io::Read + Send + 'static) -> JoinHandle<String> {
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        let _ = from.read_to_end(&mut bytes);
+        String::from_utf8_lossy(&bytes).into_owned()
+    })
+}
+
+fn signal(name: &str, process: impl ToString) {
+    let _ = Command::new("kill").args(["-s", name, "--", &process.to_string()]).stderr(Stdio::null()).status();
+}
+
+/// The processes of our binary whose parent is `terraform`.
+fn plugins_of(terraform: u32) -> Vec<u32> {
+    let is_plugin = |process: &u32| {
+        let directory = Path::new("/proc").join(process.to_string());
+        let parent = std::fs::read_to_string(directory.join("status")).unwrap_or_default();
+        let is_child =
+            parent.lines().any(|line| line.strip_prefix("PPid:").map(str::trim) == Some(&terraform.to_string()));
+        let program = std::fs::read_link(directory.join("exe")).unwrap_or_default();
+        is_child && program == crate::provider()
+    };
+    let processes = std::fs::read_dir("/proc").unwrap().flatten();
+    processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter(is_plugin).collect()
+}

@@ -1,0 +1,25 @@
+//! What a user sees from plan to destroy: the real `terraform` (and OpenTofu for a smaller set) runs the real provider
+//! against the rig's real API servers. What is asserted is read back from Terraform's JSON and from the hosts.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod chart_sources;
+mod charts;
+mod cluster_groups;
+mod data_sources;
+mod docs_examples;
+mod docs_terraform;
+mod drift;
+mod examples;
+mod hosts;
+mod interruption;
+mod lifecycle;
+mod locks;
+mod ownership;
+mod pause;
+mod permissions;
+mod quiet_plans;
+mod resize;
+mod secrets;
+mod shared_reads;
+mod sharing;

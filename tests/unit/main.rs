@@ -1,0 +1,6 @@
+//! What the sources and the documents say of each other. Starts no process.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod docs;
+mod layers;
