@@ -4,11 +4,11 @@ HOSTS ?= 1
 NODES ?= 2
 NODE_CPU ?= 16
 NODE_MEMORY ?= 64Gi
-FUZZ_TARGETS ?= template archive values
 FUZZ_SECONDS ?= 600
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test test-unit test-charts fuzz lint docs tools bench-applying bench-planning bench-refreshing bench-render bench-startup rig-up rig-down
+.PHONY: help quickstart test test-unit test-charts test-hosts test-terraform compare-charts fuzz lint docs tools \
+	bench-applying bench-planning bench-refreshing bench-render bench-startup rig-up rig-down
 
 help: ## List these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r target text; do \
@@ -18,34 +18,45 @@ quickstart: ## A cluster group and two virtual clusters on hosts of its own: cre
 	@quickstart/run
 
 test: tools ## Every test, against real API servers and real Terraform
-	cargo test --workspace --no-fail-fast
+	@tests/run all
 	@$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=20
 
-test-unit: ## The tests that start no process: seconds
-	cargo test --quiet --lib --test layers --test docs
+test-unit: ## The tests that start no program but ours: seconds
+	@tests/run unit
 
-test-charts: ## NESTED_CHARTS=DIRECTORY: charts of others, every case of their own suites, beside Helm
-	@test -n "$(NESTED_CHARTS)" || { echo "NESTED_CHARTS names no directory of charts." >&2; \
+test-charts: tools ## Charts beside real Helm and a real registry, and charts that mean harm
+	@tests/run charts
+
+test-hosts: tools ## What we do to hosts, on real API servers
+	@tests/run hosts
+
+test-terraform: tools ## What users see, with the real Terraform
+	@tests/run terraform
+
+compare-charts: ## HELM_CHARTS=DIRECTORY: charts of others, every case of their own suites, beside Helm
+	@test -n "$(HELM_CHARTS)" || { echo "HELM_CHARTS names no directory of charts." >&2; \
 		echo "Put one there for each version, with helm pull vcluster --repo https://charts.loft.sh --version 0.34.7," >&2; \
 		echo "or the directory chart of a checkout of github.com/loft-sh/vcluster, which has the test suites, too." >&2; \
 		exit 2; }
-	NESTED_CHARTS="$(NESTED_CHARTS)" cargo test --quiet --test chart_official -- --nocapture
+	HELM_CHARTS="$(HELM_CHARTS)" cargo test --quiet --workspace --test charts suites -- --nocapture
 
-fuzz: ## Feed the chart engine what nobody wrote: FUZZ_SECONDS for each of FUZZ_TARGETS
-	@for target in $(FUZZ_TARGETS); do fuzz/run $$target $(FUZZ_SECONDS) || exit 1; done
+fuzz: ## Feed charts and calls that nobody wrote: FUZZ_SECONDS for each target
+	@for target in template archive values; do crates/helm-charts/fuzz/run $$target $(FUZZ_SECONDS) || exit 1; done
+	@for target in call handshake; do crates/terraform-plugin/fuzz/run $$target $(FUZZ_SECONDS) || exit 1; done
 
 lint: ## Formatting and Clippy, as reviews expect them
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- --deny warnings
 
 docs: ## Write the reference pages in docs/ from the schema and the examples
-	@UPDATE_DOCS=1 cargo test --quiet --test docs
+	@UPDATE_DOCS=1 cargo test --quiet --workspace --test unit docs
 	@git -c core.pager=cat diff --stat -- docs
 
 tools: ## Build what tests and rig need and the machine lacks (once, about 10 minutes from nothing)
 	@cargo build --quiet --package rig
 	@cargo run --quiet --package rig -- build
-	@for tool in terraform tofu kubectl helm registry; do cargo run --quiet --package rig -- tool $$tool; done
+	@for tool in terraform tofu kubectl; do cargo run --quiet --package rig -- tool $$tool; done
+	@for tool in helm registry; do crates/helm-charts/testing/go/build $$tool; done
 
 bench-applying: ## 100 virtual clusters created, paused, resumed and destroyed at -parallelism=50: requests, refusals, time
 	cargo bench --bench applying

@@ -11,6 +11,7 @@ mod diagnosis;
 pub mod error;
 pub mod groups;
 pub mod kind;
+pub mod lease;
 pub mod ledgers;
 pub mod lookup;
 pub mod namespace;

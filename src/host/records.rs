@@ -16,10 +16,6 @@ use super::store::{Store, StoreError};
 use super::{Error, Host, store};
 use claim::Claim;
 
-/// How long a heartbeat must stand still before its owner counts as stopped. Several times the beat's own interval, so
-/// that a slow API server is not mistaken for a dead process.
-pub const SILENCE: Duration = Duration::from_secs(30);
-
 /// Why a record could not be read or written.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum RecordError {

@@ -5,16 +5,14 @@
 //! changes a host.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::{RecordError, Records, Stored};
+use crate::host::lease;
 use crate::host::record::{Record, secret_name};
 use crate::host::store::{FormatError, StoreError};
-
-const BEAT: Duration = Duration::from_secs(5);
 
 /// Writes that lose against an unrelated one (someone labels the Secret) are tried again this often.
 const ATTEMPTS: usize = 5;
@@ -69,7 +67,7 @@ impl Claim {
         let heart = Arc::clone(&held);
         let task = tokio::spawn(async move {
             while !heart.lost.is_cancelled() {
-                tokio::time::sleep(BEAT).await;
+                tokio::time::sleep(lease::beat()).await;
                 // A host that does not answer may answer again: only a lost claim ends the beating.
                 if let Err(error) = heart.write(&|_| {}).await {
                     tracing::debug!("heartbeat: {error}");

@@ -1,8 +1,7 @@
-use std::time::Duration;
-
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Api, Patch, PatchParams};
 use serde_json::json;
+use terraform_provider_nested::host::lease;
 use terraform_provider_nested::host::record::{Phase, Record};
 use terraform_provider_nested::host::records::{Life, RecordError, Records, Reservation, Stored};
 use terraform_provider_nested::host::store::{NAMESPACE, StoreError};
@@ -71,16 +70,16 @@ async fn life_is_judged_by_the_heartbeat() {
     let (records, cancel) = (Records::of(&host()), CancellationToken::new());
     let tenant = Tenant::reserved("alive").await;
     let seen = stored(&tenant).await;
-    let life = records.watch_for_life(&seen, Duration::from_secs(20), &cancel).await.unwrap();
+    let life = records.watch_for_life(&seen, lease::silence(), &cancel).await.unwrap();
     assert!(matches!(life, Life::Alive(_)), "{life:?}");
 
     drop(tenant.claim);
     let seen = records.get(&tenant.namespace).await.unwrap().unwrap();
-    let life = records.watch_for_life(&seen, Duration::from_secs(6), &cancel).await.unwrap();
+    let life = records.watch_for_life(&seen, lease::beat() * 2, &cancel).await.unwrap();
     let Life::Stopped(still) = life else { panic!("{life:?}") };
     let claim = records.claim(*still).await.unwrap();
     claim.remove().await.unwrap();
 
-    let life = records.watch_for_life(&seen, Duration::from_secs(6), &cancel).await.unwrap();
+    let life = records.watch_for_life(&seen, lease::beat() * 2, &cancel).await.unwrap();
     assert!(matches!(life, Life::Gone), "{life:?}");
 }

@@ -11,7 +11,7 @@ use super::{
     Applied, Apply, Failed, Problem, by_uid, check_version, keep_archive, on_each, problem, put, release_archives,
 };
 use crate::host::groups::{GroupPhase, GroupRecord, Groups, StoredGroup};
-use crate::host::records::SILENCE;
+use crate::host::lease;
 use crate::host::store::StoreError;
 use crate::provider::chart::ChartAccess;
 use crate::provider::cluster_group::members::{self, Member};
@@ -20,9 +20,6 @@ use crate::provider::cluster_group::plan::host_keys;
 use crate::provider::cluster_group::spec::{DRIFTED, GroupSpec};
 use terraform_plugin::value::Value;
 use terraform_plugin::{AttributePath, Report, diagnostic};
-
-/// How often a creation shows that it is alive. Several times within [`SILENCE`].
-const BEAT: Duration = Duration::from_secs(5);
 
 /// How long to wait for hosts that the group does not have, only to see whether they know its name.
 const COURTESY: Duration = Duration::from_secs(5);
@@ -128,7 +125,7 @@ async fn make(
     let made = loop {
         tokio::select! {
             made = &mut prepare => break made?,
-            () = sleep(BEAT) => {
+            () = sleep(lease::beat()) => {
                 let next = GroupRecord { generation: authority.record.generation + 1, ..authority.record.clone() };
                 authority = put(home, Some(&authority), &next).await?;
             }
@@ -191,13 +188,13 @@ async fn watch(groups: &Groups, member: &Member, seen: &StoredGroup) -> Result<O
     // A follower's record stands still while its group is made. The home's does not.
     let home = seen.record.home == member.uid;
     loop {
-        sleep(Duration::from_secs(2)).await;
+        sleep(lease::silence() / 15).await;
         let asked = Instant::now();
         let Some(now) = groups.get(name).await.map_err(|error| problem(&error, member))? else { return Ok(None) };
         if now.uid() != seen.uid() || now.record != seen.record {
             return Err(being_created(name, member));
         }
-        let silence = if home { SILENCE } else { SILENCE * 2 };
+        let silence = if home { lease::silence() } else { lease::silence() * 2 };
         if asked.duration_since(since) >= silence {
             return Ok(Some(now));
         }

@@ -1,7 +1,7 @@
 //! Cleaning up creations that were killed and that nobody will come back for, such as those with generated names.
 //!
 //! A create looks at the host's unfinished records when it starts and again when it is done. Those that did not move
-//! meanwhile, for at least [`SILENCE`], are nobody's. A live one moves, and a failure here never fails the apply.
+//! meanwhile, for at least [`lease::silence`], are nobody's. A live one moves, and a failure here never fails the apply.
 
 use std::time::{Duration, Instant};
 
@@ -9,8 +9,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::room;
 use crate::host::chart_archives::ChartArchives;
+use crate::host::lease;
 use crate::host::record::Phase;
-use crate::host::records::{Life, Records, SILENCE, Stored};
+use crate::host::records::{Life, Records, Stored};
 use crate::host::{Host, delete};
 use crate::provider::Configured;
 use crate::provider::virtual_cluster::spec::Place;
@@ -41,7 +42,7 @@ impl<'a> Unfinished<'a> {
     /// Removes those that have not moved since, if enough time has passed to tell.
     pub async fn reclaim(self, diags: &mut Diagnostics, stop: &CancellationToken) {
         let silent_for = self.seen.elapsed();
-        if silent_for < SILENCE {
+        if silent_for < lease::silence() {
             return;
         }
         for stored in self.stored {

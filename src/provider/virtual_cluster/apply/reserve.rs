@@ -5,9 +5,10 @@
 
 use super::room::share;
 use super::{Apply, Failed};
+use crate::host::lease;
 use crate::host::record::{Phase, Record};
 use crate::host::records::claim::Claim;
-use crate::host::records::{Life, RecordError, Records, Reservation, SILENCE, Stored};
+use crate::host::records::{Life, RecordError, Records, Reservation, Stored};
 use crate::host::store::StoreError;
 use crate::host::{Host, namespace};
 use crate::provider::virtual_cluster::model::{VirtualClusterModel, VirtualClusterPrivate};
@@ -107,7 +108,7 @@ impl Apply<'_> {
             virtual_cluster = place.id(),
             "an unfinished creation stands in the way; watching whether it is alive"
         );
-        match self.explain(records.watch_for_life(&stored, SILENCE, &self.stop.clone()).await)? {
+        match self.explain(records.watch_for_life(&stored, lease::silence(), &self.stop.clone()).await)? {
             Life::Gone => Ok(None),
             Life::Stopped(stored) => self.take_over(records, *stored).await,
             Life::Alive(stored) if stored.record.name != place.name => Err(self.occupied(place, &stored.record)),

@@ -14,10 +14,11 @@ use crate::domain::ledger::{Account, Holding, Ledger, Recorded, Refusal, quota_k
 use crate::domain::limit::Limit;
 use crate::domain::size::{Resource, Size};
 use crate::host::Host;
+use crate::host::lease;
 use crate::host::ledgers::{GroupRef, LedgerBook, LedgerError, holding, recorded};
 use crate::host::record::{Phase, Record, Share};
 use crate::host::records::claim::Claim;
-use crate::host::records::{Life, Records, SILENCE};
+use crate::host::records::{Life, Records};
 use crate::provider::Configured;
 use crate::provider::explain::Explain;
 use crate::provider::virtual_cluster::fit::{When, refuse};
@@ -320,7 +321,7 @@ impl Apply<'_> {
             let stop = stop.clone();
             async move {
                 let records = Records::of(&host);
-                match records.watch_for_life(&stored, SILENCE, &stop).await {
+                match records.watch_for_life(&stored, lease::silence(), &stop).await {
                     Ok(Life::Gone) => true,
                     Ok(Life::Alive(_)) | Err(_) => false,
                     Ok(Life::Stopped(stored)) => {
