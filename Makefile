@@ -5,9 +5,10 @@ NODES ?= 2
 NODE_CPU ?= 16
 NODE_MEMORY ?= 64Gi
 FUZZ_SECONDS ?= 600
+RIG := $(or $(CARGO_TARGET_DIR),target)/debug/rig
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test test-unit test-charts test-hosts test-terraform compare-charts fuzz lint docs tools \
+.PHONY: bins help quickstart test test-unit test-charts test-hosts test-terraform compare-charts fuzz lint docs tools \
 	bench-applying bench-planning bench-refreshing bench-render bench-startup rig-up rig-down
 
 help: ## List these targets
@@ -52,11 +53,14 @@ docs: ## Write the reference pages in docs/ from the schema and the examples
 	@UPDATE_DOCS=1 cargo test --quiet --workspace --test unit docs
 	@git -c core.pager=cat diff --stat -- docs
 
-tools: ## Build what tests and rig need and the machine lacks (once, about 10 minutes from nothing)
-	@cargo build --quiet --package rig
-	@cargo run --quiet --package rig -- build
-	@for tool in terraform tofu kubectl; do cargo run --quiet --package rig -- tool $$tool; done
+tools: bins ## Build what tests and rig need and the machine lacks (once, about 10 minutes from nothing)
+	@$(RIG) build
+	@for tool in terraform tofu kubectl; do $(RIG) tool $$tool; done
 	@for tool in helm registry; do crates/helm-charts/testing/go/build $$tool; done
+
+# The whole workspace, as the tests build it: a package alone has other features, and most of the tree would be compiled twice.
+bins:
+	@cargo build --workspace --bins
 
 bench-applying: ## 100 virtual clusters created, paused, resumed and destroyed at -parallelism=50: requests, refusals, time
 	cargo bench --bench applying
@@ -73,9 +77,9 @@ bench-render: ## CHART=PATH: time and memory of rendering a chart, beside helm t
 bench-startup: ## Time and memory to the handshake and the schema, beside a Go provider
 	cargo bench --bench startup
 
-rig-up: ## Start HOSTS host clusters in the background; prints `host-N <kubeconfig path>` for each
-	@cargo run --quiet --package rig -- up --detach \
+rig-up: bins ## Start HOSTS host clusters in the background; prints `host-N <kubeconfig path>` for each
+	@$(RIG) up --detach \
 		--hosts $(HOSTS) --nodes $(NODES) --node-cpu $(NODE_CPU) --node-memory $(NODE_MEMORY)
 
-rig-down: ## Stop them; returns when all of it is gone
-	@cargo run --quiet --package rig -- down
+rig-down: bins ## Stop them; returns when all of it is gone
+	@$(RIG) down

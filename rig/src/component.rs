@@ -68,8 +68,9 @@ impl Component {
         arguments: impl IntoIterator<Item = impl AsRef<OsStr>>,
     ) -> Result<Self, ComponentError> {
         let name = binary.file_name().unwrap_or(binary.as_os_str()).to_string_lossy().into_owned();
-        let log = directory.join(format!("{name}.log"));
+        let log = log_directory(directory).join(format!("{name}.log"));
         let start = || {
+            fs::create_dir_all(log_directory(directory))?;
             let output = File::create(&log)?;
             Command::new(binary)
                 .args(arguments)
@@ -121,6 +122,14 @@ impl Component {
         let lines: Vec<_> = text.lines().collect();
         lines[lines.len().saturating_sub(15)..].join("\n")
     }
+}
+
+/// Logs are beside a program's files and go with them. `RIG_LOGS` names a directory where they stay.
+fn log_directory(directory: &Path) -> PathBuf {
+    let Some(kept) = std::env::var_os("RIG_LOGS").filter(|kept| !kept.is_empty()) else { return directory.to_owned() };
+    // The rig and the host: `127.12.3.1-1234/host-1`.
+    let depth = directory.components().count().saturating_sub(2);
+    directory.components().skip(depth).fold(kept.into(), |path: PathBuf, part| path.join(part))
 }
 
 impl Drop for Component {

@@ -1,7 +1,14 @@
 //! What the tests stand on: hosts that are read and changed as JSON, Terraform directories, and requests that are held
 //! at the API server so that a moment lasts.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "tests fail by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    missing_docs,
+    reason = "tests fail by panicking"
+)]
 
 pub mod charts;
 pub mod cluster;

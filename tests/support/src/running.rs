@@ -1,7 +1,7 @@
 //! A Terraform that runs, and the plugin below it, which can be killed.
 
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread::JoinHandle;
 
@@ -11,22 +11,27 @@ pub struct Running {
     child: Child,
     output: Option<JoinHandle<String>>,
     log: Option<JoinHandle<String>>,
+    /// Where its output is written when it has ended, for who looks into a test that failed.
+    record: PathBuf,
 }
 
 impl Running {
-    pub fn start(mut command: Command) -> Self {
+    /// Starts `command`; what it prints is in `record` once it has ended.
+    pub fn start(mut command: Command, record: PathBuf) -> Self {
         // A group of its own, as a shell makes one for each job: Ctrl-C then reaches the plugin too.
         let mut child = command.process_group(0).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let output = read_all(child.stdout.take().unwrap());
         let log = read_all(child.stderr.take().unwrap());
-        Self { child, output: Some(output), log: Some(log) }
+        Self { child, output: Some(output), log: Some(log), record }
     }
 
     /// Waits for its end.
     pub fn wait(mut self) -> Run {
         let status = self.child.wait().unwrap();
         let text = |reader: Option<JoinHandle<String>>| reader.unwrap().join().unwrap();
-        Run { succeeded: status.success(), output: text(self.output.take()), log: text(self.log.take()) }
+        let run = Run { succeeded: status.success(), output: text(self.output.take()), log: text(self.log.take()) };
+        std::fs::write(&self.record, format!("{}{}", run.output, run.log)).unwrap();
+        run
     }
 
     /// Kills every plugin that Terraform has started, so that they can say nothing any more, and waits for Terraform's end.

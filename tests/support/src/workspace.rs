@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -19,6 +20,20 @@ pub struct Workspace {
     tool: PathBuf,
     host: String,
     variables: Vec<(String, String)>,
+    runs: AtomicUsize,
+}
+
+/// A test that fails leaves its directory, with what each run printed and the provider's log.
+impl Drop for Workspace {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.directory.disable_cleanup(true);
+            println!(
+                "The Terraform directory of this test is kept, with its runs and provider.log: {}",
+                self.directory.path().display()
+            );
+        }
+    }
 }
 
 impl Workspace {
@@ -31,7 +46,8 @@ impl Workspace {
     pub fn run_by(tool: PathBuf, host: &Cluster) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let within = PathBuf::new();
-        let workspace = Self { directory, within, tool, host: host.name.clone(), variables: Vec::new() };
+        let workspace =
+            Self { directory, within, tool, host: host.name.clone(), variables: Vec::new(), runs: AtomicUsize::new(0) };
         let binary = crate::provider();
         workspace.providers_in(binary.parent().unwrap(), &["nested-clusters/nested"]);
         workspace.require_provider();
@@ -114,7 +130,7 @@ impl Workspace {
     pub fn apply_planned(&self) -> Run {
         let mut command = self.command();
         command.args(["apply", "-json", "-input=false", "planned"]);
-        Running::start(command).wait()
+        Running::start(command, self.record("apply-planned")).wait()
     }
 
     /// Applies without asking hosts for what they have.
@@ -134,14 +150,14 @@ impl Workspace {
     pub fn start(&self, arguments: &[&str]) -> Running {
         let mut command = self.command();
         command.args(arguments).args(["-json", "-input=false"]);
-        Running::start(command)
+        Running::start(command, self.record(arguments[0]))
     }
 
     /// Runs a subcommand that prints no JSON.
     pub fn run(&self, arguments: &[&str]) -> Run {
         let mut command = self.command();
         command.args(arguments);
-        Running::start(command).wait()
+        Running::start(command, self.record(arguments[0])).wait()
     }
 
     /// Plans without applying; the plan is there only if it succeeded.
@@ -172,11 +188,27 @@ impl Workspace {
         self.state(THIS).expect("nothing in the state")["values"].take()
     }
 
+    /// Where the output of the next run goes.
+    fn record(&self, subcommand: &str) -> PathBuf {
+        let number = self.runs.fetch_add(1, Ordering::Relaxed) + 1;
+        self.directory.path().join(format!("run-{number:02}-{subcommand}.log"))
+    }
+
     #[track_caller]
     fn json(&self, arguments: &[&str]) -> Value {
         let output = self.command().args(arguments).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    /// The provider's log goes to a file, unless the test itself looks at a log.
+    fn logs(&self) -> Vec<(&'static str, PathBuf)> {
+        match self.variables.iter().any(|(name, _)| name.starts_with("TF_LOG")) {
+            true => Vec::new(),
+            false => {
+                vec![("TF_LOG_PROVIDER", "DEBUG".into()), ("TF_LOG_PATH", self.directory.path().join("provider.log"))]
+            }
+        }
     }
 
     fn command(&self) -> Command {
@@ -190,6 +222,7 @@ impl Workspace {
             .env("HOME", self.directory.path())
             .env("TF_CLI_CONFIG_FILE", self.directory.path().join("cli.tfrc"))
             .env("CHECKPOINT_DISABLE", "1")
+            .envs(self.logs())
             .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null());
         command
