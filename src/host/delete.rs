@@ -2,6 +2,8 @@
 //!
 //! Every object is looked at before it is deleted, and deleted by UID: what is not ours stays and is reported.
 
+mod dependents;
+
 use std::fmt;
 use std::time::Duration;
 
@@ -10,11 +12,13 @@ use k8s_openapi::api::core::v1::{Namespace, PersistentVolumeClaim};
 use kube::api::{Api, DeleteParams, DynamicObject, ListParams, ObjectMeta, Preconditions, PropagationPolicy};
 use tokio_util::sync::CancellationToken;
 
+use self::dependents::Dependents;
 use super::apply::CONCURRENCY;
 use super::kind::{KindError, Kinds};
 use super::namespace::{self, what_keeps};
 use super::object::ObjectRef;
 use super::ownership::{is_ours, writers};
+use super::pods;
 use super::poll::{self, Ended, Look};
 use super::record::{Item, Record};
 use super::records::RecordError;
@@ -69,8 +73,9 @@ impl fmt::Display for Skipped {
 }
 
 /// Deletes everything that the record names: workloads first, so that nothing is made anew while the rest goes; then
-/// cluster-scoped objects; then the namespace if it is ours, and else each object in it and the volumes of its
-/// StatefulSets. Waits up to `timeout` for all of it. Returns what was left alone.
+/// cluster-scoped objects; then the namespace if it is ours. In one that stays: the pods that vCluster synced to it, each
+/// object, and the volumes of its StatefulSets; what belongs to those objects goes with them. Waits up to `timeout` for all
+/// of it. Returns what was left alone.
 ///
 /// # Errors
 /// See [`DeleteError`].
@@ -91,6 +96,9 @@ pub async fn delete(
     let (workloads, others): (Vec<&Item>, Vec<&Item>) =
         deletion.record.inventory.iter().partition(|item| item.object.is_workload());
     let mut skipped = deletion.remove(&workloads, left()).await?;
+    if matches!(namespace, Standing::Others) {
+        deletion.remove_synced_pods(left()).await?;
+    }
     let mut others: Vec<&Item> = others.into_iter().filter(|item| !goes_with_namespace(item)).collect();
     others.sort_by_key(|item| std::cmp::Reverse(item.object.step()));
     let steps: Vec<_> = others.chunk_by(|a, b| a.object.step() == b.object.step()).collect();
@@ -99,7 +107,10 @@ pub async fn delete(
     }
     match namespace {
         Standing::Ours(uid) => deletion.remove_namespace(&uid, left()).await?,
-        Standing::Others => deletion.remove_volumes(left()).await?,
+        Standing::Others => {
+            deletion.remove_volumes(left()).await?;
+            deletion.wait_for_dependents(&skipped, left()).await?;
+        }
         Standing::Gone => {}
     }
     Ok(skipped)
@@ -190,6 +201,22 @@ impl Deletion<'_> {
         })
         .await?;
         Ok(skipped.into_iter().filter_map(|(_, skipped)| skipped).collect())
+    }
+
+    /// The pods that vCluster synced, as a pause removes them: without a control plane nobody ends them, and what they take of
+    /// the host is about to be given back.
+    async fn remove_synced_pods(&self, timeout: Duration) -> Result<(), DeleteError> {
+        self.claim.confirm().await?;
+        let Record { name, namespace, .. } = &self.record;
+        self.until_gone(timeout, || pods::remove_synced(self.host, namespace, name)).await
+    }
+
+    /// Waits for what the host removes by itself, because it belongs to what is gone now.
+    async fn wait_for_dependents(&self, skipped: &[Skipped], timeout: Duration) -> Result<(), DeleteError> {
+        let stays = |item: &&Item| skipped.iter().any(|skipped| skipped.object == item.object);
+        let gone = self.record.inventory.iter().filter(|item| !stays(item));
+        let dependents = Dependents::of(self.host, &self.kinds, &self.record.namespace, gone).await?;
+        self.until_gone(timeout, || dependents.remaining()).await
     }
 
     /// The volumes that the StatefulSet controller made. They carry no entry of ours, so they are known by the

@@ -127,6 +127,7 @@ impl Kinds {
 const KINDS: &[(&str, &str, &str, Scope)] = &[
     ("", "Namespace", "namespaces", Scope::Cluster),
     ("", "ConfigMap", "configmaps", Scope::Namespaced),
+    ("", "Endpoints", "endpoints", Scope::Namespaced),
     ("", "LimitRange", "limitranges", Scope::Namespaced),
     ("", "PersistentVolumeClaim", "persistentvolumeclaims", Scope::Namespaced),
     ("", "Pod", "pods", Scope::Namespaced),
@@ -139,6 +140,7 @@ const KINDS: &[(&str, &str, &str, Scope)] = &[
     ("apps", "StatefulSet", "statefulsets", Scope::Namespaced),
     ("batch", "CronJob", "cronjobs", Scope::Namespaced),
     ("batch", "Job", "jobs", Scope::Namespaced),
+    ("discovery.k8s.io", "EndpointSlice", "endpointslices", Scope::Namespaced),
     ("networking.k8s.io", "Ingress", "ingresses", Scope::Namespaced),
     ("networking.k8s.io", "NetworkPolicy", "networkpolicies", Scope::Namespaced),
     ("policy", "PodDisruptionBudget", "poddisruptionbudgets", Scope::Namespaced),

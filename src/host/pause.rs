@@ -147,6 +147,9 @@ pub async fn pause(
                 remaining.push(format!("{} still has {} pods", state.object, state.current));
             }
         }
+        if remaining.is_empty() {
+            remaining = pods_left(host, &record).await?;
+        }
         // Only then: a control plane that runs would make its workloads' pods anew.
         if remaining.is_empty() {
             remaining = pods::remove_synced(host, &record.namespace, &record.name).await?;
@@ -162,6 +165,14 @@ pub async fn pause(
             Ended::TimedOut(remaining) => PauseError::TimedOut { host, name, remaining },
         }
     })
+}
+
+/// The control plane's pods that are still there. A workload's own count leaves out those that are ending, or that its
+/// controller has made a moment ago.
+async fn pods_left(host: &Host, record: &Record) -> Result<Vec<String>, Error> {
+    let pods = pods::control_plane(host, &record.namespace, &record.name).await?;
+    let ours = pods.iter().filter(|pod| record.workloads().iter().any(|item| pods::is_of(pod, &item.object)));
+    Ok(ours.map(|pod| format!("pod {} is going", pod.metadata.name.as_deref().unwrap_or_default())).collect())
 }
 
 /// Scales every paused workload of the claimed record back to what it had, etcd first. Does not wait for it. What is not

@@ -6,6 +6,7 @@ use kube::api::{Api, DeleteParams, ListParams, Preconditions};
 
 use super::apply::CONCURRENCY;
 use super::diagnosis::{PodReason, pod_reason};
+use super::object::ObjectRef;
 use super::{Error, Host};
 
 /// The label that vCluster puts on the pods that it syncs, with its own name. Tenants cannot set it.
@@ -45,6 +46,17 @@ pub(super) fn has_workload(pod: &Pod) -> bool {
     owners.into_iter().any(|owner| matches!(owner.kind.as_str(), "StatefulSet" | "ReplicaSet"))
 }
 
+/// Whether a controller of the host made it for this workload. A Deployment's pods belong to its ReplicaSets, which are
+/// named after it.
+pub(super) fn is_of(pod: &Pod, workload: &ObjectRef) -> bool {
+    let owners = pod.metadata.owner_references.iter().flatten();
+    owners.into_iter().any(|owner| match (workload.kind.as_str(), owner.kind.as_str()) {
+        ("StatefulSet", "StatefulSet") => owner.name == workload.name,
+        ("Deployment", "ReplicaSet") => owner.name.rsplit_once('-').is_some_and(|(name, _)| name == workload.name),
+        _ => false,
+    })
+}
+
 /// Deletes the pods that the virtual cluster synced to its namespace. Says which are still there.
 pub(super) async fn remove_synced(host: &Host, namespace: &str, name: &str) -> Result<Vec<String>, Error> {
     let api = Api::<Pod>::namespaced(host.client(), namespace);
@@ -68,4 +80,32 @@ pub(super) async fn remove(host: &Host, api: &Api<Pod>, pod: kube::api::ObjectMe
         }
     }
     Ok(format!("pod {name} is going"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_pod_is_of_the_workload_that_its_owner_is_or_is_named_after() {
+        let workload = |kind: &str| ObjectRef {
+            api_version: "apps/v1".into(),
+            kind: kind.into(),
+            namespace: Some("ns".into()),
+            name: "team-a".into(),
+        };
+        for (kind, owner, name, expected) in [
+            ("StatefulSet", "StatefulSet", "team-a", true),
+            ("StatefulSet", "StatefulSet", "team-a-etcd", false),
+            ("StatefulSet", "ReplicaSet", "team-a", false),
+            ("Deployment", "ReplicaSet", "team-a-5d4f8c7b9d", true),
+            ("Deployment", "ReplicaSet", "team-a-etcd-5d4f8c7b9d", false),
+            ("Deployment", "Service", "team-a-5d4f8c7b9d", false),
+        ] {
+            let owner = json!({"apiVersion": "v1", "kind": owner, "name": name, "uid": "1"});
+            let pod: Pod = serde_json::from_value(json!({"metadata": {"ownerReferences": [owner]}})).unwrap();
+            assert_eq!(is_of(&pod, &workload(kind)), expected, "{kind} {name}");
+        }
+    }
 }

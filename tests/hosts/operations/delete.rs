@@ -1,5 +1,5 @@
 use k8s_openapi::api::apps::v1::StatefulSet;
-use k8s_openapi::api::core::v1::{ConfigMap, Namespace, PersistentVolumeClaim};
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, PersistentVolumeClaim, Pod, Secret, Service};
 use k8s_openapi::api::rbac::v1::ClusterRole;
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams};
 use serde_json::{Value, json};
@@ -48,7 +48,7 @@ async fn a_found_namespace_keeps_what_others_have_in_it() {
         "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
     });
     tenant.apply(&[tenant.stateful_set("left"), tenant.config_map("ours", "1"), cluster_role(&tenant)]).await.unwrap();
-    eventually("the StatefulSet's volume", async || !volumes(&tenant).await.is_empty()).await;
+    eventually("the StatefulSet's volume", async || volumes(&tenant).await.pop().ok_or("there is none")).await;
     tenant
         .api::<PersistentVolumeClaim>()
         .create(&by_kubectl(), &serde_json::from_value(volume).unwrap())
@@ -62,6 +62,64 @@ async fn a_found_namespace_keeps_what_others_have_in_it() {
     assert_eq!(volumes(&tenant).await, ["data-theirs-0"]);
     let namespaces = Api::<Namespace>::all(tenant.host.client());
     assert!(namespaces.get(&tenant.namespace).await.unwrap().metadata.deletion_timestamp.is_none());
+}
+
+/// What the syncer makes belongs to the Service.
+#[tokio::test]
+async fn what_belongs_to_ours_is_gone_too_when_a_found_namespace_stays() {
+    let tenant = Tenant::in_found_namespace("owner").await;
+    let service = |name: &str| {
+        let metadata = json!({"name": name});
+        json!({"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": {"ports": [{"port": 443}]}})
+    };
+    tenant.apply(&[service("owner")]).await.unwrap();
+    tenant.make("v1", "Service", service("theirs")).await;
+    let services = tenant.api::<Service>();
+    let owned_by = async |name: &str| {
+        let uid = services.get(name).await.unwrap().metadata.uid;
+        json!({"ownerReferences": [{"apiVersion": "v1", "kind": "Service", "name": name, "uid": uid}]})
+    };
+    let named = |name: &str, mut metadata: Value| {
+        metadata["name"] = json!(name);
+        json!({"metadata": metadata})
+    };
+    let ours = owned_by("owner").await;
+    let mut held = ours.clone();
+    held["finalizers"] = json!(["example.com/held"]);
+    tenant.make("v1", "ConfigMap", named("synced", held)).await;
+    tenant.make("v1", "Secret", named("vc-owner", ours.clone())).await;
+    tenant.run("app-x-default-x-owner", ours).await;
+    tenant.make("v1", "ConfigMap", named("of-theirs", owned_by("theirs").await)).await;
+    // A label alone makes nothing ours.
+    let labels = json!({"labels": {"vcluster.loft.sh/managed-by": "owner"}});
+    tenant.make("v1", "ConfigMap", named("forged", labels)).await;
+
+    let cancel = CancellationToken::new();
+    let error = delete(&tenant.host, &tenant.claim, Duration::from_secs(2), &cancel).await.unwrap_err();
+    assert!(matches!(error, DeleteError::TimedOut { .. }), "{error:?}");
+    assert!(error.to_string().contains("ConfigMap vcluster-owner/synced is "), "{error}");
+    tenant.patch::<ConfigMap>("other", "synced", json!({"metadata": {"finalizers": null}})).await;
+    assert_eq!(delete_all(&tenant).await, []);
+    assert!(tenant.api::<ConfigMap>().get_opt("synced").await.unwrap().is_none());
+    assert!(tenant.api::<Secret>().get_opt("vc-owner").await.unwrap().is_none());
+    assert!(tenant.api::<Pod>().get_opt("app-x-default-x-owner").await.unwrap().is_none());
+    for kept in ["of-theirs", "forged"] {
+        assert!(tenant.api::<ConfigMap>().get_opt(kept).await.unwrap().is_some(), "{kept}");
+    }
+}
+
+/// As with `experimental.syncSettings.setOwner` off: nobody else would end them.
+#[tokio::test]
+async fn synced_pods_that_belong_to_nobody_are_ended_when_a_found_namespace_stays() {
+    let tenant = Tenant::in_found_namespace("unowned").await;
+    tenant.apply(&[tenant.stateful_set("unowned")]).await.unwrap();
+    for (pod, of) in [("app-x-default-x-unowned", "unowned"), ("app-x-default-x-another", "another")] {
+        tenant.run(pod, json!({"labels": {"vcluster.loft.sh/managed-by": of}})).await;
+    }
+    assert_eq!(delete_all(&tenant).await, []);
+    let pods = tenant.api::<Pod>().list(&ListParams::default()).await.unwrap();
+    let names: Vec<_> = pods.items.into_iter().filter_map(|pod| pod.metadata.name).collect();
+    assert_eq!(names, ["app-x-default-x-another"]);
 }
 
 #[tokio::test]

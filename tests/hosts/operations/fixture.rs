@@ -1,9 +1,11 @@
 //! A host cluster for all tests of this binary, and virtual clusters of made-up objects on it.
 
 use std::collections::BTreeMap;
+use std::fmt::Debug;
 use std::sync::LazyLock;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use k8s_openapi::api::core::v1::{Pod, ServiceAccount};
 use k8s_openapi::serde::de::DeserializeOwned;
 use kube::api::{Api, Patch, PatchParams, PostParams};
 use kube::core::NamespaceResourceScope;
@@ -18,7 +20,7 @@ use terraform_provider_nested::host::{Host, apply, namespace};
 use tokio_util::sync::CancellationToken;
 
 /// Long enough for a busy machine.
-pub const TIMEOUT: Duration = Duration::from_secs(60);
+pub const TIMEOUT: Duration = Duration::from_secs(180);
 
 /// The label that the tests' objects carry, as it is listed by.
 pub const LABEL: &str = "nested-clusters.io/virtual-cluster";
@@ -134,6 +136,18 @@ impl Tenant {
         self.host.client().request::<Value>(request.body(object.to_string().into_bytes()).unwrap()).await.unwrap();
     }
 
+    /// Makes a pod as somebody else, with further metadata. A new namespace takes pods only once it has an account for them.
+    pub async fn run(&self, name: &str, more: Value) {
+        let accounts = self.api::<ServiceAccount>();
+        eventually("an account for pods", async || accounts.get_opt("default").await.unwrap().ok_or("there is none"))
+            .await;
+        let mut pod = json!({
+            "metadata": more, "spec": {"terminationGracePeriodSeconds": 0, "containers": [{"name": "app", "image": "none"}]},
+        });
+        pod["metadata"]["name"] = json!(name);
+        self.api::<Pod>().create(&by_kubectl(), &serde_json::from_value(pod).unwrap()).await.unwrap();
+    }
+
     pub fn api<K>(&self) -> Api<K>
     where
         K: kube::Resource<Scope = NamespaceResourceScope, DynamicType = ()>,
@@ -159,12 +173,14 @@ pub fn by_kubectl() -> PostParams {
     PostParams { field_manager: Some("kubectl-create".into()), ..PostParams::default() }
 }
 
-/// Waits for what a controller of the host does on its own.
-pub async fn eventually(what: &str, mut look: impl AsyncFnMut() -> bool) {
-    let waiting = async {
-        while !look().await {
-            tokio::time::sleep(Duration::from_millis(200)).await;
+/// Waits for what a controller of the host does on its own. As long as it has not, `look` says what it sees instead.
+pub async fn eventually<T, S: Debug>(what: &str, mut look: impl AsyncFnMut() -> Result<T, S>) -> T {
+    let start = Instant::now();
+    loop {
+        match look().await {
+            Ok(found) => return found,
+            Err(seen) => assert!(start.elapsed() < TIMEOUT, "gave up waiting for {what}; last seen: {seen:?}"),
         }
-    };
-    tokio::time::timeout(TIMEOUT, waiting).await.unwrap_or_else(|_| panic!("never happened: {what}"));
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
 }

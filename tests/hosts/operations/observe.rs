@@ -75,7 +75,10 @@ async fn a_vanished_namespace_is_seen() {
     tenant.apply(&[tenant.config_map("a", "1")]).await.unwrap();
     let namespaces = Api::<Namespace>::all(tenant.host.client());
     namespaces.delete(&tenant.namespace, &DeleteParams::default()).await.unwrap();
-    eventually("the namespace is gone", async || namespaces.get_opt(&tenant.namespace).await.unwrap().is_none()).await;
+    eventually("the end of the namespace", async || {
+        namespaces.get_opt(&tenant.namespace).await.unwrap().map_or(Ok(()), |namespace| Err(namespace.status))
+    })
+    .await;
     let observed = look(&tenant).await;
     assert_eq!(observed.namespace, NamespaceState::Missing);
     assert_eq!(drift(&observed), ["ConfigMap vcluster-vanished/a - present missing"]);

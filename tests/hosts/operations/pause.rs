@@ -1,11 +1,12 @@
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::ListParams;
-use serde_json::json;
+use serde_json::{Value, json};
+use std::time::Duration;
 use terraform_provider_nested::host::pause::{PauseError, pause, paused_form, resume};
 use tokio_util::sync::CancellationToken;
 
-use super::fixture::{TIMEOUT, Tenant, by_kubectl};
+use super::fixture::{TIMEOUT, Tenant, eventually};
 
 /// Replicas, and the three marks of a pause.
 async fn marks(tenant: &Tenant, name: &str) -> (Option<i32>, Vec<String>) {
@@ -31,11 +32,7 @@ async fn a_pause_stops_every_workload_and_the_synced_pods() {
     let mut three = tenant.stateful_set("paused");
     three["spec"]["replicas"] = json!(3);
     tenant.apply(&[three, tenant.stateful_set("paused-etcd")]).await.unwrap();
-    let synced = json!({
-        "metadata": {"name": "app-x-default-x-paused", "labels": {"vcluster.loft.sh/managed-by": "paused"}},
-        "spec": {"containers": [{"name": "app", "image": "none"}]},
-    });
-    tenant.api::<Pod>().create(&by_kubectl(), &serde_json::from_value(synced).unwrap()).await.unwrap();
+    tenant.run("app-x-default-x-paused", json!({"labels": {"vcluster.loft.sh/managed-by": "paused"}})).await;
 
     pause_it(&tenant).await;
     assert_eq!(marks(&tenant, "paused").await, paused());
@@ -46,6 +43,42 @@ async fn a_pause_stops_every_workload_and_the_synced_pods() {
     resume(&tenant.host, &tenant.claim).await.unwrap();
     assert_eq!(marks(&tenant, "paused").await, (Some(3), vec![]));
     assert_eq!(marks(&tenant, "paused-etcd").await, (Some(1), vec![]));
+}
+
+/// A ReplicaSet does not count pods that are ending.
+#[tokio::test]
+async fn pods_that_are_ending_are_waited_for() {
+    let tenant = Tenant::new("ending").await;
+    let held = json!(["example.com/held"]);
+    let mut deployment = tenant.stateful_set("ending");
+    deployment["kind"] = json!("Deployment");
+    deployment["spec"]["template"]["metadata"]["finalizers"] = held;
+    for field in ["serviceName", "volumeClaimTemplates"] {
+        deployment["spec"].as_object_mut().unwrap().remove(field);
+    }
+    tenant.apply(&[deployment]).await.unwrap();
+    let names = async || {
+        let pods = tenant.api::<Pod>().list(&ListParams::default()).await.unwrap();
+        pods.items.into_iter().filter_map(|pod| pod.metadata.name).collect::<Vec<_>>()
+    };
+    let pod = eventually("the pod", async || names().await.pop().ok_or("there is none")).await;
+
+    let cancel = CancellationToken::new();
+    let error = pause(&tenant.host, &tenant.claim, Duration::from_secs(2), &cancel).await.unwrap_err();
+    assert!(matches!(error, PauseError::TimedOut { .. }), "{error:?}");
+    // The Deployment may still have to count, at first.
+    let last = async || match pause(&tenant.host, &tenant.claim, Duration::ZERO, &cancel).await {
+        Err(PauseError::TimedOut { remaining, .. }) => remaining,
+        paused => panic!("{paused:?}"),
+    };
+    eventually("the pod to be named", async || {
+        let said = last().await;
+        if said == format!("pod {pod} is going") { Ok(()) } else { Err(said) }
+    })
+    .await;
+    tenant.patch::<Pod>("other", &pod, json!({"metadata": {"finalizers": Value::Null}})).await;
+    pause_it(&tenant).await;
+    assert_eq!(names().await, [""; 0]);
 }
 
 #[tokio::test]

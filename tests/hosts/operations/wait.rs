@@ -21,7 +21,8 @@ async fn a_timeout_shows_the_refused_pod() {
     // The volume's events come before the pod's.
     eventually("the refused pod's event", async || {
         let events = events.list(&ListParams::default()).await.unwrap();
-        events.iter().any(|event| event.message.as_deref().is_some_and(|message| message.contains("exceeded quota")))
+        let said: Vec<String> = events.items.into_iter().filter_map(|event| event.message).collect();
+        if said.iter().any(|message| message.contains("exceeded quota")) { Ok(()) } else { Err(said) }
     })
     .await;
     let (record, cancel) = (tenant.claim.record(), CancellationToken::new());
