@@ -1,7 +1,7 @@
-//! Two small hosts for tests that fill them up: one test has them at a time, and leaves nothing on them.
+//! Small hosts for tests that fill them up: a test has a pair of them to itself, and leaves nothing on them.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use rig::Rig;
 use serde_json::Value;
@@ -9,32 +9,54 @@ use serde_json::Value;
 use support::cluster::Cluster;
 use support::workspace::{Workspace, connection};
 
+/// Pairs of hosts at most: as many of these tests run at a time.
+const PAIRS: usize = 4;
+
 /// Both hosts, with 28 CPU each on two nodes, and plenty of memory.
 pub struct Hosts {
     pub eu: &'static Cluster,
     pub us: &'static Cluster,
-    _alone: MutexGuard<'static, Option<&'static [Cluster; 2]>>,
+}
+
+/// The pairs that no test has right now, and how many there are in all.
+struct Pairs {
+    free: Vec<[&'static Cluster; 2]>,
+    started: usize,
+}
+
+static PAIRS_OF_HOSTS: Mutex<Pairs> = Mutex::new(Pairs { free: Vec::new(), started: 0 });
+static GIVEN_BACK: Condvar = Condvar::new();
+
+fn pairs() -> MutexGuard<'static, Pairs> {
+    PAIRS_OF_HOSTS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Hosts {
-    /// Waits until nobody else has them. After a test that failed there are new ones, as it has left something behind.
+    /// Waits until a pair is free, or starts one.
     pub fn alone() -> Self {
-        static CLUSTERS: Mutex<Option<&'static [Cluster; 2]>> = Mutex::new(None);
-        let mut alone = CLUSTERS.lock().unwrap_or_else(|failed| {
-            CLUSTERS.clear_poison();
-            let mut alone = failed.into_inner();
-            *alone = None;
-            alone
-        });
-        let start = || {
-            let names = ["eu-1", "us-1"];
-            let rig = Rig::builder().names(names).node_size("14", "256Gi").without_nested().start().unwrap();
-            // Until the process ends.
-            let rig: &'static Rig = Box::leak(Box::new(rig));
-            &*Box::leak(Box::new([Cluster::of(rig.host(1)), Cluster::of(rig.host(2))]))
-        };
-        let [eu, us] = alone.get_or_insert_with(start);
-        Self { eu, us, _alone: alone }
+        let mut pairs = pairs();
+        loop {
+            if let Some([eu, us]) = pairs.free.pop() {
+                return Self { eu, us };
+            }
+            if pairs.started < PAIRS {
+                pairs.started += 1;
+                drop(pairs);
+                return std::panic::catch_unwind(Self::start).unwrap_or_else(|failure| {
+                    give_back(None);
+                    std::panic::resume_unwind(failure)
+                });
+            }
+            pairs = GIVEN_BACK.wait(pairs).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn start() -> Self {
+        let rig = Rig::builder().names(["eu-1", "us-1"]).node_size("14", "256Gi").without_nested().start().unwrap();
+        // Until the process ends.
+        let rig: &'static Rig = Box::leak(Box::new(rig));
+        let [eu, us] = [1, 2].map(|number| &*Box::leak(Box::new(Cluster::of(rig.host(number)))));
+        Self { eu, us }
     }
 
     /// A directory whose provider has both.
@@ -77,6 +99,23 @@ impl Hosts {
             assert!(!namespaces.iter().any(|name| name.starts_with("vcluster-")), "{namespaces:?}");
         }
     }
+}
+
+/// A test that failed has left something behind: nobody gets its hosts any more.
+impl Drop for Hosts {
+    fn drop(&mut self) {
+        give_back((!std::thread::panicking()).then_some([self.eu, self.us]));
+    }
+}
+
+/// A pair for the next test, or room for a new one.
+fn give_back(pair: Option<[&'static Cluster; 2]>) {
+    let mut pairs = pairs();
+    match pair {
+        Some(pair) => pairs.free.push(pair),
+        None => pairs.started -= 1,
+    }
+    GIVEN_BACK.notify_one();
 }
 
 fn entries(host: &Cluster, secret: &str) -> BTreeMap<String, String> {
