@@ -4,7 +4,6 @@ use std::{
     fs,
     net::{IpAddr, Ipv4Addr, SocketAddrV4},
     path::{Path, PathBuf},
-    time::Duration,
 };
 
 use kube::Client;
@@ -83,7 +82,7 @@ impl ApiServer {
             let started = async {
                 let mut component =
                     Component::start(settings.binary, directory, settings.group, arguments(settings, port))?;
-                component.wait_until(Duration::from_secs(60), || ready(&client)).await?;
+                component.wait_until(|| ready(&client)).await?;
                 Ok(component)
             };
             match started.await {

@@ -10,6 +10,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// How long a program may take to become ready. It is ready within seconds, but on a machine that is busy with everything
+/// else; and one that ends is noticed at once.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(300);
+
 /// What can go wrong with a program of the rig.
 #[derive(Debug, thiserror::Error)]
 pub enum ComponentError {
@@ -98,18 +102,17 @@ impl Component {
         }
     }
 
-    /// Returns as soon as `ready` says so; fails when the program ends or `limit` is over.
+    /// Returns as soon as `ready` says so; fails when the program ends or [`PATIENCE`] does.
     pub async fn wait_until<F: Future<Output = bool>>(
         &mut self,
-        limit: Duration,
         mut ready: impl FnMut() -> F,
     ) -> Result<(), ComponentError> {
         let start = Instant::now();
         while !ready().await {
             self.check()?;
-            if start.elapsed() > limit {
+            if start.elapsed() > PATIENCE {
                 let (program, log) = (self.name.clone(), self.last_words());
-                return Err(ComponentError::NotReady { program, seconds: limit.as_secs(), log });
+                return Err(ComponentError::NotReady { program, seconds: PATIENCE.as_secs(), log });
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }

@@ -6,7 +6,6 @@ use std::{
     net::{Ipv4Addr, SocketAddrV4},
     path::Path,
     process::Command,
-    time::Duration,
 };
 
 use serde_json::json;
@@ -56,7 +55,7 @@ impl Etcd {
             arguments.extend(unsynced.then(|| "--unsafe-no-fsync=true".to_owned()));
             let started = async {
                 let mut component = Component::start(binary, directory, group, &arguments)?;
-                component.wait_until(Duration::from_secs(30), || etcd.healthy()).await?;
+                component.wait_until(|| etcd.healthy()).await?;
                 Ok(component)
             };
             match started.await {

@@ -13,7 +13,7 @@ use k8s_openapi::api::{
     core::v1::{Node, ServiceAccount},
     storage::v1::StorageClass,
 };
-use kube::{Api, Client, api::ListParams, api::PostParams};
+use kube::{Api, Client, ResourceExt, api::ListParams, api::PostParams};
 use serde_json::json;
 use tokio::task::JoinSet;
 
@@ -23,7 +23,7 @@ use crate::{
     balancer,
     binaries::HostBinaries,
     certificates::{Authority, signing_key},
-    component::Component,
+    component::{Component, PATIENCE},
     etcd::Etcd,
     kubeconfig, kwok, standin,
     state::{self, State},
@@ -159,7 +159,11 @@ impl ControlPlane {
     }
 }
 
+/// Nodes count as Ready without giving signs of life: on a busy machine these would be late, and a node that is out for a
+/// moment takes its capacity with it. Ten years, as no value means for ever.
 const CONTROLLER_MANAGER: &[&str] = &[
+    "--node-monitor-grace-period=87600h",
+    "--node-startup-grace-period=87600h",
     "--kubeconfig=kubeconfig",
     "--use-service-account-credentials=true",
     "--service-account-private-key-file=sa.key",
@@ -208,15 +212,14 @@ async fn create_storage_classes(host: &str, client: &Client) -> Result<(), RigEr
 /// Usable: all nodes take pods, and the controller manager works (it has made the default service account).
 async fn wait_until_usable(host: &str, client: &Client, nodes: usize) -> Result<(), RigError> {
     let start = Instant::now();
-    let limit = Duration::from_secs(60);
     loop {
         let missing = match missing(client, nodes).await {
             Ok(None) => return Ok(()),
             Ok(Some(missing)) => missing,
             Err(error) => error.to_string(),
         };
-        if start.elapsed() > limit {
-            return Err(RigError::NotReady { host: host.to_owned(), missing, seconds: limit.as_secs() });
+        if start.elapsed() > PATIENCE {
+            return Err(RigError::NotReady { host: host.to_owned(), missing, seconds: PATIENCE.as_secs() });
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
@@ -224,16 +227,21 @@ async fn wait_until_usable(host: &str, client: &Client, nodes: usize) -> Result<
 
 async fn missing(client: &Client, nodes: usize) -> Result<Option<String>, kube::Error> {
     let listed = Api::<Node>::all(client.clone()).list(&ListParams::default()).await?;
-    let ready = listed.iter().filter(|node| takes_pods(node)).count();
+    let kept: Vec<String> = listed.iter().filter_map(what_keeps_pods_away).collect();
+    let ready = listed.items.len() - kept.len();
     if ready < nodes {
-        return Ok(Some(format!("{} of {nodes} nodes", nodes - ready)));
+        return Ok(Some(format!("{} of {nodes} nodes ({})", nodes - ready, kept.join("; "))));
     }
     let account = Api::<ServiceAccount>::namespaced(client.clone(), "default").get_opt("default").await?;
     Ok(account.is_none().then(|| "the default service account".to_owned()))
 }
 
-fn takes_pods(node: &Node) -> bool {
-    let conditions = node.status.iter().flat_map(|status| status.conditions.iter().flatten());
-    let ready = conditions.into_iter().any(|condition| condition.type_ == "Ready" && condition.status == "True");
-    ready && node.spec.as_ref().is_none_or(|spec| spec.taints.as_ref().is_none_or(Vec::is_empty))
+/// Why a node takes no pods; none if it does.
+fn what_keeps_pods_away(node: &Node) -> Option<String> {
+    let mut conditions = node.status.iter().flat_map(|status| status.conditions.iter().flatten());
+    let ready = conditions.find(|condition| condition.type_ == "Ready").map_or("unknown", |ready| &ready.status);
+    let taints = node.spec.iter().flat_map(|spec| spec.taints.iter().flatten());
+    let taints: Vec<&str> = taints.map(|taint| taint.key.as_str()).collect();
+    let takes_pods = ready == "True" && taints.is_empty();
+    (!takes_pods).then(|| format!("{}: Ready is {ready}, taints {taints:?}", node.name_any()))
 }

@@ -1,4 +1,4 @@
-//! Fake nodes: kwok keeps them Ready and plays the kubelet for their pods, except for vCluster's control planes, whose
+//! Fake nodes: kwok makes them Ready and plays the kubelet for their pods, except for vCluster's control planes, whose
 //! pods the stand-in plays.
 
 use std::{net::Ipv4Addr, path::Path};
@@ -44,7 +44,8 @@ pub(crate) fn start(
         "--node-port=0".to_owned(),
         "--cidr=10.244.0.0/16".to_owned(),
         "--manage-all-nodes=true".to_owned(),
-        "--node-lease-duration-seconds=40".to_owned(),
+        // None: nobody looks at leases here, and without one a node's pods would wait until kwok has it again.
+        "--node-lease-duration-seconds=0".to_owned(),
     ];
     Component::start(binary, directory, group, arguments).map_err(|source: ComponentError| RigError::Component {
         host: directory.file_name().unwrap_or_default().to_string_lossy().into_owned(),
