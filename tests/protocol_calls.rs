@@ -21,7 +21,7 @@ mod wire;
 
 use bytes::Bytes;
 use client::{Certificate, Grpc, Handshake};
-use fixture::{Configured, SECRET};
+use fixture::{Configured, SECRET, Waiting};
 use rmpv::Value;
 use terraform_provider_nested::plugin::{Server, Settings};
 use tokio::task::JoinHandle;
@@ -43,6 +43,7 @@ const DEFERRAL: Option<ClientCapabilities> = Some(ClientCapabilities {
 struct Terraform {
     grpc: Grpc,
     configured: Configured,
+    waiting: Waiting,
     server: JoinHandle<()>,
 }
 
@@ -52,11 +53,11 @@ impl Terraform {
         let settings = Settings { client_certificate: Some(certificate.pem()), ..Settings::default() };
         let server = Server::bind(&settings).unwrap();
         let handshake = Handshake::parse(server.handshake_line());
-        let configured = Configured::default();
-        let registry = fixture::registry(&configured);
+        let (configured, waiting) = (Configured::default(), Waiting::default());
+        let registry = fixture::registry(&configured, &waiting);
         let server = tokio::spawn(async move { server.serve(registry).await.unwrap() });
         let grpc = handshake.connect(Some(&certificate)).await.unwrap();
-        Self { grpc, configured, server }
+        Self { grpc, configured, waiting, server }
     }
 
     fn provider(&self) -> ProviderClient<Grpc> {
