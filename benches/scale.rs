@@ -9,9 +9,6 @@ pub mod measured;
 pub mod support {
     pub mod cluster;
     pub mod running;
+    pub mod waiting;
     pub mod workspace;
-
-    pub fn eventually<T>(what: &str, look: impl Fn() -> Option<T>) -> T {
-        look().unwrap_or_else(|| panic!("{what}"))
-    }
 }
