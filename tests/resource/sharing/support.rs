@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::support::cluster::Cluster;
 use crate::support::workspace::{Workspace, connection};
+use crate::support::{eventually, is};
 
 /// Both hosts, with 28 CPU each on two nodes, and plenty of memory.
 pub struct Hosts {
@@ -34,6 +35,10 @@ impl Hosts {
             &*Box::leak(Box::new([Cluster::of(rig.host(1)), Cluster::of(rig.host(2))]))
         };
         let [eu, us] = alone.get_or_insert_with(start);
+        // A node that somebody has cordoned counts again only when its taint is gone.
+        for host in [eu, us] {
+            eventually(&format!("all nodes of {} to count", host.name), || is(left_out(host), &[""; 0]));
+        }
         Self { eu, us, _alone: alone }
     }
 
@@ -77,6 +82,18 @@ impl Hosts {
             assert!(!namespaces.iter().any(|name| name.starts_with("vcluster-")), "{namespaces:?}");
         }
     }
+}
+
+/// The nodes that do not count as capacity, and why.
+fn left_out(host: &Cluster) -> Vec<String> {
+    let reason = |node: &Value| {
+        let conditions = node["status"]["conditions"].as_array().cloned().unwrap_or_default();
+        let ready = conditions.into_iter().find(|condition| condition["type"] == "Ready").unwrap_or_default();
+        let (name, spec) = (&node["metadata"]["name"], &node["spec"]);
+        let counts = ready["status"] == "True" && spec["taints"].is_null() && spec["unschedulable"] != true;
+        (!counts).then(|| format!("{name}: {spec} {ready}"))
+    };
+    host.list("/api/v1/nodes").iter().filter_map(reason).collect()
 }
 
 fn entries(host: &Cluster, secret: &str) -> BTreeMap<String, String> {
