@@ -20,13 +20,15 @@ pub(crate) const GROUP_FILE: &str = "group";
 /// Argument by which a guardian, and its fork outside of the group, is known in the list of processes.
 pub(crate) const NAME: &str = "nested-rig-guardian";
 
+/// The shell reads the pipe itself: a program that does it for the shell would still be about when the shell has ended.
 /// `setsid` forks, because the guardian leads its group: the fork is outside of the group and survives its end.
 /// Killed programs can still write for a moment, hence the loop.
 const SCRIPT: &str = r#"
-cat >/dev/null
+while read -r line; do :; done
 exec setsid sh -c '
   kill -s KILL -- "-$1"
-  for attempt in 1 2 3 4 5 6 7 8 9 10; do rm -rf -- "$2" && break; sleep 0.1; done
+  attempt=0
+  until rm -rf -- "$2" || [ "$attempt" -ge 300 ]; do attempt=$((attempt + 1)); sleep 0.1; done
 ' "$0" $$ "$1"
 "#;
 

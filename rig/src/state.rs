@@ -191,7 +191,7 @@ fn processes_of(directory: &Path, group: Option<Pid>) -> Vec<Pid> {
 
 /// Killed processes can still write for a moment, so removing is tried for a while.
 fn remove(directory: &Path) {
-    for _ in 0..50 {
+    for _ in 0..1500 {
         match fs::remove_dir_all(directory) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => std::thread::sleep(Duration::from_millis(20)),
             _ => return,

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failing step is a failing test")]
 
 use std::{
+    fmt::Debug,
     io::Write,
     path::Path,
     process::{Command, Stdio},
@@ -35,10 +36,11 @@ fn attempt(program: &Path, arguments: &[&str], input: &str) -> Result<String, St
     if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }
 }
 
-fn eventually(what: &str, holds: impl Fn() -> bool) {
+/// Waits until `look` finds it so. As long as it does not, it says what it sees instead.
+fn eventually<S: Debug>(what: &str, look: impl Fn() -> Result<(), S>) {
     let start = Instant::now();
-    while !holds() {
-        assert!(start.elapsed() < Duration::from_secs(60), "gave up waiting: {what}");
+    while let Err(seen) = look() {
+        assert!(start.elapsed() < Duration::from_secs(180), "gave up waiting for {what}; last seen: {seen:?}");
         std::thread::sleep(Duration::from_millis(200));
     }
 }
@@ -88,7 +90,7 @@ impl VirtualCluster {
     }
 
     fn wait_until_ready(&self) {
-        self.host(&["rollout", "status", &self.workload, "--timeout=60s"]);
+        self.host(&["rollout", "status", &self.workload, "--timeout=180s"]);
     }
 
     /// kubectl on the host, in the virtual cluster's namespace, with its manifests as input.
@@ -105,7 +107,12 @@ impl VirtualCluster {
 
     fn pause(&self) {
         self.host(&["scale", &self.workload, "--replicas=0"]);
-        eventually("the control plane ends", || self.inside(&["get", "namespaces", "--request-timeout=1s"]).is_err());
+        let pods = ["get", "pods", "-l", &format!("app=vcluster,release={}", self.name), "-o=name"];
+        eventually("the end of the control plane", || {
+            let left = self.host(&pods);
+            if left.is_empty() { Ok(()) } else { Err(left) }
+        });
+        self.inside(&["get", "namespaces", "--request-timeout=5s"]).unwrap_err();
     }
 
     fn resume(&self) {
@@ -149,9 +156,10 @@ fn data_without_a_volume_go_with_the_pod() {
 fn a_syncer_leaves_its_pods_to_whoever_pauses() {
     let cluster = VirtualCluster::deploy("synced", "statefulset", "controlPlane.service.spec.type=LoadBalancer");
     let synced = ["get", "pods", "-l", "vcluster.loft.sh/managed-by=synced", "-o=name"];
-    eventually("CoreDNS is synced", || !cluster.host(&synced).is_empty());
+    let is_there = || if cluster.host(&synced).is_empty() { Err("nothing") } else { Ok(()) };
+    eventually("CoreDNS to be synced", is_there);
     cluster.host(&["delete", "pods", "-l", "vcluster.loft.sh/managed-by=synced", "--wait"]);
-    eventually("CoreDNS is back", || !cluster.host(&synced).is_empty());
+    eventually("CoreDNS to be back", is_there);
     cluster.pause();
     assert!(!cluster.host(&synced).is_empty());
     cluster.host(&["delete", "pods", "-l", "vcluster.loft.sh/managed-by=synced", "--wait"]);

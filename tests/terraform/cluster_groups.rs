@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use support::cluster::Cluster;
 use support::hold::Hold;
 use support::workspace::{Plan, Workspace, connection};
-use support::{eventually, hosts};
+use support::{eventually, hosts, there};
 
 const GROUP: &str = "nested_cluster_group.this";
 
@@ -424,7 +424,7 @@ fn a_killed_creation_is_taken_over_when_it_has_stopped() {
     running.kill_plugin().assert_failure();
     drop(held);
     assert!(workspace.state(GROUP).is_none());
-    let left = eventually("the home's record", || record(&hosts()[0], "cut-off"));
+    let left = eventually("the home's record", || there(record(&hosts()[0], "cut-off")));
     assert_eq!(left["phase"], "creating");
     workspace.apply().assert_success();
     let made = assert_agree("cut-off");

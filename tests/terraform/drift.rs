@@ -14,8 +14,8 @@ mod webhook;
 
 use serde_json::json;
 
-use support::host;
 use support::workspace::{THIS, Workspace};
+use support::{eventually, gone, host};
 
 #[test]
 fn a_deleted_namespace_plans_a_new_virtual_cluster() {
@@ -23,9 +23,7 @@ fn a_deleted_namespace_plans_a_new_virtual_cluster() {
     workspace.virtual_cluster("name = \"vanisher\"");
     workspace.apply().assert_success();
     host().delete("/api/v1/namespaces/vcluster-vanisher");
-    support::eventually("the namespace to go", || {
-        host().get("/api/v1/namespaces/vcluster-vanisher").is_none().then_some(())
-    });
+    eventually("the end of the namespace", || gone(host().get("/api/v1/namespaces/vcluster-vanisher")));
     assert_eq!(workspace.plan().actions(), "create");
     workspace.apply().assert_success();
     assert_eq!(workspace.this()["status"], "Running");
@@ -64,9 +62,8 @@ fn a_deleted_service_comes_back_with_the_credentials_that_went_with_it() {
     let core = "/api/v1/namespaces/vcluster-unserved";
     // What vCluster makes belongs to the Service.
     host().delete(&format!("{core}/services/unserved"));
-    support::eventually("the credentials to go", || {
-        host().get(&format!("{core}/secrets/vc-unserved")).is_none().then_some(())
-    });
+    let credentials = || host().get(&format!("{core}/secrets/vc-unserved")).map(|secret| secret["metadata"].clone());
+    eventually("the end of the credentials", || gone(credentials()));
     let plan = workspace.plan();
     let missing = |object: &str| json!({"object": object, "field": null, "expected": "present", "actual": "missing"});
     assert_eq!(

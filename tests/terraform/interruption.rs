@@ -4,7 +4,7 @@ use serde_json::json;
 
 use support::hold::Hold;
 use support::workspace::{THIS, Workspace};
-use support::{eventually, host};
+use support::{eventually, host, there};
 
 /// Runs one check for each case, all at once: what they do most is wait for a heartbeat that does not come.
 pub fn at_once<T: Sync>(cases: &[T], check: impl Fn(&T) + Sync) {
@@ -175,7 +175,7 @@ fn an_interrupted_create_stops_and_keeps_its_state() {
     hold.wait();
     // From here on it waits for pods that do not come.
     eventually("the StatefulSet", || {
-        host().get("/apis/apps/v1/namespaces/vcluster-interrupted/statefulsets/interrupted")
+        there(host().get("/apis/apps/v1/namespaces/vcluster-interrupted/statefulsets/interrupted"))
     });
     running.interrupt();
     let stopped = running.wait().assert_failure();
@@ -188,12 +188,12 @@ fn an_interrupted_create_stops_and_keeps_its_state() {
 #[test]
 fn a_timeout_says_what_was_waited_for() {
     let workspace = Workspace::on(host());
-    workspace.virtual_cluster("name = \"unready\"\ntimeouts = { create = \"8s\" }");
+    workspace.virtual_cluster("name = \"unready\"\ntimeouts = { create = \"20s\" }");
     // A ResourceQuota of somebody else's keeps all pods out.
     host().create_namespace("unready");
     let nothing = json!({"metadata": {"name": "nothing"}, "spec": {"hard": {"count/pods": "0"}}});
     host().create("/api/v1/namespaces/unready/resourcequotas", nothing);
-    workspace.virtual_cluster("name = \"unready\"\nnamespace = \"unready\"\ntimeouts = { create = \"8s\" }");
+    workspace.virtual_cluster("name = \"unready\"\nnamespace = \"unready\"\ntimeouts = { create = \"20s\" }");
     let refused = workspace.apply().assert_failure();
     for expected in ["was not ready in time", "StatefulSet", "exceeded quota: nothing"] {
         assert!(refused.contains(expected), "{expected}: {refused}");

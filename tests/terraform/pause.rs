@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::sharing::support::{group, member, referring};
 use support::cluster::Cluster;
 use support::workspace::{THIS, Workspace};
-use support::{eventually, host, nesting_host};
+use support::{eventually, host, is, nesting_host};
 
 /// A virtual cluster on a host, by the paths of what it consists of.
 struct Parts<'a> {
@@ -60,9 +60,9 @@ impl Parts<'_> {
     fn pause_as_the_cli(&self) {
         let marks = json!({"loft.sh/paused": "true", "loft.sh/paused-replicas": "1", "loft.sh/paused-date": "2026-11-22T10:00:00.000Z"});
         self.host.patch(&self.workload_path(), json!({"metadata": {"annotations": marks}, "spec": {"replicas": 0}}));
-        eventually("the control plane to stop", || (self.workload()["status"]["replicas"] == 0).then_some(()));
+        eventually("the control plane to stop", || is(self.workload()["status"]["replicas"].clone(), &0));
         for pod in self.names("api/v1/pods") {
-            self.host.delete(&format!("{}/{pod}", self.namespaced("api/v1/pods")));
+            self.host.remove(&format!("{}/{pod}", self.namespaced("api/v1/pods")));
         }
     }
 

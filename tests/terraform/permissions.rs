@@ -22,6 +22,7 @@ fn entry(host: &Cluster, user: &str, manifest: &str) -> String {
     let subject = "{apiGroup: rbac.authorization.k8s.io, ".to_owned() + &named;
     let account = format!("{{kind: ServiceAccount, name: {user}, namespace: {user}}}");
     kubectl_apply(host, &manifest.replace(&subject, &account));
+    host.wait_until_allowed(user, serde_json::json!({"verb": "get", "resource": "namespaces", "name": "kube-system"}));
     format!("{:?} = {{ config_path = {:?}, token = {token:?} }}", host.name, host.kubeconfig)
 }
 

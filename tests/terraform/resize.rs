@@ -9,7 +9,7 @@ use crate::sharing::support::Hosts;
 use support::cluster::Cluster;
 use support::hold::Hold;
 use support::workspace::{THIS, Workspace};
-use support::{eventually, host};
+use support::{eventually, host, is};
 
 /// A virtual cluster on a host, by what enforces and counts its size.
 struct Sized<'a> {
@@ -63,9 +63,7 @@ impl Sized<'_> {
     }
 
     fn wait_for(&self, resource: &str, used: &str) {
-        eventually(&format!("{resource} of {} to be {used}", self.name), || {
-            (self.used(resource) == used).then_some(())
-        });
+        eventually(&format!("{resource} of {} to be {used}", self.name), || is(self.used(resource), used));
     }
 }
 

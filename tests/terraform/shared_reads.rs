@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use support::host;
 use support::workspace::{Plan, Workspace};
+use support::{eventually, gone, host};
 
 /// More than are looked at one by one.
 const MANY: usize = 6;
@@ -61,9 +61,7 @@ fn one_of_many_that_is_gone_is_planned_anew_and_the_others_stay() {
     many(&workspace, "gone", "paused = true");
     workspace.apply().assert_success();
     host().delete("/api/v1/namespaces/vcluster-gone-2");
-    support::eventually("the namespace to go", || {
-        host().get("/api/v1/namespaces/vcluster-gone-2").is_none().then_some(())
-    });
+    eventually("the end of the namespace", || gone(host().get("/api/v1/namespaces/vcluster-gone-2")));
     let plan = workspace.plan();
     for index in 0..MANY {
         let expected = if index == 2 { "create" } else { "no-op" };
@@ -99,6 +97,7 @@ fn who_may_not_list_everything_reads_one_by_one() {
         });
         host().create(&format!("{rbac}/namespaces/{namespace}/rolebindings"), binding);
     }
+    host().wait_until_allowed("narrow", json!({"verb": "list", "resource": "secrets", "namespace": "nested-system"}));
     let mine = std::fs::read_to_string(workspace.path("provider.tf")).unwrap();
     workspace.provider(&format!("{:?} = {{ config_path = {:?}, token = {token:?} }}", host().name, host().kubeconfig));
     let (run, plan) = workspace.try_plan();

@@ -278,7 +278,8 @@ fn a_thousand_requests_are_counted_at_once() {
         accounting.settle(&key.to_string(), &uids[key % 20], &name, &holding("dev", &name, 100));
     }
     check(&mut accounting, "one too many", wanted, Err("0 available"));
-    assert!(started.elapsed().as_secs() < 20, "{:?}", started.elapsed());
+    // A second or two; a search that grows with the number of placements would take for ever.
+    assert!(started.elapsed().as_secs() < 120, "{:?}", started.elapsed());
 }
 
 /// Whether any placement of all requests in this order works, tried one by one.

@@ -207,6 +207,13 @@ mod tests {
 
     const SOON: Duration = Duration::from_millis(20);
 
+    /// Lets all others do what they can do now: the tests' runtime has one thread, and they take turns.
+    async fn settle() {
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+    }
+
     /// Fills the line.
     async fn full(line: &Line) -> Vec<Slot> {
         join_all((0..WIDEST).map(|_| async { line.join(Lane::Ordinary).enter().await })).await
@@ -235,11 +242,11 @@ mod tests {
                 entered.lock().unwrap().push(name);
                 std::future::pending::<()>().await;
             }));
-            sleep(SOON).await;
+            settle().await;
         }
 
         async fn entered(&self) -> Vec<&'static str> {
-            sleep(SOON).await;
+            settle().await;
             self.entered.lock().unwrap().clone()
         }
     }
@@ -305,14 +312,15 @@ mod tests {
         let mut watched = Watched::of(&line);
         watched.send(Lane::Ordinary, "ordinary").await;
         watched.send(Lane::Express, "express").await;
+        sleep(SOON * 2).await;
         assert_eq!(watched.entered().await, [""; 0], "a shorter stop does not end a longer one");
 
         let line = Line::default();
-        line.stop(SOON * 2);
+        line.stop(SOON * 20);
         let mut watched = Watched::of(&line);
         watched.send(Lane::Ordinary, "ordinary").await;
         watched.send(Lane::Express, "express").await;
-        sleep(SOON * 2).await;
+        sleep(SOON * 20).await;
         assert_eq!(watched.entered().await, ["express", "ordinary"]);
     }
 

@@ -2,6 +2,7 @@
 //! room.
 
 use std::convert::Infallible;
+use std::fmt::Debug;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -73,7 +74,7 @@ async fn answer(
     let answer = match path.as_str() {
         _ if refuse(number) => {
             let status = json!({ "kind": "Status", "status": "Failure", "code": 429, "reason": "TooManyRequests" });
-            Response::builder().status(429).header("retry-after", "1").body(status.to_string())
+            Response::builder().status(429).header("retry-after", "3").body(status.to_string())
         }
         "/version" => json(json!({
             "major": "1", "minor": "35", "gitVersion": "v1.35.4", "gitCommit": "", "gitTreeState": "", "buildDate": "",
@@ -116,7 +117,7 @@ async fn hundreds_of_requests_reach_a_host_a_few_at_a_time_and_the_urgent_ones_p
     {
         let requests = seen.requests.lock().unwrap();
         let urgent = requests.iter().position(|(path, _)| path.ends_with("/kube-system")).unwrap();
-        assert!(urgent < before + 60, "{before} had come, and {urgent} came before it");
+        assert!(urgent < before + 200, "{before} had come, and {urgent} came before it");
     }
     let most = seen.most_at_once.load(Ordering::Relaxed);
     assert!((16..=20).contains(&most), "{most}");
@@ -141,13 +142,14 @@ async fn refusal_stops_all_requests_of_the_host_for_as_long_as_it_says() {
         while seen.requests.lock().unwrap().is_empty() {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        // Long enough to have heard the refusal, and not so long that it is over.
+        tokio::time::sleep(Duration::from_millis(1500)).await;
         list(&host, "later").await.unwrap();
     };
     tokio::join!(first, later);
     let requests = seen.requests.lock().unwrap();
     assert!(requests[0].0.contains("/first/") && requests.len() == 3, "{requests:?}");
-    assert!(requests[1..].iter().all(|later| later.1 - requests[0].1 >= Duration::from_millis(990)), "{requests:?}");
+    assert!(requests[1..].iter().all(|later| later.1 - requests[0].1 >= Duration::from_millis(2990)), "{requests:?}");
 }
 
 /// API Priority and Fairness with three seats and without queues, for one service account.
@@ -211,12 +213,27 @@ async fn api_server_with_a_few_seats_serves_everybody() {
             .find(|line| line.starts_with("apiserver_flowcontrol_rejected_requests_total") && line.contains(NAME));
         of_level.map(|line| line.rsplit_once(' ').unwrap().1.parse::<f64>().unwrap()).unwrap_or_default()
     };
-    // Until the API server has taken notice of the new level, everybody has room.
-    let start = Instant::now();
-    while rejected().await == 0.0 {
-        assert!(start.elapsed() < Duration::from_secs(60), "nothing was ever rejected");
+    // The API server takes notice of the right and of the new level a moment later. Until then everybody has room.
+    eventually("the right to list", async || list(&host, NAME).await).await;
+    eventually("a rejection", async || {
         for answer in join_all((0..300).map(|_| list(&host, NAME))).await {
             answer.unwrap();
+        }
+        let rejected = rejected().await;
+        if rejected > 0.0 { Ok(()) } else { Err(rejected) }
+    })
+    .await;
+}
+
+/// Waits until `look` finds something. As long as it does not, it says what it sees instead.
+async fn eventually<T, S: Debug>(what: &str, mut look: impl AsyncFnMut() -> Result<T, S>) -> T {
+    let start = Instant::now();
+    loop {
+        match look().await {
+            Ok(found) => return found,
+            Err(seen) => {
+                assert!(start.elapsed() < Duration::from_secs(180), "gave up waiting for {what}; last seen: {seen:?}")
+            }
         }
     }
 }

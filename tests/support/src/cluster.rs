@@ -9,6 +9,8 @@ use kube::config::{Config, KubeConfigOptions, Kubeconfig};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
+use crate::waiting::{eventually, is};
+
 /// Tests are plain functions, and many threads may wait at once.
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
 
@@ -109,6 +111,16 @@ impl Cluster {
         deleted.unwrap_or_else(|error| panic!("DELETE {path}: {error}"));
     }
 
+    /// Deletes what may go by itself.
+    #[track_caller]
+    pub fn remove(&self, path: &str) {
+        match self.send(Method::DELETE, path, "application/json", &Value::Null) {
+            Ok(_) => {}
+            Err(kube::Error::Api(status)) if status.is_not_found() => {}
+            Err(error) => panic!("DELETE {path}: {error}"),
+        }
+    }
+
     /// A token of a new service account that may do what `rules` say, everywhere.
     pub fn token(&self, account: &str, rules: Value) -> String {
         let rbac = "/apis/rbac.authorization.k8s.io/v1";
@@ -122,9 +134,31 @@ impl Cluster {
             "subjects": [{ "kind": "ServiceAccount", "name": account, "namespace": account }],
         });
         self.create(&format!("{rbac}/clusterrolebindings"), binding);
+        if let Some(rule) = rules.get(0) {
+            let of = |list: &str, anything: &str| match rule[list][0].as_str() {
+                Some("*") | None => anything.to_owned(),
+                Some(one) => one.to_owned(),
+            };
+            let (verb, group, resource) = (of("verbs", "get"), of("apiGroups", ""), of("resources", "secrets"));
+            self.wait_until_allowed(account, json!({ "verb": verb, "group": group, "resource": resource }));
+        }
         let path = format!("/api/v1/namespaces/{account}/serviceaccounts/{account}/token");
         let request = json!({ "apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {} });
         self.create(&path, request)["status"]["token"].as_str().unwrap().to_owned()
+    }
+
+    /// Waits until the API server has taken notice of a right of a service account, which is called as its namespace.
+    #[track_caller]
+    pub fn wait_until_allowed(&self, account: &str, right: Value) {
+        let user = format!("system:serviceaccount:{account}:{account}");
+        eventually(&format!("the right of {account} to {right}"), || {
+            let review = json!({
+                "apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview",
+                "spec": { "user": user, "resourceAttributes": right },
+            });
+            let status = self.create("/apis/authorization.k8s.io/v1/subjectaccessreviews", review)["status"].take();
+            if status["allowed"] == true { Ok(()) } else { Err(status) }
+        });
     }
 
     /// The provider's record of the virtual cluster in `namespace`.
@@ -171,7 +205,7 @@ impl Cluster {
         let volumes_only = |remains: &[String]| remains.iter().all(|what| what.starts_with("persistentvolumes/"));
         let remains = self.remains(namespace);
         assert!(volumes_only(&remains), "{remains:?}");
-        crate::eventually("the volumes to go", || self.remains(namespace).is_empty().then_some(()));
+        eventually("the end of the volumes", || is(self.remains(namespace), &[""; 0]));
     }
 }
 

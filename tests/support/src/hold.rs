@@ -21,10 +21,14 @@ impl Hold {
     /// Holds `operation` (`CREATE`, `UPDATE`, `DELETE`) on `resource` (plural, with its group where it has one, as in
     /// `statefulsets.apps`) of the namespace, on the namespace itself, or on what is cluster-scoped and named after it.
     pub fn on(cluster: &'static Cluster, operation: &str, resource: &str, namespace: &str) -> Self {
+        // Pods are made by controllers; nothing else is held of what these do.
         let condition = match resource {
-            "namespaces" => format!("request.name == '{namespace}'"),
-            "clusterroles.rbac.authorization.k8s.io" => format!("request.name.endsWith('-v-{namespace}')"),
-            _ => format!("request.namespace == '{namespace}'"),
+            "pods" => format!("request.namespace == '{namespace}'"),
+            "namespaces" => format!("request.name == '{namespace}' && {BY_USERS}"),
+            "clusterroles.rbac.authorization.k8s.io" => {
+                format!("request.name.endsWith('-v-{namespace}') && {BY_USERS}")
+            }
+            _ => format!("request.namespace == '{namespace}' && {BY_USERS}"),
         };
         Self::matching(cluster, operation, resource, namespace, &condition)
     }
@@ -35,12 +39,14 @@ impl Hold {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let name = format!("hold-{operation}-{plural}-{name}").to_lowercase();
+        // The longest that an API server waits. A controller whose pod is refused then tries again, and is held again.
+        let after_30_s = if (operation, plural) == ("CREATE", "pods") { "Fail" } else { "Ignore" };
         let webhook = json!({
             "name": "hold.tests.example.com",
             "clientConfig": { "url": format!("https://{}/", listener.local_addr().unwrap()) },
             "rules": [{ "operations": [operation], "apiGroups": [group], "apiVersions": ["*"], "resources": [plural] }],
             "matchConditions": [{ "name": "condition", "expression": condition }],
-            "failurePolicy": "Ignore", "sideEffects": "None", "timeoutSeconds": 30,
+            "failurePolicy": after_30_s, "sideEffects": "None", "timeoutSeconds": 30,
             "admissionReviewVersions": ["v1"],
         });
         let configuration = json!({ "metadata": { "name": name }, "webhooks": [webhook] });
@@ -51,12 +57,14 @@ impl Hold {
     /// Waits until a request is held.
     #[track_caller]
     pub fn wait(&self) {
-        let connection = eventually(&format!("{} to hold a request", self.name), || self.listener.accept().ok());
+        let connection = eventually(&format!("{} to hold a request", self.name), || self.listener.accept());
         self.connections.borrow_mut().push(connection.0);
         // The request is in the API server; whoever sent it has nothing else to do.
         std::thread::sleep(Duration::from_millis(200));
     }
 }
+
+const BY_USERS: &str = "!request.userInfo.username.startsWith('system:')";
 
 const CONFIGURATIONS: &str = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations";
 

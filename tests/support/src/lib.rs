@@ -15,15 +15,16 @@ pub mod cluster;
 pub mod hold;
 pub mod mutation;
 pub mod running;
+pub mod waiting;
 pub mod workspace;
 
 use std::path::{Path, PathBuf};
 use std::sync::{LazyLock, OnceLock};
-use std::time::{Duration, Instant};
 
 use rig::Rig;
 
 use cluster::Cluster;
+pub use waiting::{eventually, gone, is, there};
 
 /// The provider under test: the program that Cargo has built beside the tests.
 pub fn provider() -> &'static Path {
@@ -68,17 +69,4 @@ pub fn nesting_host() -> &'static Cluster {
     static RIG: OnceLock<Rig> = OnceLock::new();
     static HOST: OnceLock<Cluster> = OnceLock::new();
     HOST.get_or_init(|| Cluster::of(RIG.get_or_init(|| Rig::builder().names(["nest-1"]).start().unwrap()).host(1)))
-}
-
-/// Waits until `look` finds something.
-#[track_caller]
-pub fn eventually<T>(what: &str, look: impl Fn() -> Option<T>) -> T {
-    let start = Instant::now();
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(start.elapsed() < Duration::from_secs(90), "gave up waiting: {what}");
-        std::thread::sleep(Duration::from_millis(100));
-    }
 }

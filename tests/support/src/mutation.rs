@@ -20,14 +20,22 @@ use tokio::runtime::Runtime;
 use tokio_rustls::TlsAcceptor;
 
 use crate::cluster::Cluster;
+use crate::eventually;
 use helm_charts_testing::server::Tls;
 
 /// While it lives, objects are changed. Dropped, no more.
 pub struct Mutation {
     cluster: &'static Cluster,
     name: String,
-    changed: Arc<AtomicUsize>,
+    seen: Arc<Seen>,
     _runtime: Runtime,
+}
+
+/// How often the webhook was asked, and how often it has changed something.
+#[derive(Default)]
+struct Seen {
+    asked: AtomicUsize,
+    changed: AtomicUsize,
 }
 
 /// The operations of a JSON patch for an object that is about to be stored.
@@ -42,8 +50,8 @@ impl Mutation {
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let (address, tls) = (listener.local_addr().unwrap(), Tls::of(&["127.0.0.1"]));
         let (authority, acceptor) = (BASE64_STANDARD.encode(&tls.authority), TlsAcceptor::from(tls.config));
-        let changed = Arc::new(AtomicUsize::new(0));
-        let counted = Arc::clone(&changed);
+        let seen = Arc::new(Seen::default());
+        let counted = Arc::clone(&seen);
         runtime.spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let (acceptor, counted) = (acceptor.clone(), Arc::clone(&counted));
@@ -54,6 +62,7 @@ impl Mutation {
                 });
             }
         });
+        let name = format!("mutate-{namespace}");
         let everything = json!({
             "operations": ["CREATE", "UPDATE"], "apiGroups": ["*"], "apiVersions": ["*"], "resources": ["*"],
             "scope": "Namespaced",
@@ -62,20 +71,29 @@ impl Mutation {
             "name": "mutate.tests.example.com",
             "clientConfig": { "url": format!("https://{address}/"), "caBundle": authority },
             "rules": [everything],
-            "namespaceSelector": { "matchLabels": { "kubernetes.io/metadata.name": namespace } },
+            "namespaceSelector": { "matchExpressions": [
+                { "key": "kubernetes.io/metadata.name", "operator": "In", "values": [namespace, &name] },
+            ] },
             "failurePolicy": "Fail", "sideEffects": "None", "reinvocationPolicy": "IfNeeded",
             "admissionReviewVersions": ["v1"],
         });
-        let name = format!("mutate-{namespace}");
         cluster.create(CONFIGURATIONS, json!({ "metadata": { "name": name }, "webhooks": [webhook] }));
-        // The API server learns of it a moment later.
-        std::thread::sleep(std::time::Duration::from_secs(1));
-        Self { cluster, name, changed, _runtime: runtime }
+        // The API server takes notice of it a moment later.
+        cluster.create_namespace(&name);
+        eventually("the webhook to be asked", || {
+            let tried = json!({ "metadata": { "name": "tried" } });
+            cluster.create(&format!("/api/v1/namespaces/{name}/configmaps?dryRun=All"), tried);
+            match seen.asked.load(Ordering::Relaxed) {
+                0 => Err("it was not asked"),
+                _ => Ok(()),
+            }
+        });
+        Self { cluster, name, seen, _runtime: runtime }
     }
 
     /// How often it has changed something.
     pub fn changes(&self) -> usize {
-        self.changed.load(Ordering::Relaxed)
+        self.seen.changed.load(Ordering::Relaxed)
     }
 }
 
@@ -88,15 +106,16 @@ impl Drop for Mutation {
 async fn answer(
     request: Request<Incoming>,
     mutate: Mutate,
-    counted: &AtomicUsize,
+    counted: &Seen,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
+    counted.asked.fetch_add(1, Ordering::Relaxed);
     let body = request.into_body().collect().await.unwrap().to_bytes();
     let review: Value = serde_json::from_slice(&body).unwrap();
     let request = &review["request"];
     let operations = if request["subResource"].is_null() { mutate(&request["object"]) } else { Vec::new() };
     let mut response = json!({ "uid": request["uid"], "allowed": true });
     if !operations.is_empty() {
-        counted.fetch_add(1, Ordering::Relaxed);
+        counted.changed.fetch_add(1, Ordering::Relaxed);
         response["patchType"] = json!("JSONPatch");
         response["patch"] = json!(BASE64_STANDARD.encode(Value::Array(operations).to_string()));
     }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::entries::{Entry, Objects, differences, untold};
 use super::target::{Target, all_objects};
 use support::workspace::{Plan, THIS, Workspace};
-use support::{eventually, roomy_host as host};
+use support::{eventually, roomy_host as host, there};
 
 /// One kind of tampering.
 pub struct Case {
@@ -281,7 +281,7 @@ fn define_widgets() {
     });
     DEFINED.call_once(|| {
         host().create("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", crd);
-        eventually("the kind Widget", || host().get("/apis/drift.example.com/v1/widgets"));
+        eventually("the kind Widget", || there(host().get("/apis/drift.example.com/v1/widgets")));
     });
 }
 

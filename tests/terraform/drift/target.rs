@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use support::cluster::Cluster;
 use support::workspace::Workspace;
-use support::{eventually, roomy_host};
+use support::{eventually, gone, is, roomy_host};
 
 // The objects of the virtual cluster `%`.
 pub const QUOTA: &str = "ResourceQuota vcluster-%/vc-%";
@@ -159,7 +159,7 @@ impl Target<'_> {
         eventually("a replacement without a conflict", || {
             let mut live = self.get(object);
             change(&mut live);
-            self.cluster.put(manager, &self.path(object), live).then_some(())
+            self.cluster.put(manager, &self.path(object), live).then_some(()).ok_or("conflicts")
         });
     }
 
@@ -173,7 +173,7 @@ impl Target<'_> {
     pub fn orphan(&self, object: &str) {
         let path = self.path(object);
         self.cluster.delete(&format!("{path}?propagationPolicy=Orphan"));
-        eventually("the object to go", || self.cluster.get(&path).is_none().then_some(()));
+        eventually(&format!("the end of {}", self.object(object)), || gone(self.cluster.get(&path)));
     }
 
     /// Deletes the object, and makes another one of that name.
@@ -211,7 +211,8 @@ impl Target<'_> {
             let (wanted, status) = (&live["spec"]["replicas"], &live["status"]);
             let counts = ["replicas", "readyReplicas", "updatedReplicas"].map(|count| &status[count]);
             let observed = status["observedGeneration"] == live["metadata"]["generation"];
-            (observed && counts.iter().all(|count| *count == wanted)).then_some(())
+            let ready = observed && counts.iter().all(|count| *count == wanted);
+            if ready { Ok(()) } else { Err((wanted.clone(), status.clone())) }
         });
     }
 
@@ -221,10 +222,10 @@ impl Target<'_> {
         let date = "2026-11-22T10:00:00.000Z";
         let marks = json!({"loft.sh/paused": "true", "loft.sh/paused-replicas": "1", "loft.sh/paused-date": date});
         self.merge(SET, "vcluster-cli", json!({"metadata": {"annotations": marks}, "spec": {"replicas": 0}}));
-        eventually("the control plane to stop", || (self.get(SET)["status"]["replicas"] == 0).then_some(()));
+        eventually("the control plane to stop", || is(self.get(SET)["status"]["replicas"].clone(), &0));
         let pods = self.object("/api/v1/namespaces/vcluster-%/pods");
         for pod in self.cluster.names(&format!("{pods}?labelSelector=vcluster.loft.sh/managed-by%3D{}", self.name)) {
-            self.cluster.delete(&format!("{pods}/{pod}"));
+            self.cluster.remove(&format!("{pods}/{pod}"));
         }
     }
 
@@ -233,7 +234,7 @@ impl Target<'_> {
     pub fn resume_as_the_cli(&self) {
         let marks = json!({"loft.sh/paused": null, "loft.sh/paused-replicas": null, "loft.sh/paused-date": null});
         self.merge(SET, "vcluster-cli", json!({"metadata": {"annotations": marks}, "spec": {"replicas": 1}}));
-        eventually("the control plane to start", || (self.get(SET)["status"]["readyReplicas"] == 1).then_some(()));
+        eventually("the control plane to start", || is(self.get(SET)["status"]["readyReplicas"].clone(), &1));
     }
 
     /// Runs `kubectl` in the virtual cluster's namespace.

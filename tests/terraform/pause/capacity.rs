@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use super::Parts;
 use crate::sharing::support::{Hosts, group, member};
 use support::cluster::Cluster;
-use support::eventually;
 use support::workspace::Workspace;
+use support::{eventually, is};
 
 /// A deployed etcd as the vCluster chart has it, with a volume of its own.
 const ETCD: &str = r#"
@@ -84,11 +84,12 @@ fn after_a_pause_nothing_uses_cpu_or_memory_and_everything_else_stays() {
         all.iter().map(of).collect::<Vec<_>>()
     };
     eventually("the tenant's load balancer", || {
-        services().iter().any(|(name, _, address)| name == "web" && address.is_string()).then_some(())
+        let seen = services();
+        if seen.iter().any(|(name, _, address)| name == "web" && address.is_string()) { Ok(()) } else { Err(seen) }
     });
     // Control plane, CoreDNS, etcd and the tenant's pod; 512Mi, 256Mi and 512Mi of volumes.
     let running = counts(["1720m", "2700m"], ["1344Mi", "1962Mi"], "1280Mi");
-    eventually("all of it to run", || (used(hosts.eu, "stopped") == running).then_some(()));
+    eventually(&format!("all of it to run, with {running}"), || is(used(hosts.eu, "stopped"), &running));
     let claims = cluster.names("api/v1/persistentvolumeclaims");
     assert_eq!(claims, ["data-stopped-0", "data-stopped-etcd-0", "web"]);
     let before = services();
@@ -97,7 +98,7 @@ fn after_a_pause_nothing_uses_cpu_or_memory_and_everything_else_stays() {
     team.apply().assert_success();
     assert_eq!(cluster.names("api/v1/pods"), [""; 0]);
     let nothing = counts(["0", "0"], ["0", "0"], "1280Mi");
-    eventually("the quota to be given back", || (used(hosts.eu, "stopped") == nothing).then_some(()));
+    eventually("the quota to be given back", || is(used(hosts.eu, "stopped"), &nothing));
     assert_eq!(cluster.names("api/v1/persistentvolumeclaims"), claims);
     assert_eq!(services(), before);
     let held = hosts.eu.held("vcluster-stopped").unwrap();

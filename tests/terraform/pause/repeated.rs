@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::Parts;
 use support::workspace::Workspace;
-use support::{eventually, host};
+use support::{eventually, host, is};
 
 const KINDS: [&str; 11] = [
     "api/v1/configmaps",
@@ -41,12 +41,46 @@ impl Parts<'_> {
         versions
     }
 
-    /// The same, once controllers have said all that they had to say.
-    fn settled_versions(&self) -> BTreeMap<String, Value> {
-        eventually("everything to settle", || {
+    /// What controllers have to say in the end: of the workload, its pods, its quota and its volume.
+    fn said_by_controllers(&self) -> Value {
+        let (workload, quota) = (self.workload(), self.quota());
+        let count = |count: &str| workload["status"][count].as_u64().unwrap_or_default();
+        let is_ready = |pod: &Value| {
+            let conditions = pod["status"]["conditions"].as_array().cloned().unwrap_or_default();
+            conditions.iter().any(|condition| condition["type"] == "Ready" && condition["status"] == "True")
+        };
+        let pods = self.host.list(&self.namespaced("api/v1/pods"));
+        let volumes = self.host.list(&self.namespaced("api/v1/persistentvolumeclaims"));
+        json!({
+            "observed": workload["status"]["observedGeneration"] == workload["metadata"]["generation"],
+            "pods": [count("replicas"), count("readyReplicas"), count("updatedReplicas")],
+            "ready": pods.iter().map(is_ready).collect::<Vec<_>>(),
+            "counted": quota["status"]["hard"] == quota["spec"]["hard"],
+            "used": quota["status"]["used"]["limits.cpu"],
+            "grown": volumes.iter().all(|volume| {
+                volume["status"]["capacity"]["storage"] == volume["spec"]["resources"]["requests"]["storage"]
+            }),
+        })
+    }
+
+    fn quota(&self) -> Value {
+        self.host.get(&format!("{}/vc-{}", self.namespaced("api/v1/resourcequotas"), self.name)).unwrap()
+    }
+
+    /// The version of everything, once controllers have said all that they had to say and nobody writes any more.
+    fn settled_versions(&self, status: &str) -> BTreeMap<String, Value> {
+        let paused = status == "Paused";
+        // The control plane and CoreDNS.
+        let (replicas, ready, used) = if paused { (0, vec![], "0") } else { (1, vec![true; 2], "1200m") };
+        let expected = json!({
+            "observed": true, "pods": [replicas, replicas, replicas], "ready": ready, "counted": true, "used": used, "grown": true,
+        });
+        eventually(&format!("{expected}"), || is(self.said_by_controllers(), &expected));
+        eventually("two seconds without a write", || {
             let before = self.versions();
             std::thread::sleep(std::time::Duration::from_secs(2));
-            (self.versions() == before).then_some(before)
+            let now = self.versions();
+            if now == before { Ok(before) } else { Err((before, now)) }
         })
     }
 }
@@ -56,7 +90,7 @@ fn apply_twice(workspace: &Workspace, cluster: &Parts<'_>, status: &str) {
     let state = workspace.path("terraform.tfstate");
     let before = std::fs::read(&state).unwrap();
     workspace.apply().assert_success();
-    let versions = cluster.settled_versions();
+    let versions = cluster.settled_versions(status);
     let record = cluster.host.record(&format!("vcluster-{}", cluster.name)).unwrap();
     std::fs::write(&state, before).unwrap();
     workspace.apply_unrefreshed().assert_success();

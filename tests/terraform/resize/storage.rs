@@ -8,7 +8,7 @@ use super::Sized;
 use crate::interruption::kill_when_held;
 use support::hold::Hold;
 use support::workspace::Workspace;
-use support::{eventually, host};
+use support::{eventually, host, is};
 
 impl Sized<'_> {
     fn claim(&self, claim: &str) -> Value {
@@ -61,9 +61,8 @@ fn storage_grows_in_place_and_the_control_planes_volume_with_it() {
     cluster.assert_size("4", "4Gi", "8Gi");
     assert_eq!((cluster.asked(0), cluster.template()), (json!("2Gi"), json!("512Mi")));
     assert_eq!(pod(), before, "a resize replaced the pod");
-    eventually("the volume to grow", || {
-        (cluster.claim("data-growing-0")["status"]["capacity"]["storage"] == "2Gi").then_some(())
-    });
+    let has = || cluster.claim("data-growing-0")["status"]["capacity"]["storage"].clone();
+    eventually("a volume of 2Gi", || is(has(), "2Gi"));
     workspace.plan().assert_quiet();
 
     // While it is paused, too.

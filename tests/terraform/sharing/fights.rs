@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use super::support::{Hosts, group, member};
 use support::cluster::Cluster;
-use support::eventually;
 use support::hold::Hold;
 use support::workspace::{Run, Workspace};
+use support::{eventually, is};
 
 /// What the quotas of the virtual clusters on a host allow together, in CPU.
 fn handed_out(host: &Cluster) -> u64 {
@@ -218,7 +218,7 @@ fn a_sleeper_whose_room_was_reclaimed_creates_nothing() {
     let refused = sleeping.wait().assert_failure();
     assert!(refused.contains("has taken over") || refused.contains("was lost"), "{refused}");
     assert!(sleeper.state("nested_virtual_cluster.sleeper").is_none());
-    eventually("nothing of the sleeper", || hosts.eu.remains("vcluster-sleeper").is_empty().then_some(()));
+    eventually("the end of all of the sleeper", || is(hosts.eu.remains("vcluster-sleeper"), &[""; 0]));
     assert_eq!(hosts.ledger(hosts.eu).into_keys().collect::<Vec<_>>(), ["vcluster-successor"]);
     successor.destroy().assert_success();
     platform.destroy().assert_success();

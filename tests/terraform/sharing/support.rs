@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use support::cluster::Cluster;
 use support::workspace::{Workspace, connection};
+use support::{eventually, is};
 
 /// Pairs of hosts at most: as many of these tests run at a time.
 const PAIRS: usize = 4;
@@ -32,8 +33,17 @@ fn pairs() -> MutexGuard<'static, Pairs> {
 }
 
 impl Hosts {
-    /// Waits until a pair is free, or starts one.
+    /// Waits until a pair is free, or starts one, and until all of its nodes count.
     pub fn alone() -> Self {
+        let hosts = Self::free();
+        // A node that somebody has cordoned counts again only when its taint is gone.
+        for host in [hosts.eu, hosts.us] {
+            eventually(&format!("all nodes of {} to count", host.name), || is(left_out(host), &[""; 0]));
+        }
+        hosts
+    }
+
+    fn free() -> Self {
         let mut pairs = pairs();
         loop {
             if let Some([eu, us]) = pairs.free.pop() {
@@ -116,6 +126,18 @@ fn give_back(pair: Option<[&'static Cluster; 2]>) {
         None => pairs.started -= 1,
     }
     GIVEN_BACK.notify_one();
+}
+
+/// The nodes that do not count as capacity, and why.
+fn left_out(host: &Cluster) -> Vec<String> {
+    let reason = |node: &Value| {
+        let conditions = node["status"]["conditions"].as_array().cloned().unwrap_or_default();
+        let ready = conditions.into_iter().find(|condition| condition["type"] == "Ready").unwrap_or_default();
+        let (name, spec) = (&node["metadata"]["name"], &node["spec"]);
+        let counts = ready["status"] == "True" && spec["taints"].is_null() && spec["unschedulable"] != true;
+        (!counts).then(|| format!("{name}: {spec} {ready}"))
+    };
+    host.list("/api/v1/nodes").iter().filter_map(reason).collect()
 }
 
 fn entries(host: &Cluster, secret: &str) -> BTreeMap<String, String> {

@@ -1,9 +1,10 @@
 //! The real registry of the distribution project, and a token service as such registries trust it.
 
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex, OnceLock};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, OnceLock, mpsc};
+use std::time::Duration;
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
@@ -56,23 +57,17 @@ impl Registry {
 
     /// `directory` is where its configuration is.
     fn start(storage: &Path, directory: TempDir, more: &str) -> Self {
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let configuration = directory.path().join("config.yml");
         let text = format!(
-            "version: 0.1\nlog: {{level: error, accesslog: {{disabled: true}}}}\n\
-             storage: {{filesystem: {{rootdirectory: {storage:?}}}}}\nhttp: {{addr: \"127.0.0.1:{port}\"}}\n{more}"
+            "version: 0.1\nlog: {{level: info, accesslog: {{disabled: true}}}}\n\
+             storage: {{filesystem: {{rootdirectory: {storage:?}}}}}\nhttp: {{addr: \"127.0.0.1:0\"}}\n{more}"
         );
         std::fs::write(&configuration, text).unwrap();
         let mut command = Command::new(crate::registry().unwrap());
         let command = command.arg("serve").arg(&configuration).env("OTEL_TRACES_EXPORTER", "none");
-        let process = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        let registry = Self { port, process, _directory: directory };
-        let start = Instant::now();
-        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
-            assert!(start.elapsed() < Duration::from_secs(30), "the registry does not listen");
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        registry
+        let mut process = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let port = port_of(process.stderr.take().unwrap());
+        Self { port, process, _directory: directory }
     }
 
     /// The URL of `path` in this registry.
@@ -85,6 +80,25 @@ impl Drop for Registry {
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
+    }
+}
+
+/// The port that the system has chosen for a registry, from its log.
+fn port_of(log: impl std::io::Read + Send + 'static) -> u16 {
+    let (sender, lines) = mpsc::channel();
+    // To its end, as whoever writes would wait for the reader.
+    std::thread::spawn(move || {
+        BufReader::new(log).lines().map_while(Result::ok).for_each(|line| drop(sender.send(line)));
+    });
+    let mut said = Vec::new();
+    loop {
+        let line = lines.recv_timeout(Duration::from_secs(120));
+        let line = line.unwrap_or_else(|error| panic!("the registry does not listen ({error}); it said: {said:#?}"));
+        if let Some((_, rest)) = line.split_once("listening on 127.0.0.1:") {
+            let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+            return digits.parse().unwrap();
+        }
+        said.push(line);
     }
 }
 
@@ -129,8 +143,14 @@ impl TokenService {
         let task = tokio::spawn(async move {
             while let Ok((mut client, _)) = listener.accept().await {
                 let mut head = Vec::new();
-                while !head.ends_with(b"\r\n\r\n") {
-                    head.push(client.read_u8().await.unwrap());
+                while !head.ends_with(b"\r\n\r\n")
+                    && let Ok(byte) = client.read_u8().await
+                {
+                    head.push(byte);
+                }
+                if !head.ends_with(b"\r\n\r\n") {
+                    // Who connected has gone away.
+                    continue;
                 }
                 let head = String::from_utf8(head).unwrap();
                 let line = head.lines().next().unwrap();

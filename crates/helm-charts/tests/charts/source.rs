@@ -23,9 +23,10 @@ struct Machine {
 
 impl Machine {
     fn new() -> Self {
+        // A busy machine may keep a server waiting for some seconds.
         let patience = Patience {
-            connect: Duration::from_secs(5),
-            silence: Duration::from_secs(5),
+            connect: Duration::from_secs(15),
+            silence: Duration::from_secs(30),
             first_pause: Duration::from_millis(5),
             ..Patience::default()
         };

@@ -8,7 +8,7 @@ mod provider;
 mod resource;
 
 use bytes::Bytes;
-use fixture::{Configured, SECRET};
+use fixture::{Configured, SECRET, Waiting};
 use rmpv::Value;
 use terraform_plugin::{Server, Settings};
 use terraform_plugin_client::tf6::provider_client::ProviderClient;
@@ -31,6 +31,7 @@ const DEFERRAL: Option<ClientCapabilities> = Some(ClientCapabilities {
 struct Terraform {
     grpc: Grpc,
     configured: Configured,
+    waiting: Waiting,
     server: JoinHandle<()>,
 }
 
@@ -40,11 +41,11 @@ impl Terraform {
         let settings = Settings { client_certificate: Some(certificate.pem()), ..Settings::default() };
         let server = Server::bind(&settings).unwrap();
         let handshake = Handshake::parse(server.handshake_line());
-        let configured = Configured::default();
-        let registry = fixture::registry(&configured);
+        let (configured, waiting) = (Configured::default(), Waiting::default());
+        let registry = fixture::registry(&configured, &waiting);
         let server = tokio::spawn(async move { server.serve(registry).await.unwrap() });
         let grpc = handshake.connect(Some(&certificate)).await.unwrap();
-        Self { grpc, configured, server }
+        Self { grpc, configured, waiting, server }
     }
 
     fn provider(&self) -> ProviderClient<Grpc> {

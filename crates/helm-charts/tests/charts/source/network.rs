@@ -131,10 +131,12 @@ async fn who_wants_to_stop_does_not_wait() {
     };
     let get = charts.get(&request, &stop);
     let cancel = async {
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        while server.requests().is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
         stop.cancel();
     };
-    let (result, ()) = tokio::join!(tokio::time::timeout(Duration::from_secs(20), get), cancel);
+    let (result, ()) = tokio::join!(tokio::time::timeout(Duration::from_secs(50), get), cancel);
     let error = result.expect("it was waited for").unwrap_err();
     assert!(matches!(error, SourceError::Stopped { .. }), "{error}");
 }

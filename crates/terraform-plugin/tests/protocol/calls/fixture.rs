@@ -18,6 +18,7 @@ use terraform_plugin::{
     AttributePath, DataSource, DeferReason, Diagnostic, Diagnostics, Function, Provider, Replacement, Report, Resource,
     StateUpgrade, WriteOnly, async_trait, defer, deferral_allowed, diagnostic, stop_token,
 };
+use tokio::sync::Notify;
 
 /// What no diagnostic and no log may ever show.
 pub const SECRET: &str = "swordfish";
@@ -25,9 +26,12 @@ pub const SECRET: &str = "swordfish";
 /// What the provider was configured with last.
 pub type Configured = Arc<Mutex<Option<Value<String>>>>;
 
-pub fn registry(configured: &Configured) -> Registry {
+/// Told of each call that has begun to wait for a stop.
+pub type Waiting = Arc<Notify>;
+
+pub fn registry(configured: &Configured, waiting: &Waiting) -> Registry {
     Registry::new(Fixture(Arc::clone(configured)))
-        .resource("fixture_thing", Thing)
+        .resource("fixture_thing", Thing(Arc::clone(waiting)))
         .data_source("fixture_echo", Echo)
         .function("join", Join)
 }
@@ -72,7 +76,16 @@ impl Provider for Fixture {
     }
 }
 
-struct Thing;
+struct Thing(Waiting);
+
+impl Thing {
+    async fn behave(&self, diags: &mut Diagnostics, behaviour: &str) -> bool {
+        if behaviour == "wait" {
+            self.0.notify_one();
+        }
+        behave(diags, behaviour).await
+    }
+}
 
 #[derive(Clone, Serialize, Deserialize)]
 struct ThingState<'a> {
@@ -132,7 +145,7 @@ async fn behave(diags: &mut Diagnostics, behaviour: &str) -> bool {
         }
         "no reason" => false,
         "wait" => {
-            let stopped = tokio::time::timeout(Duration::from_secs(10), stop_token().cancelled_owned()).await;
+            let stopped = tokio::time::timeout(Duration::from_secs(60), stop_token().cancelled_owned()).await;
             assert!(stopped.is_ok(), "nobody stopped it");
             diags.fail(AttributePath::root(), "Stopped", "As asked.");
             false
@@ -236,7 +249,7 @@ impl Resource for Thing {
         private: Private,
         (): (),
     ) -> Option<(ThingState<'a>, Private)> {
-        let done = behave(diags, &planned.behaviour).await;
+        let done = self.behave(diags, &planned.behaviour).await;
         done.then(|| (ThingState { id: "created".into(), ..planned }, private.next()))
     }
 
@@ -249,11 +262,11 @@ impl Resource for Thing {
         private: Private,
         (): (),
     ) -> Option<(ThingState<'a>, Private)> {
-        behave(diags, &planned.behaviour).await.then(|| (planned.clone(), private.next()))
+        self.behave(diags, &planned.behaviour).await.then(|| (planned.clone(), private.next()))
     }
 
     async fn destroy<'a>(&self, diags: &mut Diagnostics, prior: ThingState<'a>, _: Private, (): ()) -> Option<()> {
-        behave(diags, &prior.behaviour).await.then_some(())
+        self.behave(diags, &prior.behaviour).await.then_some(())
     }
 
     async fn import<'a>(&self, diags: &mut Diagnostics, id: String) -> Option<(ThingState<'a>, Private)> {

@@ -17,6 +17,7 @@ async fn panic_is_an_error_of_its_own_request_only() {
     let (prior, waiting) = (thing(), behaving("wait"));
     let (waiting, panicked) = tokio::join!(terraform.apply(&prior, &waiting), async {
         let panicked = terraform.apply(&thing(), &behaving("panic")).await;
+        terraform.waiting.notified().await;
         terraform.provider().stop_provider(stop_provider::Request {}).await.unwrap();
         panicked
     });
@@ -32,7 +33,7 @@ async fn stop_ends_what_runs_and_not_what_comes_later() {
     let terraform = Terraform::start().await;
     let wait = behaving("wait");
     let (waiting, ()) = tokio::join!(terraform.apply(&NULL, &wait), async {
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        terraform.waiting.notified().await;
         let stopped = terraform.provider().stop_provider(stop_provider::Request {}).await.unwrap();
         assert_eq!(stopped.into_inner().error, "");
     });
@@ -46,12 +47,13 @@ async fn shutdown_lets_running_calls_answer() {
     let terraform = Terraform::start().await;
     let wait = behaving("wait");
     let (waiting, ()) = tokio::join!(terraform.apply(&NULL, &wait), async {
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        terraform.waiting.notified().await;
         terraform.grpc.controller().shutdown(Empty {}).await.unwrap();
     });
     assert_eq!(summaries(&waiting.diagnostics), ["Stopped"]);
     drop(terraform.grpc);
-    tokio::time::timeout(Duration::from_secs(1), terraform.server).await.unwrap().unwrap();
+    let ended = tokio::time::timeout(Duration::from_secs(60), terraform.server).await;
+    ended.expect("the server has not ended after a minute").unwrap();
 }
 
 #[tokio::test]
