@@ -45,9 +45,8 @@ fuzz: ## Feed charts and calls that nobody wrote: FUZZ_SECONDS for each target
 	@for target in template archive values; do crates/helm-charts/fuzz/run $$target $(FUZZ_SECONDS) || exit 1; done
 	@for target in call handshake; do crates/terraform-plugin/fuzz/run $$target $(FUZZ_SECONDS) || exit 1; done
 
-lint: ## Formatting and Clippy, as reviews expect them
-	cargo fmt --all --check
-	cargo clippy --workspace --all-targets -- --deny warnings
+lint: ## Formatting, Clippy, and the licences, sources and versions of crates, as reviews expect them
+	@tests/lint
 
 docs: ## Write the reference pages in docs/ from the schema and the examples
 	@UPDATE_DOCS=1 cargo test --quiet --workspace --test unit docs
