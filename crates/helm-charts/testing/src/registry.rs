@@ -1,9 +1,9 @@
 //! The real registry of the distribution project, and a token service as such registries trust it.
 
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, OnceLock};
-use std::time::{Duration, Instant};
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
@@ -13,10 +13,10 @@ use rcgen::{CertificateParams, KeyPair};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
 use crate::repository::{VERSIONS, archive, helm};
-use crate::server::{PASSWORD, USER};
+use crate::server::{PASSWORD, USER, reserve};
 
 /// `reader` with the password that the tests use, as htpasswd hashes it.
 const HTPASSWD: &str = "reader:$2a$04$fhj3wYMJ1Db6Gfd9ZRxTgOAC.QGr3ijHc.7wWObMCgbeLhWnoxLtO\n";
@@ -56,23 +56,34 @@ impl Registry {
 
     /// `directory` is where its configuration is.
     fn start(storage: &Path, directory: TempDir, more: &str) -> Self {
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let configuration = directory.path().join("config.yml");
         let text = format!(
-            "version: 0.1\nlog: {{level: error, accesslog: {{disabled: true}}}}\n\
-             storage: {{filesystem: {{rootdirectory: {storage:?}}}}}\nhttp: {{addr: \"127.0.0.1:{port}\"}}\n{more}"
+            "version: 0.1\nlog: {{level: info, formatter: json, accesslog: {{disabled: true}}}}\n\
+             storage: {{filesystem: {{rootdirectory: {storage:?}}}}}\nhttp: {{addr: \"127.0.0.1:0\"}}\n{more}"
         );
         std::fs::write(&configuration, text).unwrap();
         let mut command = Command::new(crate::registry().unwrap());
         let command = command.arg("serve").arg(&configuration).env("OTEL_TRACES_EXPORTER", "none");
-        let process = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        let registry = Self { port, process, _directory: directory };
-        let start = Instant::now();
-        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
-            assert!(start.elapsed() < Duration::from_secs(30), "the registry does not listen");
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        registry
+        let mut process = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut log = BufReader::new(process.stderr.take().unwrap()).lines().map_while(Result::ok);
+        let mut said = Vec::new();
+        let port = loop {
+            let Some(line) = log.next() else { panic!("the registry does not listen:\n{}", said.join("\n")) };
+            match port_of(&line) {
+                Some(port) => break port,
+                None => said.push(line),
+            }
+        };
+        // A pipe that nobody reads would stop it.
+        std::thread::spawn(move || log.for_each(drop));
+        Self { port, process, _directory: directory }
+    }
+
+    /// Ends it. While what this gives lives, nobody else answers at its address.
+    pub fn stop(self) -> TcpSocket {
+        let port = self.port;
+        drop(self);
+        reserve(port)
     }
 
     /// The URL of `path` in this registry.
@@ -86,6 +97,12 @@ impl Drop for Registry {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// The port in the log line that tells where the registry listens. It chooses a free one, so that nobody can take it first.
+fn port_of(line: &str) -> Option<u16> {
+    let line: Value = serde_json::from_str(line).ok()?;
+    line["msg"].as_str()?.strip_prefix("listening on 127.0.0.1:")?.parse().ok()
 }
 
 /// What a registry stores after `helm push` of all versions. Shared: registries only read it.
