@@ -3,8 +3,7 @@
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex, OnceLock, mpsc};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, OnceLock};
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
@@ -14,10 +13,10 @@ use rcgen::{CertificateParams, KeyPair};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
 use crate::repository::{VERSIONS, archive, helm};
-use crate::server::{PASSWORD, USER};
+use crate::server::{PASSWORD, USER, reserve};
 
 /// `reader` with the password that the tests use, as htpasswd hashes it.
 const HTPASSWD: &str = "reader:$2a$04$fhj3wYMJ1Db6Gfd9ZRxTgOAC.QGr3ijHc.7wWObMCgbeLhWnoxLtO\n";
@@ -59,15 +58,32 @@ impl Registry {
     fn start(storage: &Path, directory: TempDir, more: &str) -> Self {
         let configuration = directory.path().join("config.yml");
         let text = format!(
-            "version: 0.1\nlog: {{level: info, accesslog: {{disabled: true}}}}\n\
+            "version: 0.1\nlog: {{level: info, formatter: json, accesslog: {{disabled: true}}}}\n\
              storage: {{filesystem: {{rootdirectory: {storage:?}}}}}\nhttp: {{addr: \"127.0.0.1:0\"}}\n{more}"
         );
         std::fs::write(&configuration, text).unwrap();
         let mut command = Command::new(crate::registry().unwrap());
         let command = command.arg("serve").arg(&configuration).env("OTEL_TRACES_EXPORTER", "none");
         let mut process = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-        let port = port_of(process.stderr.take().unwrap());
+        let mut log = BufReader::new(process.stderr.take().unwrap()).lines().map_while(Result::ok);
+        let mut said = Vec::new();
+        let port = loop {
+            let Some(line) = log.next() else { panic!("the registry does not listen:\n{}", said.join("\n")) };
+            match port_of(&line) {
+                Some(port) => break port,
+                None => said.push(line),
+            }
+        };
+        // A pipe that nobody reads would stop it.
+        std::thread::spawn(move || log.for_each(drop));
         Self { port, process, _directory: directory }
+    }
+
+    /// Ends it. While what this gives lives, nobody else answers at its address.
+    pub fn stop(self) -> TcpSocket {
+        let port = self.port;
+        drop(self);
+        reserve(port)
     }
 
     /// The URL of `path` in this registry.
@@ -83,23 +99,10 @@ impl Drop for Registry {
     }
 }
 
-/// The port that the system has chosen for a registry, from its log.
-fn port_of(log: impl std::io::Read + Send + 'static) -> u16 {
-    let (sender, lines) = mpsc::channel();
-    // To its end, as whoever writes would wait for the reader.
-    std::thread::spawn(move || {
-        BufReader::new(log).lines().map_while(Result::ok).for_each(|line| drop(sender.send(line)));
-    });
-    let mut said = Vec::new();
-    loop {
-        let line = lines.recv_timeout(Duration::from_secs(120));
-        let line = line.unwrap_or_else(|error| panic!("the registry does not listen ({error}); it said: {said:#?}"));
-        if let Some((_, rest)) = line.split_once("listening on 127.0.0.1:") {
-            let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
-            return digits.parse().unwrap();
-        }
-        said.push(line);
-    }
+/// The port in the log line that tells where the registry listens. It chooses a free one, so that nobody can take it first.
+fn port_of(line: &str) -> Option<u16> {
+    let line: Value = serde_json::from_str(line).ok()?;
+    line["msg"].as_str()?.strip_prefix("listening on 127.0.0.1:")?.parse().ok()
 }
 
 /// What a registry stores after `helm push` of all versions. Shared: registries only read it.
@@ -143,14 +146,8 @@ impl TokenService {
         let task = tokio::spawn(async move {
             while let Ok((mut client, _)) = listener.accept().await {
                 let mut head = Vec::new();
-                while !head.ends_with(b"\r\n\r\n")
-                    && let Ok(byte) = client.read_u8().await
-                {
-                    head.push(byte);
-                }
-                if !head.ends_with(b"\r\n\r\n") {
-                    // Who connected has gone away.
-                    continue;
+                while !head.ends_with(b"\r\n\r\n") {
+                    head.push(client.read_u8().await.unwrap());
                 }
                 let head = String::from_utf8(head).unwrap();
                 let line = head.lines().next().unwrap();

@@ -24,7 +24,7 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair}
 use rustls::ServerConfig;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, copy_bidirectional};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
 /// Who may read what is private.
@@ -139,6 +139,13 @@ impl Server {
         format!("{}://127.0.0.1:{}", self.scheme, self.port)
     }
 
+    /// Ends it. While what this gives lives, nobody else answers at its address.
+    pub async fn stop(mut self) -> TcpSocket {
+        self.task.abort();
+        let _ = (&mut self.task).await;
+        reserve(self.port)
+    }
+
     /// The next request for what ends in `path` fails so; further ones with further calls.
     pub fn fail(&self, path: &str, fault: Fault) {
         self.shared.faults.lock().unwrap().push_back((path.to_owned(), fault));
@@ -148,10 +155,25 @@ impl Server {
         self.shared.requests.lock().unwrap().clone()
     }
 
+    /// Waits until all faults have been met. A client that has given up may have asked before the server looked.
+    pub async fn met_all_faults(&self) {
+        while !self.shared.faults.lock().unwrap().is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
     /// The paths of the requests since the last call.
     pub fn take_paths(&self) -> Vec<String> {
         self.shared.requests.lock().unwrap().drain(..).map(|request| request.path).collect()
     }
+}
+
+/// A port that nobody listens at, and that nobody else can take.
+pub(crate) fn reserve(port: u16) -> TcpSocket {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_reuseaddr(true).unwrap();
+    socket.bind(([127, 0, 0, 1], port).into()).unwrap();
+    socket
 }
 
 impl Drop for Server {
@@ -202,7 +224,7 @@ impl Shared {
                 let half = file[..file.len() / 2].to_vec();
                 body(file.len(), vec![Ok(half.into()), Err(io::Error::other("cut"))], None)
             }
-            (Some(Fault::Silent), Ok(file)) => body(file.len(), vec![Ok(file.into())], Some(Duration::from_secs(60))),
+            (Some(Fault::Silent), Ok(file)) => body(file.len(), vec![Ok(file.into())], Some(Duration::from_secs(3600))),
             (Some(Fault::Corrupted), Ok(mut file)) => {
                 let middle = file.len() / 2;
                 file[middle] ^= 1;

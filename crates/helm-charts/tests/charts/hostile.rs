@@ -1,8 +1,8 @@
 //! Charts are input: each of these must end in an error, soon and without exhausting memory.
-//! Every test runs in a process of its own, whose memory is limited.
+//! Every test runs in a process of its own, whose memory and processor time are limited.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -10,14 +10,16 @@ use helm_charts::{Archive, Chart, ChartError, KubeVersion, Release, UserValues};
 
 /// What a process may map: the program, the stack of a render (of which it uses little) and about 700 MiB.
 const MEMORY_KIB: u32 = 1 << 20;
+/// The processor time of a process, in seconds. It passes only while the process runs, however busy the machine is.
+const PROCESSOR: u32 = 900;
 
-/// Runs a test in a process whose memory is limited.
+/// Runs a test in a process whose memory and processor time are limited.
 fn bounded(test: &str, body: impl FnOnce()) {
     const INSIDE: &str = "TEST_IS_BOUNDED";
     if std::env::var_os(INSIDE).is_some() {
         return body();
     }
-    let script = format!("ulimit -v {MEMORY_KIB} && exec \"$0\" --exact \"$1\" --nocapture");
+    let script = format!("ulimit -v {MEMORY_KIB} && ulimit -t {PROCESSOR} && exec \"$0\" --exact \"$1\" --nocapture");
     let program = std::env::current_exe().expect("the test's program");
     let mut command = std::process::Command::new("sh");
     let output = command
@@ -32,15 +34,13 @@ fn bounded(test: &str, body: impl FnOnce()) {
     assert!(output.status.success() && out.contains("1 passed"), "{}\n{out}\n{errors}", output.status);
 }
 
-/// Each must end in an error that is neither a panic nor long in coming.
+/// Each must end in an error that is no panic. Which one takes long, a failed test shows.
 fn each_ends<T>(cases: impl IntoIterator<Item = (&'static str, T)>, run: impl Fn(T) -> Result<String, ChartError>) {
     for (name, case) in cases {
         println!("{name}");
         let started = Instant::now();
         let error = run(case).expect_err(name).to_string();
-        let took = started.elapsed();
-        println!("  {took:?} {}", error.chars().take(200).collect::<String>());
-        assert!(took < Duration::from_secs(120), "{name} took {took:?}");
+        println!("  {:?} {}", started.elapsed(), error.chars().take(200).collect::<String>());
         assert!(!error.contains("panicked"), "{name}: {error}");
     }
 }
@@ -286,7 +286,8 @@ fn hostile_documents() -> Vec<(&'static str, String)> {
 /// Schemas that lead elsewhere, to themselves, or ever on.
 #[test]
 fn hostile_schemas_end_in_errors() {
-    let secret = std::env::temp_dir().join("nested-hostile-schema.json");
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let secret = directory.path().join("schema.json");
     std::fs::write(&secret, "{}").expect("a file outside the chart");
     let secret = format!("{{\"$ref\": \"file://{}\"}}", secret.display());
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");

@@ -23,10 +23,10 @@ struct Machine {
 
 impl Machine {
     fn new() -> Self {
-        // A busy machine may keep a server waiting for some seconds.
+        // Longer than a busy machine keeps anybody waiting. What waits for silence sets its own.
         let patience = Patience {
-            connect: Duration::from_secs(15),
-            silence: Duration::from_secs(30),
+            connect: Duration::from_secs(60),
+            silence: Duration::from_secs(60),
             first_pause: Duration::from_millis(5),
             ..Patience::default()
         };

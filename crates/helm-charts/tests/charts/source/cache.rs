@@ -70,7 +70,7 @@ async fn what_was_fetched_once_works_offline() {
     let machine = Machine::new().with_cache(cache.path()).with_password(PASSWORD);
     let online = machine.get(&url, "0.34.7").await.unwrap();
     assert!(online.unreachable.is_none());
-    drop(server);
+    let _unreachable = server.stop().await;
     let offline = machine.get(&url, "0.34.7").await.unwrap();
     assert_eq!(offline.archive.to_tgz(), online.archive.to_tgz());
     assert!(matches!(offline.unreachable, Some(SourceError::Unreachable { .. })), "{:?}", offline.unreachable);

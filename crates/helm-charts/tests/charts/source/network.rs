@@ -107,7 +107,10 @@ async fn a_host_that_is_not_there_is_an_error_that_names_it() {
     for (source, expected) in
         [("http://127.0.0.1:1/charts", "refused"), ("https://charts.example.invalid", "charts.example.invalid")]
     {
-        let error = Machine::new().error(source, "0.34.7").await;
+        let mut machine = Machine::new();
+        // Where there is no name server, nobody says that there is no such name.
+        machine.environment.patience.connect = Duration::from_secs(5);
+        let error = machine.error(source, "0.34.7").await;
         assert!(matches!(error, SourceError::Unreachable { .. }), "{error:?}");
         let text = error.to_string();
         assert!(text.contains(expected) && text.contains("/index.yaml"), "{text}");
@@ -119,7 +122,7 @@ async fn who_wants_to_stop_does_not_wait() {
     let directory = repository(None);
     let server = Server::start(directory.path(), Options::default()).await;
     server.fail("index.yaml", Fault::Silent);
-    let machine = Machine::new().with_silence(Duration::from_secs(60));
+    let machine = Machine::new().with_silence(Duration::from_secs(3600));
     let charts = Charts::new(machine.environment);
     let stop = CancellationToken::new();
     let request = Request {
@@ -131,12 +134,10 @@ async fn who_wants_to_stop_does_not_wait() {
     };
     let get = charts.get(&request, &stop);
     let cancel = async {
-        while server.requests().is_empty() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        server.met_all_faults().await;
         stop.cancel();
     };
-    let (result, ()) = tokio::join!(tokio::time::timeout(Duration::from_secs(50), get), cancel);
+    let (result, ()) = tokio::join!(tokio::time::timeout(Duration::from_secs(60), get), cancel);
     let error = result.expect("it was waited for").unwrap_err();
     assert!(matches!(error, SourceError::Stopped { .. }), "{error}");
 }

@@ -79,7 +79,7 @@ async fn a_chart_in_a_registry_works_offline_after_the_first_time() {
     let url = registry.url("charts");
     let machine = Machine::new().with_cache(cache.path());
     let digest = machine.get(&url, "0.34.7").await.unwrap().archive.digest().to_owned();
-    drop(registry);
+    let _unreachable = registry.stop();
     let found = machine.get(&url, "0.34.7").await.unwrap();
     assert!(found.unreachable.is_some());
     let found = Machine::new().with_cache(cache.path()).with_digest(&digest).get(&url, "0.34.7").await.unwrap();
