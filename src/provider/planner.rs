@@ -86,6 +86,24 @@ impl Drop for OnItsWay<'_> {
     }
 }
 
+/// The right to choose a host, which one has at a time: otherwise all that are created at once would choose the same.
+pub struct Choosing<'p> {
+    /// When the choice began, and so before any ledger was read for it: what arrives meanwhile is in either.
+    on_their_way: OnTheirWay,
+    _alone: tokio::sync::MutexGuard<'p, ()>,
+}
+
+impl Choosing<'_> {
+    /// What those on their way will take of the host with the UID `uid`, except of what its ledger, read since, has already.
+    pub fn taken_soon(&self, uid: &str, ledger: &Ledger) -> Size {
+        let here = self
+            .on_their_way
+            .iter()
+            .filter(|((host, namespace), _)| host == uid && !ledger.entries.contains_key(namespace));
+        here.fold(Size::ZERO, |sum, (_, size)| sum.saturating_add(*size))
+    }
+}
+
 /// One per provider configuration.
 #[derive(Default)]
 pub struct Planner {
@@ -221,14 +239,10 @@ impl Planner {
         locked(&self.warned).insert(warning.to_owned())
     }
 
-    /// Whoever chooses a host holds this: otherwise all that are created at once would choose the same.
-    pub async fn choosing(&self) -> tokio::sync::MutexGuard<'_, ()> {
-        self.choosing.lock().await
-    }
-
-    /// What is on its way to hosts now.
-    pub fn on_their_way(&self) -> OnTheirWay {
-        locked(&self.on_their_way).clone()
+    /// Begins the choice of a host, once nobody else is choosing.
+    pub async fn choosing(&self) -> Choosing<'_> {
+        let alone = self.choosing.lock().await;
+        Choosing { on_their_way: locked(&self.on_their_way).clone(), _alone: alone }
     }
 
     /// A virtual cluster in `namespace` sets out for the host with the UID `uid`.
@@ -237,13 +251,6 @@ impl Planner {
         locked(&self.on_their_way).insert(key.clone(), size);
         OnItsWay { planner: self, key }
     }
-}
-
-/// What those on their way will take of the host with the UID `uid`, except of what its ledger has already.
-pub fn taken_soon(on_their_way: &OnTheirWay, uid: &str, ledger: &Ledger) -> Size {
-    let here =
-        on_their_way.iter().filter(|((host, namespace), _)| host == uid && !ledger.entries.contains_key(namespace));
-    here.fold(Size::ZERO, |sum, (_, size)| sum.saturating_add(*size))
 }
 
 async fn read_numbers(host: &Host) -> Result<HostNumbers, String> {
@@ -268,4 +275,27 @@ fn rebuilt(records: &[Stored]) -> Ledger {
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::ledger::Holding;
+
+    #[tokio::test]
+    async fn what_arrives_while_a_host_is_chosen_counts_once() {
+        let planner = Planner::default();
+        let arriving = planner.sets_out("uid", "vcluster-a", Size::DEFAULT);
+        let choosing = planner.choosing().await;
+        // A ledger that was read before it arrived, and one that was read after.
+        let (before, mut after) = (Ledger::default(), Ledger::default());
+        let (name, record) = ("a".to_owned(), String::new());
+        after.put("vcluster-a", Holding { name, group: None, size: Size::DEFAULT, paused: false, record });
+        drop(arriving);
+        assert_eq!(choosing.taken_soon("uid", &before), Size::DEFAULT);
+        assert_eq!(choosing.taken_soon("uid", &after), Size::ZERO);
+        assert_eq!(choosing.taken_soon("another", &before), Size::ZERO);
+        drop(choosing);
+        assert_eq!(planner.choosing().await.taken_soon("uid", &before), Size::ZERO);
+    }
 }

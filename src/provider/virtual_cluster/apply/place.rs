@@ -17,7 +17,7 @@ use crate::host::store::StoreError;
 use crate::provider::chart::ChartModel;
 use crate::provider::cluster_group::find::FindError;
 use crate::provider::configuration::HostCluster;
-use crate::provider::planner::{OnItsWay, taken_soon};
+use crate::provider::planner::{Choosing, OnItsWay};
 use crate::provider::size::ResourcesModel;
 use crate::provider::virtual_cluster::membership::{Membership, limit};
 use crate::provider::virtual_cluster::model::VirtualClusterModel;
@@ -145,7 +145,7 @@ impl<'a> Apply<'a> {
         let configured = self.configured;
         let hosts = self.candidates(planned, group)?;
         let pinned = planned.host_cluster.as_ref_option().is_some();
-        let _one_at_a_time = configured.planner().choosing().await;
+        let choosing = configured.planner().choosing().await;
         let (mut options, mut unusable) = (Vec::new(), Vec::new());
         for host in hosts {
             match self.look_at(&host, group, namespace).await {
@@ -162,10 +162,10 @@ impl<'a> Apply<'a> {
             // What stands there says what is to be done, and a second one of the name must not be made elsewhere.
             Some(taken) if !pinned => Some(taken),
             _ if pinned => Some(0),
-            _ => self.most_room(&options, namespace, share),
+            _ => most_room(&choosing, &options, namespace, share),
         };
         // Where it fits nowhere, the ledger of the fullest may still have dead entries: it is asked, and says no.
-        let chosen = chosen.or_else(|| self.least_short(&options, share));
+        let chosen = chosen.or_else(|| least_short(&options, share));
         let Some(option) = chosen.filter(|index| *index < options.len()).map(|index| options.swap_remove(index)) else {
             if !denied.is_empty() {
                 return Ok(None);
@@ -213,33 +213,24 @@ impl<'a> Apply<'a> {
         let taken = Records::of(host).get(namespace).await?.is_some();
         Ok(Spot { limit: limit(group, host, &nodes), host: host.clone(), uid, ledger, taken })
     }
+}
 
-    fn most_room(&self, options: &[Spot], namespace: &str, share: &Share) -> Option<usize> {
-        let candidates = self.with_those_on_their_way(options);
-        let chosen = choose(&candidates, charged(share));
-        for line in explain(&candidates, charged(share), chosen) {
-            tracing::info!(namespace, "placement: {line}");
-        }
-        chosen
+/// The host with the most room, those on their way included.
+fn most_room(choosing: &Choosing<'_>, options: &[Spot], namespace: &str, share: &Share) -> Option<usize> {
+    let candidates = options.iter().map(|Spot { host, uid, limit, ledger, .. }| {
+        let used = ledger.used(Account::Capacity).saturating_add(choosing.taken_soon(uid, ledger));
+        Candidate { key: host.name(), limit: *limit, used }
+    });
+    let candidates: Vec<Candidate<'_>> = candidates.collect();
+    let chosen = choose(&candidates, charged(share));
+    for line in explain(&candidates, charged(share), chosen) {
+        tracing::info!(namespace, "placement: {line}");
     }
+    chosen
+}
 
-    fn with_those_on_their_way<'o>(&self, options: &'o [Spot]) -> Vec<Candidate<'o>> {
-        let on_their_way = self.configured.planner().on_their_way();
-        let candidate = |option: &'o Spot| Candidate {
-            key: option.host.name(),
-            limit: option.limit,
-            used: option.ledger.used(Account::Capacity).saturating_add(taken_soon(
-                &on_their_way,
-                &option.uid,
-                &option.ledger,
-            )),
-        };
-        options.iter().map(candidate).collect()
-    }
-
-    /// The host where the fewest resources are short.
-    fn least_short(&self, options: &[Spot], share: &Share) -> Option<usize> {
-        let short = |option: &Spot| option.limit.shortage(option.ledger.used(Account::Capacity), charged(share)).len();
-        options.iter().enumerate().min_by_key(|(_, option)| short(option)).map(|(index, _)| index)
-    }
+/// The host where the fewest resources are short.
+fn least_short(options: &[Spot], share: &Share) -> Option<usize> {
+    let short = |option: &Spot| option.limit.shortage(option.ledger.used(Account::Capacity), charged(share)).len();
+    options.iter().enumerate().min_by_key(|(_, option)| short(option)).map(|(index, _)| index)
 }
