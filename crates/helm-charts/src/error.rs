@@ -32,7 +32,7 @@ pub enum ChartError {
     KubeVersion {
         /// The chart's constraint.
         required: String,
-        /// The host's version.
+        /// The cluster's version.
         actual: String,
     },
     /// The values do not fit the chart or its subcharts.

@@ -286,7 +286,11 @@ mod tests {
 
     #[test]
     fn every_function_is_compared_with_helm_in_a_fixture() {
-        let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/charts");
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        if root.join("Cargo.toml.orig").exists() {
+            return; // A published package, which has no fixtures.
+        }
+        let fixtures = root.join("tests/fixtures/charts");
         let mut called = BTreeSet::new();
         for file in std::fs::read_dir(fixtures.join("snippets")).expect("the snippets") {
             let path = file.expect("a file").path();

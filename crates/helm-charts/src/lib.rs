@@ -1,7 +1,8 @@
 //! Helm charts: loading and rendering, without Helm and without a cluster.
 //!
 //! [`Archive`] holds a chart's files and its digest, [`Chart`] is what they mean, [`Chart::render`] gives the
-//! documents that `helm template` (Helm 3.22) would print. Nothing here knows of Kubernetes clients or Terraform.
+//! documents that `helm template` (Helm 3.22) would print. Nothing here knows of Kubernetes clients: what templates may
+//! know of a cluster comes in through [`Release`] and [`Cluster`].
 
 mod archive;
 mod capabilities;
@@ -28,6 +29,11 @@ mod user_values;
 mod value;
 mod values;
 mod yaml;
+
+/// The examples of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! What a chart may use while it is loaded and rendered, so that a hostile one ends in an error and not in the provider.
+//! What a chart may use while it is loaded and rendered, so that a hostile one ends in an error and not the program.
 //! Limits are far above what real charts need; none of them is Helm's own.
 
 use std::cell::Cell;

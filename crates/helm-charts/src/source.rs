@@ -322,7 +322,7 @@ mod tests {
 
     #[test]
     fn sources_read_as_users_write_them() {
-        check("https://charts.loft.sh", Ok("repository https://charts.loft.sh/"));
+        check("https://charts.example.com", Ok("repository https://charts.example.com/"));
         check("HTTP://localhost:8080/charts/", Ok("repository http://localhost:8080/charts/"));
         check("https://example.com/a/widget-0.34.7.tgz", Ok("archive https://example.com/a/widget-0.34.7.tgz"));
         check("oci://example.com/charts", Ok("registry oci://example.com/charts"));

@@ -10,6 +10,11 @@
 //! A call comes in by `listener` and `server`, is found its resource in `service`, and is decoded, asked and encoded in
 //! the file of its family: `provider`, `resource/*`, `data_source`, `function`. `vocabulary` knows none of them.
 
+/// The example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}
+
 mod answer;
 mod codec;
 mod data_source;

@@ -11,7 +11,7 @@ use super::{Context, Row, text};
 
 pub(super) const TABLE: &[Row] = &[("lookup", "ssss", lookup)];
 
-/// A live cluster that templates may look at. A question may block: rendering has a thread of its own.
+/// A live cluster that templates may look at. A question may block; it blocks the thread that renders.
 pub trait Cluster: fmt::Debug + Send + Sync {
     /// The object of that name; without a name the list of all, without a namespace those of every namespace. `None`
     /// where there is no such object.

@@ -47,7 +47,7 @@ impl PrivateKey {
                 let der = Ed25519KeyPair::generate().and_then(|pair| pair.to_pkcs8v1()).map_err(failed)?;
                 Self::Signing { tag: PKCS8, der: der.as_ref().to_vec() }
             }
-            "dsa" => return Err("DSA keys are not supported by this provider; nothing in Kubernetes takes one".into()),
+            "dsa" => return Err("DSA keys are not supported; nothing in Kubernetes takes one".into()),
             other => return Ok(format!("Unknown type {other}")),
         };
         key.to_pem().map_err(Fault)

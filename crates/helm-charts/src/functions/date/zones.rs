@@ -35,3 +35,15 @@ pub(super) fn find(name: &str, _: i64) -> Result<Option<Zone>, Fault> {
         _ => Err(Fault(format!("time zone {name} is not known: helm-charts was built without its feature time-zones"))),
     }
 }
+
+#[cfg(all(test, not(feature = "time-zones")))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_zone_but_utc_ends_in_an_error_that_names_the_feature() {
+        assert!(matches!(find("UTC", 0), Ok(None)));
+        let error = find("Europe/Berlin", 0).err().unwrap();
+        assert!(error.0.ends_with("without its feature time-zones"), "{error:?}");
+    }
+}
