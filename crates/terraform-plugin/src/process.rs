@@ -111,8 +111,10 @@ fn serve(settings: &Settings, registry: impl FnOnce() -> Registry) -> Result<(),
     let served = runtime.block_on(async {
         let server = Server::bind(settings)?;
         let shutdown = server.shutdown_token();
+        // Listens from here on. After the handshake, Ctrl-C can come at any moment.
+        let told_to_end = told_to_end();
         tokio::spawn(async move {
-            told_to_end().await;
+            told_to_end.await;
             shutdown.cancel();
         });
         let mut stdout = io::stdout();
@@ -126,7 +128,7 @@ fn serve(settings: &Settings, registry: impl FnOnce() -> Registry) -> Result<(),
     served
 }
 
-/// Calls mostly wait for host clusters, so a few threads serve many. Each provider alias is a process of its own.
+/// Calls mostly wait for others, so a few threads serve many. Each provider alias is a process of its own.
 fn runtime() -> io::Result<Runtime> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(4);
     Builder::new_multi_thread().worker_threads(threads).enable_all().build()
@@ -136,20 +138,22 @@ fn runtime() -> io::Result<Runtime> {
 ///
 /// Ctrl-C is not among them. The terminal sends it to Terraform as well, which then calls StopProvider.
 #[cfg(unix)]
-async fn told_to_end() {
+fn told_to_end() -> impl Future<Output = ()> {
     use tokio::signal::unix::{SignalKind, signal};
-    let interrupts = signal(SignalKind::interrupt());
-    let terminated = async {
-        match signal(SignalKind::terminate()) {
-            Ok(mut signals) => signals.recv().await,
-            Err(_) => std::future::pending().await,
+    let (interrupts, terminations) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
+    async {
+        let terminated = async {
+            match terminations {
+                Ok(mut signals) => signals.recv().await,
+                Err(_) => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            _ = terminated => tracing::debug!("terminated"),
+            () = nobody_reads_stdout() => tracing::debug!("Terraform is gone"),
         }
-    };
-    tokio::select! {
-        _ = terminated => tracing::debug!("terminated"),
-        () = nobody_reads_stdout() => tracing::debug!("Terraform is gone"),
+        drop(interrupts);
     }
-    drop(interrupts);
 }
 
 /// Terraform reads our standard output as long as it lives. (A killed Terraform leaves Go's plugins running forever.)
