@@ -41,8 +41,14 @@ impl Listener {
             let directory =
                 tempfile::Builder::new().prefix("terraform-plugin-").permissions(only_this_user).tempdir_in(&parent)?;
             let path = directory.path().join("socket");
+            // The handshake is one line of text, in which fields end at a bar.
+            let fits = |address: &&str| !address.contains(|c: char| c == '|' || c.is_control());
+            let Some(address) = path.to_str().filter(fits).map(str::to_owned) else {
+                let reason = "the path cannot be told in a handshake: it has a bar, a control character, or no UTF-8";
+                return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
+            };
             let listener = tokio::net::UnixListener::bind(&path)?;
-            Ok(Self { socket: Socket::Unix(listener, directory), address: path.to_string_lossy().into_owned() })
+            Ok(Self { socket: Socket::Unix(listener, directory), address })
         };
         bind().map_err(|error| (parent.clone(), error))
     }
