@@ -4,6 +4,7 @@
 
 use super::program::report_it;
 use bytes::Bytes;
+use rmp_serde::decode::ReadRefReader;
 use serde::{Deserialize, Serialize};
 use serde_path_to_error::{Path, Segment};
 
@@ -14,6 +15,8 @@ use crate::vocabulary::{AttributePath, Diagnostics, Report};
 const NULL: Bytes = Bytes::from_static(&[0xc0]);
 /// A whole value that is unknown: extension type 0 with one byte.
 const UNKNOWN: Bytes = Bytes::from_static(&[0xd4, 0x00, 0x00]);
+/// How deeply values may nest: as in JSON, whose reader has this limit. Providers' types recurse with the values.
+const MAX_DEPTH: usize = 128;
 /// An empty object.
 const EMPTY: &[u8] = &[0x80];
 
@@ -66,11 +69,8 @@ impl Encoded {
 
     fn read<'a, T: Deserialize<'a>>(&'a self) -> Result<T, (AttributePath, &'static str)> {
         match self {
-            Self::MessagePack(bytes) => {
-                let mut deserializer = rmp_serde::Deserializer::from_read_ref(&**bytes);
-                serde_path_to_error::deserialize(&mut deserializer)
-                    .map_err(|error| (attribute(error.path()), describe(error.inner())))
-            }
+            Self::MessagePack(bytes) => serde_path_to_error::deserialize(&mut message_pack_reader(bytes))
+                .map_err(|error| (attribute(error.path()), describe(error.inner()))),
             Self::Json(bytes) => {
                 let mut deserializer = serde_json::Deserializer::from_slice(bytes);
                 serde_path_to_error::deserialize(&mut deserializer)
@@ -78,6 +78,13 @@ impl Encoded {
             }
         }
     }
+}
+
+/// Reads MessagePack. What nests too deeply is refused before it fills the stack.
+pub fn message_pack_reader(bytes: &[u8]) -> rmp_serde::Deserializer<ReadRefReader<'_, [u8]>> {
+    let mut reader = rmp_serde::Deserializer::from_read_ref(bytes);
+    reader.set_max_depth(MAX_DEPTH);
+    reader
 }
 
 impl From<Option<tf6::DynamicValue>> for Encoded {

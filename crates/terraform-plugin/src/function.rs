@@ -5,7 +5,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use serde_path_to_error::Segment;
 
 use super::answer::Answer;
-use super::codec::encode;
+use super::codec::{encode, message_pack_reader};
 use super::diagnostics::{diagnostics, expect_result};
 use super::wire::tf6::DynamicValue;
 use super::wire::tf6::call_function::{Request, Response};
@@ -57,7 +57,7 @@ fn as_list(arguments: Vec<DynamicValue>) -> Bytes {
 }
 
 fn decode<'a, T: serde::Deserialize<'a>>(list: &'a [u8], diags: &mut Diagnostics) -> Option<T> {
-    let error = match serde_path_to_error::deserialize(&mut rmp_serde::Deserializer::from_read_ref(list)) {
+    let error = match serde_path_to_error::deserialize(&mut message_pack_reader(list)) {
         Ok(arguments) => return Some(arguments),
         Err(error) => error,
     };
