@@ -57,6 +57,7 @@ pub struct Server {
     tls: Option<TlsAcceptor>,
     line: String,
     shutdown: CancellationToken,
+    grace: Duration,
 }
 
 impl Server {
@@ -72,7 +73,7 @@ impl Server {
         let (network, address) = listener.address();
         let line = settings.line(network, address, identity.as_ref().map(|identity| &*identity.certificate));
         let tls = identity.map(|identity| TlsAcceptor::from(identity.configuration));
-        Ok(Self { listener, tls, line, shutdown: CancellationToken::new() })
+        Ok(Self { listener, tls, line, shutdown: CancellationToken::new(), grace: GRACE })
     }
 
     /// The line that tells Terraform how to connect.
@@ -85,8 +86,15 @@ impl Server {
         self.shutdown.clone()
     }
 
+    /// Gives running calls another time to answer once the server is to end. By default it is 1.5 s, because Terraform kills
+    /// a plugin 2 s after it has asked it to end.
+    #[must_use]
+    pub fn with_grace(self, grace: Duration) -> Self {
+        Self { grace, ..self }
+    }
+
     /// Serves until Terraform, or the [`shutdown_token`](Self::shutdown_token), ends it. Running calls are told to stop
-    /// and get a moment to answer. Afterwards nothing is left on disk.
+    /// and get a moment to answer. One that does not, goes on until its runtime ends. Nothing is left on disk.
     ///
     /// # Errors
     ///
@@ -104,7 +112,7 @@ impl Server {
             .serve_with_incoming_shutdown(routes, self.listener.connections(self.tls), shutting_down);
         let out_of_time = async {
             self.shutdown.cancelled().await;
-            tokio::time::sleep(GRACE).await;
+            tokio::time::sleep(self.grace).await;
         };
         tokio::select! {
             served = serving => Ok(served?),

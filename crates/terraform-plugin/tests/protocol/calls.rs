@@ -7,8 +7,10 @@ mod interruption;
 mod provider;
 mod resource;
 
+use std::time::Duration;
+
 use bytes::Bytes;
-use fixture::{Configured, SECRET};
+use fixture::{Events, SECRET};
 use rmpv::Value;
 use terraform_plugin::{Server, Settings};
 use terraform_plugin_client::tf6::provider_client::ProviderClient;
@@ -27,24 +29,37 @@ const DEFERRAL: Option<ClientCapabilities> = Some(ClientCapabilities {
     computed_blocks_allowed: false,
 });
 
+/// How long is waited for what comes at once, on the busiest machine. Who waits for longer waits for ever.
+const PATIENCE: Duration = Duration::from_secs(120);
+
 /// A running server and a connection to it.
 struct Terraform {
     grpc: Grpc,
-    configured: Configured,
+    events: Events,
     server: JoinHandle<()>,
 }
 
 impl Terraform {
     async fn start() -> Self {
+        Self::start_with_grace(PATIENCE).await
+    }
+
+    /// A server that gives calls this long to answer once it is to end.
+    async fn start_with_grace(grace: Duration) -> Self {
         let certificate = Certificate::new();
         let settings = Settings { client_certificate: Some(certificate.pem()), ..Settings::default() };
-        let server = Server::bind(&settings).unwrap();
+        let server = Server::bind(&settings).unwrap().with_grace(grace);
         let handshake = Handshake::parse(server.handshake_line());
-        let configured = Configured::default();
-        let registry = fixture::registry(&configured);
+        let events = Events::default();
+        let registry = fixture::registry(&events);
         let server = tokio::spawn(async move { server.serve(registry).await.unwrap() });
         let grpc = handshake.connect(Some(&certificate)).await.unwrap();
-        Self { grpc, configured, server }
+        Self { grpc, events, server }
+    }
+
+    /// Until a call has come that waits.
+    async fn waiting(&self) {
+        tokio::time::timeout(PATIENCE, self.events.waiting.notified()).await.expect("no call waits");
     }
 
     fn provider(&self) -> ProviderClient<Grpc> {

@@ -5,7 +5,6 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -18,16 +17,23 @@ use terraform_plugin::{
     AttributePath, DataSource, DeferReason, Diagnostic, Diagnostics, Function, Provider, Replacement, Report, Resource,
     StateUpgrade, WriteOnly, async_trait, defer, deferral_allowed, diagnostic, stop_token,
 };
+use tokio::sync::Notify;
 
 /// What no diagnostic and no log may ever show.
 pub const SECRET: &str = "swordfish";
 
-/// What the provider was configured with last.
-pub type Configured = Arc<Mutex<Option<Value<String>>>>;
+/// What happens in the provider.
+#[derive(Clone, Default)]
+pub struct Events {
+    /// What it was configured with last.
+    pub configured: Arc<Mutex<Option<Value<String>>>>,
+    /// Told of each call that begins to wait.
+    pub waiting: Arc<Notify>,
+}
 
-pub fn registry(configured: &Configured) -> Registry {
-    Registry::new(Fixture(Arc::clone(configured)))
-        .resource("fixture_thing", Thing)
+pub fn registry(events: &Events) -> Registry {
+    Registry::new(Fixture(events.clone()))
+        .resource("fixture_thing", Thing(events.clone()))
         .data_source("fixture_echo", Echo)
         .function("join", Join)
 }
@@ -41,7 +47,7 @@ fn block(attributes: impl IntoIterator<Item = (&'static str, Attribute)>) -> Blo
     Block { attributes, description: "For tests.".into(), ..Default::default() }
 }
 
-struct Fixture(Configured);
+struct Fixture(Events);
 
 #[derive(Serialize, Deserialize)]
 struct Config<'a> {
@@ -67,12 +73,12 @@ impl Provider for Fixture {
     }
 
     async fn configure<'a>(&self, _: &mut Diagnostics, _: String, config: Config<'a>) -> Option<()> {
-        *self.0.lock().unwrap() = Some(config.endpoint.map(Cow::into_owned));
+        *self.0.configured.lock().unwrap() = Some(config.endpoint.map(Cow::into_owned));
         Some(())
     }
 }
 
-struct Thing;
+struct Thing(Events);
 
 #[derive(Clone, Serialize, Deserialize)]
 struct ThingState<'a> {
@@ -117,7 +123,28 @@ impl Private {
     }
 }
 
-/// Does what `behaviour` asks of a call that changes something; whether there is a result.
+impl Thing {
+    /// As [`behave`], or waits for a stop.
+    async fn behave(&self, diags: &mut Diagnostics, behaviour: &str) -> bool {
+        let stop = stop_token();
+        match behaviour {
+            "wait" => {
+                assert!(!stop.is_cancelled(), "stopped before it began");
+                self.0.waiting.notify_one();
+                stop.cancelled().await;
+                diags.fail(AttributePath::root(), "Stopped", "As asked.");
+                false
+            }
+            "ignore stops" => {
+                self.0.waiting.notify_one();
+                std::future::pending().await
+            }
+            _ => behave(diags, behaviour).await,
+        }
+    }
+}
+
+/// Does what `behaviour` asks of a call; whether there is a result.
 async fn behave(diags: &mut Diagnostics, behaviour: &str) -> bool {
     let fail = |diags: &mut Diagnostics| diags.fail(AttributePath::root(), "It failed", "As asked.");
     match behaviour {
@@ -131,12 +158,6 @@ async fn behave(diags: &mut Diagnostics, behaviour: &str) -> bool {
             true
         }
         "no reason" => false,
-        "wait" => {
-            let stopped = tokio::time::timeout(Duration::from_secs(10), stop_token().cancelled_owned()).await;
-            assert!(stopped.is_ok(), "nobody stopped it");
-            diags.fail(AttributePath::root(), "Stopped", "As asked.");
-            false
-        }
         _ => true,
     }
 }
@@ -170,7 +191,7 @@ impl Resource for Thing {
             diags.fail(AttributePath::new("size"), "Too small", "At least 0.");
             diags.warn(AttributePath::new("hosts").key("eu").attribute("weight"), "Odd", "");
         }
-        behave(diags, &config.behaviour).await.then_some(())
+        self.behave(diags, &config.behaviour).await.then_some(())
     }
 
     async fn read<'a>(
@@ -188,7 +209,7 @@ impl Resource for Thing {
             }
             _ => {}
         }
-        behave(diags, &state.behaviour).await.then_some((state, private))
+        self.behave(diags, &state.behaviour).await.then_some((state, private))
     }
 
     async fn plan_create<'a>(
@@ -236,7 +257,7 @@ impl Resource for Thing {
         private: Private,
         (): (),
     ) -> Option<(ThingState<'a>, Private)> {
-        let done = behave(diags, &planned.behaviour).await;
+        let done = self.behave(diags, &planned.behaviour).await;
         done.then(|| (ThingState { id: "created".into(), ..planned }, private.next()))
     }
 
@@ -249,11 +270,11 @@ impl Resource for Thing {
         private: Private,
         (): (),
     ) -> Option<(ThingState<'a>, Private)> {
-        behave(diags, &planned.behaviour).await.then(|| (planned.clone(), private.next()))
+        self.behave(diags, &planned.behaviour).await.then(|| (planned.clone(), private.next()))
     }
 
     async fn destroy<'a>(&self, diags: &mut Diagnostics, prior: ThingState<'a>, _: Private, (): ()) -> Option<()> {
-        behave(diags, &prior.behaviour).await.then_some(())
+        self.behave(diags, &prior.behaviour).await.then_some(())
     }
 
     async fn import<'a>(&self, diags: &mut Diagnostics, id: String) -> Option<(ThingState<'a>, Private)> {

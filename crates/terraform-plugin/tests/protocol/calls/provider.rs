@@ -69,7 +69,7 @@ async fn provider_configuration_is_validated_and_may_be_unknown() {
         let request = configure_provider::Request { config, ..Default::default() };
         let answer = terraform.provider().configure_provider(request).await.unwrap().into_inner();
         assert_eq!(answer.diagnostics, []);
-        assert!(terraform.configured.lock().unwrap().take().unwrap().is_unknown());
+        assert!(terraform.events.configured.lock().unwrap().take().unwrap().is_unknown());
     }
 }
 
