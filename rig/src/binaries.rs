@@ -1,15 +1,21 @@
-//! Finds the programs that a rig runs, or builds them once from their Go modules into a cache.
+//! Finds the programs that a rig runs, or has them built once from their Go modules into a cache.
 //!
 //! Versions are pinned by the modules under `go/`; the cache is keyed by them. Nothing is downloaded but Go modules,
 //! by `go` itself and checked against the committed `go.sum`.
 
+mod go;
+
 use std::{
     env,
-    fs::{self, File},
+    fs::{self, File, TryLockError},
     io,
     path::{Path, PathBuf},
-    process::{Command, ExitStatus},
+    process::ExitStatus,
+    thread,
+    time::Duration,
 };
+
+use go::{Build, Progress};
 
 /// Why a program is not there.
 #[derive(Debug, thiserror::Error)]
@@ -24,12 +30,12 @@ pub enum BinaryError {
         program: &'static str,
     },
     /// Go refused.
-    #[error("cannot build {program} {version} from its Go module ({status}); Go said:\n{output}")]
+    #[error("cannot build {programs} from {} ({status}); Go said:\n{output}", module.display())]
     Build {
-        /// Name of the program.
-        program: &'static str,
-        /// Its pinned version.
-        version: &'static str,
+        /// Names of the programs.
+        programs: String,
+        /// Directory of their Go module.
+        module: PathBuf,
         /// How `go build` ended.
         status: ExitStatus,
         /// What it wrote.
@@ -50,63 +56,62 @@ pub enum BinaryError {
     NoHome,
 }
 
+/// A Go module under `go/`. Programs of one share most of their packages, so one run of Go builds all that are missing.
+#[derive(Debug)]
+struct Module {
+    /// Its directory under `go/`.
+    name: &'static str,
+    /// Of what it pins; with the name, the directory in the cache.
+    version: &'static str,
+    /// Go variables that carry the version: `-X` options without the `-X`.
+    stamps: &'static [&'static str],
+    /// How long a first build of its programs takes on two cores, to tell the user.
+    build_time: &'static str,
+}
+
+/// One module, and so one version of each library, for all that a host is made of: what Kubernetes, etcd and kwok have in
+/// common is compiled once.
+const HOSTS: &Module = &Module {
+    name: "hosts",
+    version: "1.35.4-etcd3.6.16-kwok0.8.0",
+    // Kubernetes answers `/version` with what is linked in here.
+    stamps: &[
+        "k8s.io/component-base/version.gitVersion=v1.35.4",
+        "k8s.io/component-base/version.gitMajor=1",
+        "k8s.io/component-base/version.gitMinor=35",
+        "k8s.io/component-base/version.gitTreeState=clean",
+    ],
+    build_time: "about 4 minutes",
+};
+const OPENTOFU: &Module = &Module {
+    name: "opentofu",
+    version: "1.12.6",
+    stamps: &["github.com/opentofu/opentofu/version.dev=no"],
+    build_time: "about 3 minutes",
+};
+
 /// A program that can be built from a module under `go/`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Program {
     pub name: &'static str,
-    /// Directory under `go/`, and of the cache.
-    module: &'static str,
-    version: &'static str,
+    module: &'static Module,
     package: &'static str,
-    /// Go variables that carry the version: `-X` options without the `-X`.
-    stamps: &'static [&'static str],
-    /// How long a first build takes on two cores, to tell the user.
-    build_time: &'static str,
 }
 
-/// Kubernetes answers `/version` with what is linked in here.
-const KUBERNETES_STAMPS: &[&str] = &[
-    "k8s.io/component-base/version.gitVersion=v1.35.4",
-    "k8s.io/component-base/version.gitMajor=1",
-    "k8s.io/component-base/version.gitMinor=35",
-    "k8s.io/component-base/version.gitTreeState=clean",
-];
-
-const fn kubernetes(name: &'static str, package: &'static str, build_time: &'static str) -> Program {
-    Program { name, module: "kubernetes", version: "1.35.4", package, stamps: KUBERNETES_STAMPS, build_time }
+const fn host(name: &'static str, package: &'static str) -> Program {
+    Program { name, module: HOSTS, package }
 }
 
-pub(crate) const KUBE_APISERVER: Program =
-    kubernetes("kube-apiserver", "k8s.io/kubernetes/cmd/kube-apiserver", "about 4 minutes");
-pub(crate) const KUBE_CONTROLLER_MANAGER: Program =
-    kubernetes("kube-controller-manager", "k8s.io/kubernetes/cmd/kube-controller-manager", "about 2 minutes");
-pub(crate) const KUBE_SCHEDULER: Program =
-    kubernetes("kube-scheduler", "k8s.io/kubernetes/cmd/kube-scheduler", "less than a minute");
-pub(crate) const KUBECTL: Program = kubernetes("kubectl", "k8s.io/kubernetes/cmd/kubectl", "about a minute");
-pub(crate) const ETCD: Program = Program {
-    name: "etcd",
-    module: "etcd",
-    version: "3.6.16",
-    package: "go.etcd.io/etcd/server/v3",
-    stamps: &[],
-    build_time: "about a minute",
-};
-pub(crate) const KWOK: Program = Program {
-    name: "kwok",
-    module: "kwok",
-    version: "0.8.0",
-    package: "sigs.k8s.io/kwok/cmd/kwok",
-    stamps: &[],
-    build_time: "about 2 minutes",
-};
-pub(crate) const TOFU: Program = Program {
-    name: "tofu",
-    module: "opentofu",
-    version: "1.12.6",
-    package: "github.com/opentofu/opentofu/cmd/tofu",
-    stamps: &["github.com/opentofu/opentofu/version.dev=no"],
-    build_time: "about 4 minutes",
-};
+const ETCD: Program = host("etcd", "go.etcd.io/etcd/server/v3");
+const KWOK: Program = host("kwok", "sigs.k8s.io/kwok/cmd/kwok");
+const KUBE_APISERVER: Program = host("kube-apiserver", "k8s.io/kubernetes/cmd/kube-apiserver");
+const KUBE_CONTROLLER_MANAGER: Program =
+    host("kube-controller-manager", "k8s.io/kubernetes/cmd/kube-controller-manager");
+const KUBE_SCHEDULER: Program = host("kube-scheduler", "k8s.io/kubernetes/cmd/kube-scheduler");
+pub(crate) const KUBECTL: Program = host("kubectl", "k8s.io/kubernetes/cmd/kubectl");
+pub(crate) const TOFU: Program =
+    Program { name: "tofu", module: OPENTOFU, package: "github.com/opentofu/opentofu/cmd/tofu" };
+
 /// What hosts are made of.
 #[derive(Clone, Debug)]
 pub(crate) struct HostBinaries {
@@ -120,9 +125,14 @@ pub(crate) struct HostBinaries {
 impl HostBinaries {
     /// Finds all of them, building what is missing.
     pub fn find() -> Result<Self, BinaryError> {
+        // Distributions package etcd; any since 3.4 serves.
+        let etcd = present(ETCD).or_else(|| on_path("etcd"));
+        let mut missing = Vec::from_iter(etcd.is_none().then_some(ETCD));
+        let others = [KWOK, KUBE_APISERVER, KUBE_CONTROLLER_MANAGER, KUBE_SCHEDULER];
+        missing.extend(others.into_iter().filter(|program| present(*program).is_none()));
+        build(HOSTS, &missing)?;
         Ok(Self {
-            // Distributions package etcd; any since 3.4 serves.
-            etcd: assets(ETCD).or_else(|| cached(ETCD)).or_else(|| on_path("etcd")).map_or_else(|| build(ETCD), Ok)?,
+            etcd: etcd.map_or_else(|| find(ETCD), Ok)?,
             kwok: find(KWOK)?,
             kube_apiserver: find(KUBE_APISERVER)?,
             kube_controller_manager: find(KUBE_CONTROLLER_MANAGER)?,
@@ -133,7 +143,18 @@ impl HostBinaries {
 
 /// The program from `KUBEBUILDER_ASSETS` or the cache, else built now.
 pub(crate) fn find(program: Program) -> Result<PathBuf, BinaryError> {
-    assets(program).or_else(|| cached(program)).map_or_else(|| build(program), Ok)
+    if let Some(path) = present(program) {
+        return Ok(path);
+    }
+    build(program.module, &[program])?;
+    Ok(cache(program.module)?.join(program.name))
+}
+
+/// The program from `KUBEBUILDER_ASSETS` or the cache.
+fn present(program: Program) -> Option<PathBuf> {
+    let assets = env::var_os("KUBEBUILDER_ASSETS").map(PathBuf::from);
+    let directories = assets.into_iter().chain(cache(program.module).ok());
+    directories.map(|directory| directory.join(program.name)).find(|path| path.is_file())
 }
 
 /// An executable file called `name` in a directory of `PATH`.
@@ -141,65 +162,69 @@ pub(crate) fn on_path(name: &str) -> Option<PathBuf> {
     env::split_paths(&env::var_os("PATH")?).map(|directory| directory.join(name)).find(|path| path.is_file())
 }
 
-fn assets(program: Program) -> Option<PathBuf> {
-    let path = PathBuf::from(env::var_os("KUBEBUILDER_ASSETS")?).join(program.name);
-    path.is_file().then_some(path)
-}
-
-fn cached(program: Program) -> Option<PathBuf> {
-    cache_path(program).ok().filter(|path| path.is_file())
-}
-
-fn cache_path(program: Program) -> Result<PathBuf, BinaryError> {
+/// Where programs of the module are kept.
+fn cache(module: &Module) -> Result<PathBuf, BinaryError> {
     let cache = match env::var_os("XDG_CACHE_HOME").filter(|path| Path::new(path).is_absolute()) {
         Some(cache) => PathBuf::from(cache),
         None => PathBuf::from(env::var_os("HOME").ok_or(BinaryError::NoHome)?).join(".cache"),
     };
-    Ok(cache
-        .join("terraform-provider-nested/rig")
-        .join(format!("{}-{}", program.module, program.version))
-        .join(program.name))
+    Ok(cache.join("terraform-provider-nested/rig").join(format!("{}-{}", module.name, module.version)))
 }
 
-/// Builds the program into the cache. Builds of one module take turns across processes.
-fn build(program: Program) -> Result<PathBuf, BinaryError> {
-    let target = cache_path(program)?;
-    let directory = target.parent().unwrap_or(Path::new("/"));
+/// Builds programs of one module into the cache. Builds of one module take turns across processes.
+fn build(module: &Module, programs: &[Program]) -> Result<(), BinaryError> {
+    if programs.is_empty() {
+        return Ok(());
+    }
+    let directory = cache(module)?;
     let failed = |operation, path: &Path| {
         let path = path.to_owned();
         move |source| BinaryError::Cache { operation, path, source }
     };
-    fs::create_dir_all(directory).map_err(failed("create", directory))?;
-    let lock_path = directory.join(".lock");
-    let lock = File::create(&lock_path).map_err(failed("create", &lock_path))?;
-    if lock.try_lock().is_err() {
-        eprintln!("rig: waiting for another build of {} {}", program.module, program.version);
-        lock.lock().map_err(failed("lock", &lock_path))?;
+    fs::create_dir_all(&directory).map_err(failed("create", &directory))?;
+    let _lock = lock(module, &directory.join(".lock"))?;
+    let missing: Vec<_> = programs.iter().filter(|program| !directory.join(program.name).is_file()).collect();
+    let Some(first) = missing.first() else { return Ok(()) };
+    let Some(go) = on_path("go") else { return Err(BinaryError::NoGo { program: first.name }) };
+    let names = missing.iter().map(|program| program.name).collect::<Vec<_>>().join(", ");
+    eprintln!("rig: building {names} (once, {} on two cores)", module.build_time);
+    let partial = directory.join(".partial");
+    if partial.exists() {
+        fs::remove_dir_all(&partial).map_err(failed("remove", &partial))?;
     }
-    if target.is_file() {
-        return Ok(target);
+    fs::create_dir(&partial).map_err(failed("create", &partial))?;
+    let build = Build {
+        go,
+        module: Path::new(env!("CARGO_MANIFEST_DIR")).join("go").join(module.name),
+        packages: missing.iter().map(|program| program.package).collect(),
+        stamps: module.stamps,
+        directory: &partial,
+    };
+    let (status, output) = build.run().map_err(failed("run go for", &partial))?;
+    if !status.success() {
+        return Err(BinaryError::Build { programs: names, module: build.module, status, output });
     }
-    let Some(go) = on_path("go") else { return Err(BinaryError::NoGo { program: program.name }) };
-    eprintln!("rig: building {} {} (once, {} on two cores) …", program.name, program.version, program.build_time);
-    let partial = directory.join(format!(".{}.partial", program.name));
-    let stamps: String = program.stamps.iter().map(|stamp| format!(" -X {stamp}")).collect();
-    let output = Command::new(go)
-        .arg("-C")
-        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("go").join(program.module))
-        .args(["build", "-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags", &format!("-s -w{stamps}"), "-o"])
-        .args([partial.as_os_str(), program.package.as_ref()])
-        .env("CGO_ENABLED", "0")
-        .env_remove("GOFLAGS")
-        .output()
-        .map_err(failed("run go for", &target))?;
-    if !output.status.success() {
-        return Err(BinaryError::Build {
-            program: program.name,
-            version: program.version,
-            status: output.status,
-            output: String::from_utf8_lossy(&output.stderr).into_owned(),
-        });
+    for program in missing {
+        let target = directory.join(program.name);
+        fs::rename(partial.join(go::built_as(program.package)), &target).map_err(failed("move into place", &target))?;
     }
-    fs::rename(&partial, &target).map_err(failed("move into place", &target))?;
-    Ok(target)
+    fs::remove_dir(&partial).map_err(failed("remove", &partial))
+}
+
+/// The right to build into the module's cache, until the file is closed.
+fn lock(module: &Module, path: &Path) -> Result<File, BinaryError> {
+    let failed = |operation| {
+        let path = path.to_owned();
+        move |source| BinaryError::Cache { operation, path, source }
+    };
+    let file = File::create(path).map_err(failed("create"))?;
+    let mut progress = Progress::at_once();
+    while let Err(error) = file.try_lock() {
+        if let TryLockError::Error(source) = error {
+            return Err(failed("lock")(source));
+        }
+        progress.say(|| format!("waiting for another build of {} {}", module.name, module.version));
+        thread::sleep(Duration::from_millis(200));
+    }
+    Ok(file)
 }
