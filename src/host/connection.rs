@@ -28,7 +28,7 @@ pub use problem::{ConnectError, Setting};
 /// What a user says about one host cluster. What is `None` or empty comes from the kubeconfig.
 ///
 /// With `host` and without `config_paths` no kubeconfig is read; with neither, it is the one that kubectl would use.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct Connection {
     /// URL of the API server, or `host[:port]` for https.
     pub host: Option<String>,
@@ -63,7 +63,7 @@ pub struct Connection {
 }
 
 /// A client-go credential plugin: a command that prints a credential.
-#[derive(Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default)]
 pub struct Exec {
     /// `client.authentication.k8s.io/v1` or `…/v1beta1`.
     pub api_version: String,
@@ -82,28 +82,7 @@ impl fmt::Debug for Exec {
     }
 }
 
-/// A text that never shows in a log, an error or a debug output.
-#[derive(Clone, Default, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// The text itself, for the place that needs it.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl From<String> for Secret {
-    fn from(text: String) -> Self {
-        Self(text)
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("(sensitive)")
-    }
-}
+pub use secrecy::SecretString as Secret;
 
 /// What of this machine a connection depends on, so that tests can bring their own.
 #[derive(Debug, Clone, Default)]

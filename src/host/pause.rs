@@ -6,9 +6,9 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
-use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
 
 use super::kind::Kinds;
@@ -196,9 +196,8 @@ pub async fn resume(host: &Host, claim: &Claim) -> Result<(), PauseError> {
 }
 
 fn marks(replicas: i64) -> Value {
-    let now = OffsetDateTime::now_utc();
     // The CLI's own form. It is for people; nothing reads it back.
-    let date = format!("{}T{:02}:{:02}:{:02}.000Z", now.date(), now.hour(), now.minute(), now.second());
+    let date = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S.000Z").to_string();
     json!({PAUSED: "true", PAUSED_REPLICAS: replicas.to_string(), PAUSED_DATE: date})
 }
 

@@ -69,7 +69,7 @@ impl Archive {
         if walk.files.is_empty() {
             return Err(archive("no files in the chart directory"));
         }
-        let digest = hex(pack(&walk.files, Sha256::new())?);
+        let digest = hex(pack(&walk.files, Hashing(Sha256::new()))?.0);
         Ok(Self { files: walk.files, digest, tgz: OnceLock::new() })
     }
 
@@ -147,6 +147,20 @@ fn too_large() -> ChartError {
 
 fn too_many_files() -> ChartError {
     archive(format!("it holds more than {MAX_FILES} files"))
+}
+
+/// A hash of what is written.
+struct Hashing(Sha256);
+
+impl Write for Hashing {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 fn hex(digest: Sha256) -> String {

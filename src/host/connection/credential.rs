@@ -8,6 +8,8 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use http::HeaderValue;
 
+use secrecy::ExposeSecret as _;
+
 use super::Secret;
 use super::exec::Plugin;
 use crate::host::error::Reason;
@@ -27,10 +29,16 @@ pub(super) struct Credential {
 }
 
 /// A client certificate with its chain and private key, in PEM.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub(super) struct Identity {
     pub certificate: String,
     pub key: Secret,
+}
+
+impl PartialEq for Identity {
+    fn eq(&self, other: &Self) -> bool {
+        self.certificate == other.certificate && self.key.expose_secret() == other.key.expose_secret()
+    }
 }
 
 /// Where a credential comes from.

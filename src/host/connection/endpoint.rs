@@ -85,7 +85,8 @@ impl Explicit {
             read.roots = problems.keep(roots).map(|roots| roots.iter().map(|root| root.to_vec()).collect());
         }
         if let Some(url) = &connection.proxy_url {
-            read.proxy = problems.keep(address::check_proxy_url(url.expose()).map_err(invalid(Setting::ProxyUrl)));
+            read.proxy =
+                problems.keep(address::check_proxy_url(url.expose_secret()).map_err(invalid(Setting::ProxyUrl)));
         }
         if connection.tls_server_name.as_deref().is_some_and(|name| !is_server_name(name)) {
             problems.push(invalid(Setting::TlsServerName)("expected a DNS name or an IP address".to_owned()));
@@ -104,15 +105,15 @@ fn explicit_credential(connection: &Connection) -> Result<Option<Source>, Vec<Co
         credential.map(|credential| Some(Source::Fixed(credential))).map_err(|e| vec![invalid(setting)(e.to_string())])
     };
     if let Some(token) = &connection.token {
-        return fixed(Setting::Token, Credential::bearer(token.expose()));
+        return fixed(Setting::Token, Credential::bearer(token.expose_secret()));
     }
     if let (Some(username), Some(password)) = (&connection.username, &connection.password) {
-        return fixed(Setting::Username, Credential::basic(username, password.expose()));
+        return fixed(Setting::Username, Credential::basic(username, password.expose_secret()));
     }
     if let (Some(certificate), Some(key)) = (&connection.client_certificate, &connection.client_key) {
         let mut problems = Vec::new();
         let chain = problems.keep(pem::certificates(certificate).map_err(invalid(Setting::ClientCertificate)));
-        let private = problems.keep(pem::private_key(key.expose()).map_err(invalid(Setting::ClientKey)));
+        let private = problems.keep(pem::private_key(key.expose_secret()).map_err(invalid(Setting::ClientKey)));
         if let (Some(chain), Some(private)) = (chain, private) {
             problems.keep(pem::check_pair(chain, &private).map_err(invalid(Setting::ClientKey)));
         }

@@ -3,14 +3,14 @@
 //! kube has a runner too; this one does not block a thread, ends in time and with the request that wants it, and keeps the
 //! plugin's standard output, which is the credential, out of every error.
 
+use secrecy::ExposeSecret as _;
 use std::io;
 use std::process::{Output, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 use tokio::process::Command;
 
 use super::credential::{Credential, Identity};
@@ -75,7 +75,7 @@ impl Plugin {
         let mut command = Command::new(&self.exec.command);
         command
             .args(&self.exec.args)
-            .envs(self.exec.env.iter().map(|(name, value)| (name, value.expose())))
+            .envs(self.exec.env.iter().map(|(name, value)| (name, value.expose_secret())))
             .env("KUBERNETES_EXEC_INFO", info.to_string())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -109,7 +109,7 @@ impl Plugin {
             _ => return Err(failed("its answer has half a client certificate: certificate and key belong together")),
         };
         let expires = status.expiration_timestamp.map(|text| {
-            let end = OffsetDateTime::parse(&text, &Rfc3339);
+            let end = text.parse::<Timestamp>();
             end.map_err(|_| self.failed(format!("its expirationTimestamp {text:?} is not RFC 3339")))
         });
         let valid_until = expires.transpose()?.map(|end| {
@@ -130,7 +130,7 @@ impl Plugin {
     /// What a failing plugin said, without the secrets that it was given.
     fn told(&self, output: &Output) -> String {
         let mut said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-        for secret in self.exec.env.values().map(Secret::expose).filter(|secret| secret.len() >= 4) {
+        for secret in self.exec.env.values().map(Secret::expose_secret).filter(|secret| secret.len() >= 4) {
             said = said.replace(secret, "(sensitive)");
         }
         let start = said.len().saturating_sub(SHOWN);

@@ -1,6 +1,7 @@
 //! The HTTP service under a host's clients: has requests wait for their turn, gets the credential when the first one needs
 //! it, renews it, and retries what is worth retrying, within bounds.
 
+use secrecy::ExposeSecret as _;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -171,7 +172,7 @@ impl Sessions {
         let mut config = self.endpoint.config.clone();
         if let Some(identity) = identity {
             config.auth_info.client_certificate_data = Some(BASE64_STANDARD.encode(&identity.certificate));
-            config.auth_info.client_key_data = Some(BASE64_STANDARD.encode(identity.key.expose()).into());
+            config.auth_info.client_key_data = Some(BASE64_STANDARD.encode(identity.key.expose_secret()).into());
         }
         let builder = ClientBuilder::try_from(config).map_err(|error| Reason::of(&error, &self.endpoint.address()))?;
         Ok(builder.build())

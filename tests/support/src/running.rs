@@ -89,6 +89,9 @@ fn plugins_of(terraform: u32) -> Vec<u32> {
         let is_child =
             parent.lines().any(|line| line.strip_prefix("PPid:").map(str::trim) == Some(&terraform.to_string()));
         let program = std::fs::read_link(directory.join("exe")).unwrap_or_default();
+        // A build may have put another in its place meanwhile.
+        let program = program.to_string_lossy();
+        let program = Path::new(program.trim_end_matches(" (deleted)"));
         is_child && program == crate::provider()
     };
     let processes = std::fs::read_dir("/proc").unwrap().flatten();
