@@ -37,7 +37,10 @@ impl Running {
     /// Kills every plugin that Terraform has started, so that they can say nothing any more, and waits for Terraform's end.
     pub fn kill_plugin(self) -> Run {
         let plugins = plugins_of(self.child.id());
-        assert!(!plugins.is_empty(), "no plugin runs");
+        if plugins.is_empty() {
+            let run = self.wait();
+            panic!("no plugin runs any more: {}{}", run.output, run.log);
+        }
         for plugin in plugins {
             signal("KILL", plugin);
         }

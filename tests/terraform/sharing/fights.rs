@@ -147,8 +147,8 @@ fn room_of_the_dead_is_reclaimed_and_room_of_the_living_is_not() {
     first.write(&member("first", "dev", ""));
     second.write(&member("second", "dev", ""));
 
-    // It holds room and is alive, before and while objects are made.
-    let hold = Hold::on(hosts.eu, "CREATE", "resourcequotas", "vcluster-first");
+    // It holds room and is alive, for as long as its pods do not come.
+    let hold = Hold::on(hosts.eu, "CREATE", "pods", "vcluster-first");
     let running = first.start(&["apply", "-auto-approve"]);
     hold.wait();
     assert_eq!(hosts.ledger(hosts.eu).len(), 1);
