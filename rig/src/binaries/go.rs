@@ -129,6 +129,8 @@ impl Build<'_> {
             OsStr::new("-v"),
             OsStr::new("-trimpath"),
             OsStr::new("-buildvcs=false"),
+            // What the linker drops (-s -w) need not be made for it.
+            OsStr::new("-gcflags=all=-dwarf=false"),
             OsStr::new("-ldflags"),
             OsStr::new(&linking),
             OsStr::new("-o"),
@@ -142,6 +144,8 @@ impl Build<'_> {
         command.arg("-C").arg(&self.module).args(arguments).args(&self.packages);
         // Not GOFLAGS, which may say anything.
         command.env("CGO_ENABLED", "0").env_remove("GOFLAGS");
+        // The compiler then collects its garbage less often, which is a fifth of its time otherwise.
+        command.env("GOGC", "400");
         command
     }
 }
