@@ -19,6 +19,7 @@ pub mod nodes;
 pub mod object;
 pub mod observe;
 pub mod ownership;
+mod pages;
 pub mod pause;
 mod pods;
 mod poll;

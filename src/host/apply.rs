@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use futures::{StreamExt, TryStreamExt, stream};
+use kube::api::ObjectMeta;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
@@ -18,9 +19,10 @@ use super::applied::{Applied, Confirmed, Packed};
 use super::delete::{DeleteError, delete_object};
 use super::kind::{KindError, Kinds};
 use super::object::ObjectRef;
+use super::ownership::{MADE_FOR, Owner, made_for, writers};
 use super::record::{Item, Record, announced, no_longer_rendered};
-use super::records::RecordError;
 use super::records::claim::Claim;
+use super::records::{RecordError, Records};
 use super::{Error, Host};
 
 /// How many requests run at a time where order does not matter.
@@ -42,7 +44,9 @@ pub enum ApplyError {
     #[error(transparent)]
     Prune(#[from] DeleteError),
     /// Something of somebody else's stands under the name.
-    #[error("{object} exists on host cluster {host:?} and is not this provider's ({writers}): it was not touched")]
+    #[error(
+        "{object} exists on host cluster {host:?} and was not made for this virtual cluster ({writers}): it was not touched"
+    )]
     NotOurs {
         /// The host cluster.
         host: String,
@@ -50,6 +54,26 @@ pub enum ApplyError {
         object: ObjectRef,
         /// Who wrote it, for a person.
         writers: String,
+    },
+    /// The object of another virtual cluster stands under the name. Charts make names of cluster-scoped objects of a virtual
+    /// cluster's name and namespace, and two can come out alike.
+    #[error(
+        "virtual cluster {name:?} in namespace {namespace} needs {object} on host cluster {host:?}, and that is virtual \
+         cluster {other:?}'s in namespace {other_namespace}; choose another name or namespace"
+    )]
+    Taken {
+        /// The host cluster.
+        host: String,
+        /// The virtual cluster that needs it.
+        name: String,
+        /// Its namespace.
+        namespace: String,
+        /// The object.
+        object: ObjectRef,
+        /// The virtual cluster that it was made for.
+        other: String,
+        /// That one's namespace.
+        other_namespace: String,
     },
     /// A field that cannot be changed would have to change; only making the object anew could.
     #[error("{object} on host cluster {host:?} cannot be changed in place: {message}")]
@@ -116,7 +140,7 @@ pub async fn apply(
     cancel: &CancellationToken,
 ) -> Result<Vec<Item>, ApplyError> {
     let record = claim.record();
-    let kinds = Kinds::of(host);
+    let (owner, kinds) = (claim.owner(), Kinds::of(host));
     // One that cannot be read only forgets that nothing was changed.
     let mut before = record.applied.as_ref().and_then(|applied| applied.unpack().ok()).unwrap_or_default();
     let mut rendered = Vec::new();
@@ -134,7 +158,7 @@ pub async fn apply(
         .zip(&all)
         .map(|((object, body), item)| Planned {
             object: object.clone(),
-            body: prepared(body, object, labels),
+            body: prepared(body, object, labels, &owner),
             uid: item.uid.clone(),
             before: before.iter().position(|known| known.object.is_same(object)).map(|at| before.swap_remove(at)),
         })
@@ -149,12 +173,12 @@ pub async fn apply(
         }
         claim.confirm().await?;
         // Futures are collected before they are polled: a closure kept in the stream would not be `Send` for every lifetime.
-        let items: Vec<_> = step.iter().map(|planned| object::apply(host, &kinds, planned, consent)).collect();
+        let items: Vec<_> = step.iter().map(|planned| object::apply(host, &kinds, &owner, planned, consent)).collect();
         applied.extend(stream::iter(items).buffer_unordered(CONCURRENCY).try_collect::<Vec<_>>().await?);
     }
     for item in no_longer_rendered(&record.inventory, &rendered) {
         claim.confirm().await?;
-        delete_object(host, &kinds, item).await?;
+        delete_object(host, &kinds, &owner, item).await?;
     }
     let (items, confirmed): (Vec<Item>, Vec<Confirmed>) = applied.into_iter().unzip();
     let confirmed = Applied::pack(&confirmed).map_err(|problem| claim.unwritable(problem))?;
@@ -167,8 +191,54 @@ pub async fn apply(
     Ok(items)
 }
 
-/// The object as it is sent: in its namespace, with our labels, and a Secret's texts where API servers keep them.
-fn prepared(object: &Value, placed: &ObjectRef, labels: &BTreeMap<String, String>) -> Value {
+/// Makes sure that no object of others stands where one of these would go outside of the own namespace. Nothing has to be
+/// undone where that is found out before anything is made.
+///
+/// # Errors
+/// [`ApplyError::Taken`], [`ApplyError::NotOurs`], or the host's refusal.
+pub async fn check_free(host: &Host, claim: &Claim, objects: &[Value]) -> Result<(), ApplyError> {
+    let (record, owner, kinds) = (claim.record(), claim.owner(), Kinds::of(host));
+    for object in objects {
+        let object = kinds.place(object, &record.namespace).await?;
+        if owner.is_at_home(&object) {
+            continue;
+        }
+        let api = kinds.api(&object).await?;
+        let live = api.get_metadata_opt(&object.name).await.map_err(host.failed("read", &object))?;
+        let recorded = record.inventory.iter().find(|item| item.object.is_same(&object));
+        let recorded = recorded.and_then(|item| item.uid.as_deref());
+        if let Some(live) = live.map(|live| live.metadata)
+            && !owner.may_restore(&object, &live, recorded)
+        {
+            return Err(whose(host, &record, object, &live).await?);
+        }
+    }
+    Ok(())
+}
+
+/// The error that names whose the object is, as well as can be found out.
+async fn whose(host: &Host, record: &Record, object: ObjectRef, live: &ObjectMeta) -> Result<ApplyError, ApplyError> {
+    let other = match made_for(live) {
+        Some(uid) => Records::of(host).list_readable().await?.into_iter().find(|stored| stored.uid() == uid),
+        None => None,
+    };
+    let (host, name) = (host.name().to_owned(), record.name.clone());
+    Ok(match other.map(|other| other.record) {
+        Some(other) => ApplyError::Taken {
+            host,
+            name,
+            namespace: record.namespace.clone(),
+            object,
+            other: other.name,
+            other_namespace: other.namespace,
+        },
+        None => ApplyError::NotOurs { host, object, writers: writers(live) },
+    })
+}
+
+/// The object as it is sent: in its namespace, with our labels and the mark of its record, and a Secret's texts where API
+/// servers keep them.
+fn prepared(object: &Value, placed: &ObjectRef, labels: &BTreeMap<String, String>, owner: &Owner) -> Value {
     let mut object = object.clone();
     let metadata = &mut object["metadata"];
     if let Some(namespace) = &placed.namespace {
@@ -176,9 +246,12 @@ fn prepared(object: &Value, placed: &ObjectRef, labels: &BTreeMap<String, String
     } else if let Some(metadata) = metadata.as_object_mut() {
         metadata.remove("namespace");
     }
-    if metadata["labels"].is_null() {
-        metadata["labels"] = json!({});
+    for map in ["labels", "annotations"] {
+        if metadata[map].is_null() {
+            metadata[map] = json!({});
+        }
     }
+    metadata["annotations"][MADE_FOR] = json!(owner.record);
     if let Some(present) = metadata["labels"].as_object_mut() {
         present.extend(labels.iter().map(|(key, value)| (key.clone(), json!(value))));
     }
@@ -208,7 +281,8 @@ mod tests {
             namespace: namespace.map(str::to_owned),
             name: "x".into(),
         };
-        for (object, namespace, expected) in [
+        let owner = Owner { record: "uid".into(), former: None, namespace: "ns".into() };
+        for (object, namespace, mut expected) in [
             (
                 json!({"metadata": {"name": "x"}}),
                 Some("ns"),
@@ -225,7 +299,8 @@ mod tests {
                 json!({"metadata": {"name": "x", "labels": {"team": "a"}}}),
             ),
         ] {
-            assert_eq!(prepared(&object, &place(namespace), &labels), expected);
+            expected["metadata"]["annotations"] = json!({MADE_FOR: "uid"});
+            assert_eq!(prepared(&object, &place(namespace), &labels, &owner), expected);
         }
     }
 
@@ -233,7 +308,8 @@ mod tests {
     fn texts_of_secrets_are_sent_as_data() {
         let name = ObjectRef { api_version: "v1".into(), kind: "Secret".into(), namespace: None, name: "x".into() };
         let secret = json!({"kind": "Secret", "metadata": {}, "data": {"a": "Yg=="}, "stringData": {"c": "d"}});
-        let sent = prepared(&secret, &name, &BTreeMap::new());
+        let owner = Owner { record: "uid".into(), former: None, namespace: "ns".into() };
+        let sent = prepared(&secret, &name, &BTreeMap::new(), &owner);
         assert_eq!((&sent["data"], sent.get("stringData")), (&json!({"a": "Yg==", "c": "ZA=="}), None));
     }
 }

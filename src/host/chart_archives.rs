@@ -2,6 +2,9 @@
 //! [`NAMESPACE`], shared by all records, of groups and
 //! of virtual clusters, that name its digest.
 //!
+//! What a Secret says of itself proves nothing: an archive is one of a digest if its content is. One that is not counts as
+//! missing, and is replaced.
+//!
 //! The order makes it safe without a lock. Whoever wants an archive reserves its record first and puts the archive
 //! then; whoever leaves removes its record first and releases then. A put of an archive that is there changes it, so a
 //! release that has counted the records before fails to delete it.
@@ -51,35 +54,46 @@ pub enum ArchiveError {
         /// Its size in bytes.
         size: usize,
     },
-    /// The name is taken by an archive of another digest, or by something else.
-    #[error("Secret {NAMESPACE}/{secret} on host cluster {host:?} does not hold the chart archive {digest}")]
+    /// The name is taken by something else.
+    #[error("Secret {NAMESPACE}/{secret} on host cluster {host:?} is none that keeps a chart")]
     Foreign {
         /// The host cluster.
         host: String,
         /// The Secret's name.
         secret: String,
-        /// The digest that was expected.
-        digest: String,
     },
 }
+
+/// The digest of a chart archive, by which it is locked; none if the bytes are no archive.
+pub type DigestOf = fn(&[u8]) -> Option<String>;
 
 /// The chart archives of one host.
 #[derive(Clone)]
 pub struct ChartArchives {
     host: Host,
     secrets: Api<Secret>,
+    digest_of: DigestOf,
+}
+
+/// What stands under an archive's name.
+enum Kept {
+    /// The archive.
+    Whole(Vec<u8>),
+    /// What was the archive, or is to pass for it. The Secret's UID.
+    Damaged(Option<String>),
 }
 
 impl ChartArchives {
     /// The archives that `host` holds. Asks nothing yet.
-    pub fn of(host: &Host) -> Self {
-        Self { host: host.clone(), secrets: Api::namespaced(host.client(), NAMESPACE) }
+    pub fn of(host: &Host, digest_of: DigestOf) -> Self {
+        Self { host: host.clone(), secrets: Api::namespaced(host.client(), NAMESPACE), digest_of }
     }
 
-    /// Keeps an archive, if it is not kept already. Reserve the record that names `digest` first.
+    /// Keeps an archive, if it is not kept already, in place of what is damaged. Reserve the record that names `digest`
+    /// first.
     ///
     /// # Errors
-    /// [`ArchiveError::TooLarge`] beyond 1 MiB.
+    /// [`ArchiveError::TooLarge`] beyond 1 MiB, [`ArchiveError::Foreign`], or the host's refusal.
     pub async fn put(&self, digest: &str, archive: &[u8]) -> Result<(), ArchiveError> {
         if archive.len() > LIMIT {
             let host = self.host.name().to_owned();
@@ -98,9 +112,25 @@ impl ChartArchives {
         let touch = json!({"metadata": {"annotations": {USED: format!("{:016x}", rand::random::<u64>())}}});
         let by_us = PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() };
         match self.secrets.patch(&name, &by_us, &Patch::Merge(touch)).await {
-            Ok(secret) => self.check(&secret, digest).map(|()| true),
+            Ok(secret) => match self.kept(secret, digest)? {
+                Kept::Whole(_) => Ok(true),
+                Kept::Damaged(uid) => self.remove_damaged(&name, uid).await.map(|()| false),
+            },
             Err(kube::Error::Api(status)) if status.is_not_found() => Ok(false),
             Err(error) => Err(self.host.error("update", describe(&name), &error).into()),
+        }
+    }
+
+    async fn remove_damaged(&self, name: &str, uid: Option<String>) -> Result<(), ArchiveError> {
+        tracing::warn!(
+            secret = name,
+            host = self.host.name(),
+            "the content of a kept chart was changed; it is written anew"
+        );
+        let this = Preconditions { uid, resource_version: None };
+        match self.secrets.delete(name, &DeleteParams::default().preconditions(this)).await {
+            Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => Ok(()),
+            deleted => Ok(deleted.map(drop).map_err(self.host.failed("delete", describe(name)))?),
         }
     }
 
@@ -110,7 +140,7 @@ impl ChartArchives {
         let secret = Secret {
             metadata: ObjectMeta {
                 name: Some(name.clone()),
-                labels: Some(labels([(KIND_LABEL, "chart")])),
+                labels: Some(labels(&[(KIND_LABEL, "chart")])),
                 annotations: Some(BTreeMap::from([(DIGEST.to_owned(), digest.to_owned())])),
                 ..ObjectMeta::default()
             },
@@ -125,27 +155,32 @@ impl ChartArchives {
         }
     }
 
-    /// The archive with that digest, if it is kept.
+    /// The archive with that digest, if it is kept. One whose content is another counts as missing.
     ///
     /// # Errors
     /// The host's refusal, or [`ArchiveError::Foreign`].
     pub async fn get(&self, digest: &str) -> Result<Option<Vec<u8>>, ArchiveError> {
         let name = secret_name(digest);
         let found = self.secrets.get_opt(&name).await.map_err(self.host.failed("read", describe(&name)))?;
-        let Some(mut secret) = found else { return Ok(None) };
-        self.check(&secret, digest)?;
-        Ok(secret.data.as_mut().and_then(|data| data.remove(KEY)).map(|bytes| bytes.0))
+        let Some(secret) = found else { return Ok(None) };
+        match self.kept(secret, digest)? {
+            Kept::Whole(archive) => Ok(Some(archive)),
+            Kept::Damaged(_) => {
+                tracing::warn!(secret = name, host = self.host.name(), "the content of a kept chart was changed");
+                Ok(None)
+            }
+        }
     }
 
-    /// Whether the archive is kept, without reading it.
+    /// Whether the archive is kept, whole.
     ///
     /// # Errors
     /// The host's refusal.
     pub async fn holds(&self, digest: &str) -> Result<bool, ArchiveError> {
-        let name = secret_name(digest);
-        let found = self.secrets.get_metadata_opt(&name).await.map_err(self.host.failed("read", describe(&name)))?;
-        let kept = found.and_then(|secret| secret.metadata.annotations?.remove(DIGEST));
-        Ok(kept.as_deref() == Some(digest))
+        match self.get(digest).await {
+            Err(ArchiveError::Foreign { .. }) => Ok(false),
+            found => Ok(found?.is_some()),
+        }
     }
 
     /// Removes the archive if no record names it any more. Remove the record that named it first.
@@ -169,20 +204,17 @@ impl ChartArchives {
         }
     }
 
-    fn check(&self, secret: &Secret, digest: &str) -> Result<(), ArchiveError> {
-        let found = secret.metadata.annotations.as_ref().and_then(|annotations| annotations.get(DIGEST));
-        if found.map(String::as_str) == Some(digest) {
-            return Ok(());
+    fn kept(&self, mut secret: Secret, digest: &str) -> Result<Kept, ArchiveError> {
+        if secret.type_.as_deref() != Some(SECRET_TYPE) {
+            return Err(ArchiveError::Foreign { host: self.host.name().to_owned(), secret: secret_name(digest) });
         }
-        Err(ArchiveError::Foreign {
-            host: self.host.name().to_owned(),
-            secret: secret_name(digest),
-            digest: digest.to_owned(),
-        })
+        let archive = secret.data.as_mut().and_then(|data| data.remove(KEY)).map(|bytes| bytes.0);
+        let whole = archive.filter(|archive| (self.digest_of)(archive).as_deref() == Some(digest));
+        Ok(whole.map_or(Kept::Damaged(secret.metadata.uid), Kept::Whole))
     }
 }
 
-/// Named after the first 12 digits of the digest; the whole of it is compared when the archive is read.
+/// Named after the first 12 digits of the digest; the whole of it is compared with the content.
 fn secret_name(digest: &str) -> String {
     let hex = digest.rsplit(':').next().unwrap_or_default();
     format!("chart-{}", hex.get(..12).unwrap_or(hex))

@@ -8,8 +8,10 @@ use std::time::{Duration, Instant};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, Client};
 use tokio::sync::OnceCell;
+use tokio_util::sync::CancellationToken;
 
-use super::connection::{ConnectError, Connection, Endpoint, Environment, session};
+use super::connection::session::{self, StopToken};
+use super::connection::{ConnectError, Connection, Endpoint, Environment};
 use super::error::{Error, Reason, Unreachable};
 
 mod discovery;
@@ -29,6 +31,7 @@ struct Inner {
     address: String,
     endpoint: Arc<Endpoint>,
     clients: OnceLock<session::Clients>,
+    stop_token: StopToken,
     identity: OnceCell<Identity>,
     /// Why it could not be asked, and when.
     unidentified: Mutex<Option<(Instant, Error)>>,
@@ -49,13 +52,15 @@ pub struct Identity {
 }
 
 impl Host {
-    /// The host cluster that the provider block calls `name`. Contacts nobody; the first request does.
-    pub fn new(name: &str, endpoint: Endpoint) -> Self {
+    /// The host cluster that the provider block calls `name`. Contacts nobody; the first request does. Requests of a call
+    /// whose `stop_token` is cancelled end within a second, whatever the host does.
+    pub fn new(name: &str, endpoint: Endpoint, stop_token: StopToken) -> Self {
         Self(Arc::new(Inner {
             name: name.to_owned(),
             address: endpoint.address(),
             endpoint: Arc::new(endpoint),
             clients: OnceLock::new(),
+            stop_token,
             identity: OnceCell::new(),
             unidentified: Mutex::default(),
             api_versions: OnceCell::new(),
@@ -63,12 +68,13 @@ impl Host {
         }))
     }
 
-    /// As [`Host::new`], from a connection of this process's environment.
+    /// As [`Host::new`], from a connection of this process's environment, for calls that nobody stops.
     ///
     /// # Errors
     /// Everything that is wrong with the connection.
     pub fn connect(name: &str, connection: &Connection) -> Result<Self, Vec<ConnectError>> {
-        Endpoint::resolve(connection, &Environment::of_process()).map(|endpoint| Self::new(name, endpoint))
+        Endpoint::resolve(connection, &Environment::of_process())
+            .map(|endpoint| Self::new(name, endpoint, CancellationToken::new))
     }
 
     /// The name in the provider block.
@@ -100,7 +106,7 @@ impl Host {
     }
 
     fn clients(&self) -> &session::Clients {
-        self.0.clients.get_or_init(|| session::clients(Arc::clone(&self.0.endpoint)))
+        self.0.clients.get_or_init(|| session::clients(Arc::clone(&self.0.endpoint), self.0.stop_token))
     }
 
     /// What a kube error of this host's client means, for one operation on one object.

@@ -17,7 +17,7 @@ use super::apply::CONCURRENCY;
 use super::kind::{KindError, Kinds};
 use super::namespace::{self, what_keeps};
 use super::object::ObjectRef;
-use super::ownership::{is_ours, writers};
+use super::ownership::{Owner, writers};
 use super::pods;
 use super::poll::{self, Ended, Look};
 use super::record::{Item, Record};
@@ -85,7 +85,8 @@ pub async fn delete(
     timeout: Duration,
     cancel: &CancellationToken,
 ) -> Result<Vec<Skipped>, DeleteError> {
-    let deletion = Deletion { host, claim, record: claim.record(), kinds: Kinds::of(host), cancel };
+    let deletion =
+        Deletion { host, claim, record: claim.record(), owner: claim.owner(), kinds: Kinds::of(host), cancel };
     let deadline = tokio::time::Instant::now() + timeout;
     let left = || deadline.saturating_duration_since(tokio::time::Instant::now());
 
@@ -117,7 +118,12 @@ pub async fn delete(
 }
 
 /// Deletes one object if it is there and ours. Does not wait.
-pub(super) async fn delete_object(host: &Host, kinds: &Kinds, item: &Item) -> Result<Option<Skipped>, DeleteError> {
+pub(super) async fn delete_object(
+    host: &Host,
+    kinds: &Kinds,
+    owner: &Owner,
+    item: &Item,
+) -> Result<Option<Skipped>, DeleteError> {
     let object = &item.object;
     let api = match kinds.api(object).await {
         // Its CustomResourceDefinition is gone, and it with it.
@@ -126,8 +132,8 @@ pub(super) async fn delete_object(host: &Host, kinds: &Kinds, item: &Item) -> Re
     };
     let found = api.get_metadata_opt(&object.name).await.map_err(host.failed("read", object))?;
     let Some(live) = found.map(|live| live.metadata) else { return Ok(None) };
-    if !is_ours(&live, item.uid.as_deref()) {
-        let reason = format!("it is not this provider's ({})", writers(&live));
+    if !owner.owns(object, &live, item.uid.as_deref()) {
+        let reason = format!("nothing proves that it was made for this virtual cluster ({})", writers(&live));
         return Ok(Some(Skipped { object: object.clone(), reason }));
     }
     if live.deletion_timestamp.is_none() {
@@ -147,6 +153,7 @@ struct Deletion<'a> {
     host: &'a Host,
     claim: &'a Claim,
     record: Record,
+    owner: Owner,
     kinds: Kinds,
     cancel: &'a CancellationToken,
 }
@@ -173,7 +180,8 @@ impl Deletion<'_> {
         }
         self.claim.confirm().await?;
         // Futures are collected before they are polled: a closure kept in the stream would not be `Send` for every lifetime.
-        let deletions: Vec<_> = items.iter().map(|item| delete_object(self.host, &self.kinds, item)).collect();
+        let deletions: Vec<_> =
+            items.iter().map(|item| delete_object(self.host, &self.kinds, &self.owner, item)).collect();
         let outcomes: Vec<Option<Skipped>> = stream::iter(deletions).buffered(CONCURRENCY).try_collect().await?;
         let (skipped, gone): (Vec<_>, Vec<_>) =
             std::iter::zip(items, outcomes).partition(|(_, skipped)| skipped.is_some());

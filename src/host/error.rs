@@ -170,6 +170,9 @@ pub enum Reason {
         /// Exit status and standard error, or what was wrong with the answer.
         problem: String,
     },
+    /// The run was told to stop before the host had answered.
+    #[error("the run was stopped")]
+    Stopped,
     /// The connection cannot be used as it is configured.
     #[error("{problem}")]
     Connection {
@@ -202,6 +205,9 @@ pub enum Unreachable {
     /// A connection was made and broke, or the network said no.
     #[error("{0}")]
     Broken(String),
+    /// Something between here and the API server has answered in its place.
+    #[error("something before it has answered ({0})")]
+    Foreign(String),
 }
 
 /// Why there is no trusted connection.
@@ -259,6 +265,7 @@ impl Reason {
             Self::Exec { .. } => {
                 "Run the command by hand with the same arguments and environment, and log in if it asks."
             }
+            Self::Stopped => "Run it again: nothing is lost, and it goes on from here.",
             Self::Connection { .. } => "Correct the connection in the provider block.",
             Self::Other { .. } => "Try again with TF_LOG_PROVIDER_NESTED=debug to see the requests.",
         }
@@ -266,13 +273,23 @@ impl Reason {
 }
 
 impl Unreachable {
+    /// Whether the next try may get through.
+    pub(super) fn may_pass(&self) -> bool {
+        match self {
+            Self::Refused | Self::Broken(_) | Self::Foreign(_) => true,
+            Self::Dns(_) | Self::Timeout | Self::Proxy(_) => false,
+        }
+    }
+
     fn next_step(&self) -> &'static str {
         match self {
             Self::Dns(_) => "Check the host name, and that this machine's resolver (or VPN) knows it.",
             Self::Refused => "Check the address and port, and that the cluster is running.",
             Self::Timeout => "Check firewall, VPN and proxy_url: the address is right or wrong, but nothing came back.",
             Self::Proxy(_) => "Check proxy_url, its credentials, and that the proxy may reach the API server.",
-            Self::Broken(_) => "Check the address and what lies between (load balancer, proxy), and try again.",
+            Self::Broken(_) | Self::Foreign(_) => {
+                "Check the address and what lies between (load balancer, proxy), and try again."
+            }
         }
     }
 }

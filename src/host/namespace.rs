@@ -13,15 +13,13 @@ use kube::api::{Api, ListParams, ObjectMeta, Patch, PatchParams};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use super::ownership::FIELD_MANAGER;
+use super::ownership::{FIELD_MANAGER, MADE_FOR};
 use super::poll::{self, Ended, Look};
 use super::record::Record;
 use super::records::RecordError;
 use super::records::claim::Claim;
 use super::store::written_by_us;
 use super::{Error, Host};
-
-const MADE_FOR: &str = "nested-clusters.io/record-uid";
 
 /// Why there is no namespace to work in.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -116,8 +114,7 @@ pub async fn ensure(
 pub(super) fn is_ours(claim: &Claim, live: &ObjectMeta) -> bool {
     let record = claim.record();
     let recorded = record.namespace_created && record.namespace_uid.is_some() && record.namespace_uid == live.uid;
-    let marked = live.annotations.as_ref().and_then(|annotations| annotations.get(MADE_FOR));
-    recorded || marked == Some(&claim.record_uid())
+    recorded || claim.owner().made(live)
 }
 
 /// The namespace as it stands, made if it was missing.
@@ -134,7 +131,7 @@ async fn obtain(
         match api.get_opt(name).await.map_err(host.failed("read", describe(name)))? {
             Some(live) if live.metadata.deletion_timestamp.is_some() => Ok(Look::Waiting(what_keeps(&live))),
             Some(live) => Ok(Look::Done(live)),
-            None => match api.create(&written_by_us(), &made_for(claim, name, labels)).await {
+            None => match api.create(&written_by_us(), &to_be_made(claim, name, labels)).await {
                 Err(kube::Error::Api(status)) if status.is_already_exists() => {
                     Ok(Look::Waiting("it is being made by somebody else".into()))
                 }
@@ -189,7 +186,7 @@ pub(super) fn what_keeps(namespace: &Namespace) -> String {
     }
 }
 
-fn made_for(claim: &Claim, name: &str, labels: &BTreeMap<String, String>) -> Namespace {
+fn to_be_made(claim: &Claim, name: &str, labels: &BTreeMap<String, String>) -> Namespace {
     Namespace {
         metadata: ObjectMeta {
             name: Some(name.to_owned()),

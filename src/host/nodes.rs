@@ -4,34 +4,27 @@ use k8s_openapi::api::core::v1::Node as HostNode;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use kube::api::{Api, ListParams};
 
-use super::{Error, Host, Reason};
+use super::{Error, Host, Reason, pages};
 use crate::domain::capacity::Node;
 use crate::domain::quantity::QuantityError;
 
-const PAGE: u32 = 500;
-
-/// All nodes of `host`, in pages.
+/// All nodes of `host`.
 ///
 /// # Errors
 /// The host's refusal, or an allocatable amount that is no quantity.
 pub async fn list(host: &Host) -> Result<Vec<Node>, Error> {
     let api = Api::<HostNode>::all(host.client());
-    let mut page = ListParams::default().limit(PAGE);
-    let mut nodes = Vec::new();
-    loop {
-        let found = api.list(&page).await.map_err(host.failed("list", "its nodes"))?;
-        for node in found.items {
-            let name = node.metadata.name.clone().unwrap_or_default();
-            let unusable = |error: QuantityError| {
-                Error::new(host.name(), "read", format!("Node {name}"), Reason::Other { message: error.to_string() })
-            };
-            nodes.push(of(node).map_err(unusable)?);
-        }
-        match found.metadata.continue_.filter(|token| !token.is_empty()) {
-            Some(token) => page = page.continue_token(&token),
-            None => return Ok(nodes),
-        }
-    }
+    let api = &api;
+    let fetch = |page| async move { api.list(&page).await.map_err(host.failed("list", "its nodes")) };
+    let found = pages::all(ListParams::default(), fetch).await?;
+    let usable = |node: HostNode| {
+        let name = node.metadata.name.clone().unwrap_or_default();
+        let unusable = |error: QuantityError| {
+            Error::new(host.name(), "read", format!("Node {name}"), Reason::Other { message: error.to_string() })
+        };
+        of(node).map_err(unusable)
+    };
+    found.into_iter().map(usable).collect()
 }
 
 fn of(node: HostNode) -> Result<Node, QuantityError> {

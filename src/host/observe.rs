@@ -3,7 +3,6 @@
 //!
 //! [`super::view`] reads the same for many virtual clusters at once.
 
-pub(super) mod pages;
 pub(super) mod sighting;
 
 use std::collections::HashMap;
@@ -11,6 +10,7 @@ use std::collections::HashMap;
 use futures::{StreamExt, TryStreamExt, stream, try_join};
 use k8s_openapi::api::core::v1::{Namespace, Service};
 use kube::api::{Api, ObjectMeta};
+use serde_json::value::RawValue;
 
 use super::access::{Credentials, Exposure, credentials, endpoint_of, service};
 use super::apply::CONCURRENCY;
@@ -21,7 +21,7 @@ use super::pods::{self, PodFacts, SYNCED_BY};
 use super::record::Record;
 use super::store::{FormatError, NAMESPACE};
 use super::workload::WorkloadState;
-use super::{Error, Host, Reason};
+use super::{Error, Host, Reason, pages};
 use crate::domain::drift::{self, Difference, Entry};
 use crate::domain::status::{Signs, Status};
 use sighting::{Key, KindOf, Sighting, Wanted, WantedByKind, key, key_of, want};
@@ -254,22 +254,20 @@ pub(super) async fn look(
     label: &str,
     wanted: &HashMap<Key, Wanted>,
 ) -> Result<HashMap<Key, Sighting>, KindError> {
-    let mut seen = HashMap::new();
     // Tenants can give their objects our label, but cannot take this one from what vCluster makes of them on the host.
     let ours = format!("{label},!{SYNCED_BY}");
     let (resource, namespaced) = match kinds.resource(&kind.api_version, &kind.kind).await {
-        Err(KindError::Unknown { .. }) => return Ok(seen),
+        Err(KindError::Unknown { .. }) => return Ok(HashMap::new()),
         found => found?,
     };
-    let listed = pages::each(host, &resource, namespace.filter(|_| namespaced), &ours, |object| {
+    let take = |object: &RawValue, seen: &mut HashMap<Key, Sighting>| {
         let key = key_of(object)?;
         if let Some(wanted) = wanted.get(&key) {
             seen.insert(key, wanted.sight(serde_json::from_str(object.get())?)?);
         }
         Ok(())
-    });
-    listed.await?;
-    Ok(seen)
+    };
+    Ok(pages::of_texts(host, &resource, namespace.filter(|_| namespaced), &ours, take).await?)
 }
 
 /// Looks at an object that was in no list: it may only have lost its label.

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::kind::Kinds;
 use super::object::ObjectRef;
-use super::ownership::{FIELD_MANAGER, is_ours};
+use super::ownership::FIELD_MANAGER;
 use super::pods;
 use super::poll::{self, Ended, Look};
 use super::record::{Item, Record};
@@ -132,7 +132,7 @@ pub async fn pause(
     let record = claim.record();
     let kinds = Kinds::of(host);
     claim.confirm().await?;
-    for state in live_workloads(host, &kinds, &record).await? {
+    for state in live_workloads(host, &kinds, claim).await? {
         if !state.is_paused() {
             let before = if state.replicas > 0 { state.replicas } else { state.paused_replicas.unwrap_or(1) };
             let paused = json!({"metadata": {"annotations": marks(before)}, "spec": {"replicas": 0}});
@@ -142,7 +142,7 @@ pub async fn pause(
     let what = format!("pausing virtual cluster {}", record.name);
     poll::until(&what, timeout, cancel, || async {
         let mut remaining = Vec::new();
-        for state in read_workloads(host, &kinds, &record).await?.into_iter().map(|(state, _)| state) {
+        for state in read_workloads(host, &kinds, claim).await?.into_iter().map(|(state, _)| state) {
             if state.current > 0 || !state.observed {
                 remaining.push(format!("{} still has {} pods", state.object, state.current));
             }
@@ -183,7 +183,7 @@ async fn pods_left(host: &Host, record: &Record) -> Result<Vec<String>, Error> {
 pub async fn resume(host: &Host, claim: &Claim) -> Result<(), PauseError> {
     let kinds = Kinds::of(host);
     claim.confirm().await?;
-    for (state, ours) in read_workloads(host, &kinds, &claim.record()).await?.into_iter().rev() {
+    for (state, ours) in read_workloads(host, &kinds, claim).await?.into_iter().rev() {
         // What somebody else has put in its place is for the apply to refuse, or to take over.
         if ours && state.marked_paused {
             let replicas = if state.replicas > 0 { state.replicas } else { state.paused_replicas.unwrap_or(1) };
@@ -202,10 +202,11 @@ fn marks(replicas: i64) -> Value {
 }
 
 /// The control plane's workloads, all of them there and ours, vCluster's own first.
-async fn live_workloads(host: &Host, kinds: &Kinds, record: &Record) -> Result<Vec<WorkloadState>, PauseError> {
+async fn live_workloads(host: &Host, kinds: &Kinds, claim: &Claim) -> Result<Vec<WorkloadState>, PauseError> {
+    let record = claim.record();
     let refused = |object, problem| not_ours(host, object, problem);
     let workloads = record.workloads();
-    let found = read_workloads(host, kinds, record).await?;
+    let found = read_workloads(host, kinds, claim).await?;
     if workloads.is_empty() {
         return Err(refused(format!("virtual cluster {}", record.name), "without a control plane in its record"));
     }
@@ -224,12 +225,13 @@ fn not_ours(host: &Host, object: String, problem: &'static str) -> PauseError {
 }
 
 /// The workloads that are there, each with whether it is ours.
-async fn read_workloads(host: &Host, kinds: &Kinds, record: &Record) -> Result<Vec<(WorkloadState, bool)>, Error> {
+async fn read_workloads(host: &Host, kinds: &Kinds, claim: &Claim) -> Result<Vec<(WorkloadState, bool)>, Error> {
+    let (record, owner) = (claim.record(), claim.owner());
     let mut found = Vec::new();
     for Item { object, uid } in record.workloads() {
         let live = kinds.workload_api(object).get_opt(&object.name).await.map_err(host.failed("read", object))?;
         if let Some(live) = live {
-            found.push((WorkloadState::of(object, &live), is_ours(&live.metadata, uid.as_deref())));
+            found.push((WorkloadState::of(object, &live), owner.owns(object, &live.metadata, uid.as_deref())));
         }
     }
     Ok(found)

@@ -81,7 +81,7 @@ pub struct Record {
     /// Whether objects are being applied, or were when that was cut off.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_applying: bool,
-    /// Who may work on it: random per claim.
+    /// Who may work on it: random per claim. Empty once they have let go of it.
     pub(super) owner: String,
     /// Counts up while the owner works.
     pub(super) heartbeat: u64,
@@ -117,6 +117,11 @@ impl Record {
         }
     }
 
+    /// Whether somebody works on it, or did until they were cut off.
+    pub fn is_held(&self) -> bool {
+        !self.owner.is_empty()
+    }
+
     /// The control plane's StatefulSets and Deployments, the one named after the virtual cluster first: vCluster's own
     /// first, then a separately deployed etcd.
     pub fn workloads(&self) -> Vec<&Item> {
@@ -135,7 +140,14 @@ impl Document for Record {
     fn secret_name(&self) -> String {
         secret_name(&self.namespace)
     }
+
+    fn labels(&self) -> &'static [(&'static str, &'static str)] {
+        if self.phase == Phase::HandedOver { &[] } else { &[(UNFINISHED_LABEL, "true")] }
+    }
 }
+
+/// On records that are in no state yet, or on their way out: so that those can be listed without all others.
+pub(super) const UNFINISHED_LABEL: &str = "nested-clusters.io/unfinished";
 
 /// The Secret of the virtual cluster in `namespace`. At most 79 characters: a namespace has at most 63, and no dots.
 pub(super) fn secret_name(namespace: &str) -> String {

@@ -11,7 +11,8 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-use super::record::{Record, secret_name};
+use super::lease;
+use super::record::{Phase, Record, UNFINISHED_LABEL, secret_name};
 use super::store::{Store, StoreError};
 use super::{Error, Host, store};
 use claim::Claim;
@@ -66,6 +67,17 @@ pub enum Life {
     Gone,
 }
 
+/// What came of taking hold of a record.
+#[derive(Debug)]
+pub enum Taken {
+    /// It is ours to work on.
+    Mine(Claim),
+    /// Somebody works on it; the record as last read.
+    Busy(Box<Stored>),
+    /// It is gone.
+    Gone,
+}
+
 /// The records of one host.
 #[derive(Clone)]
 pub struct Records {
@@ -100,6 +112,15 @@ impl Records {
     /// The host's refusal.
     pub(super) async fn list_readable(&self) -> Result<Vec<Stored>, RecordError> {
         Ok(self.store.list_all().await?.into_iter().flatten().collect())
+    }
+
+    /// The records that can be read of virtual clusters that are in no state yet, or on their way out.
+    ///
+    /// # Errors
+    /// The host's refusal.
+    pub async fn unfinished(&self) -> Result<Vec<Stored>, RecordError> {
+        let listed = self.store.list_labelled(UNFINISHED_LABEL).await?;
+        Ok(listed.into_iter().flatten().filter(|stored| stored.record.phase != Phase::HandedOver).collect())
     }
 
     /// What changes of each record whenever anybody writes it, by the virtual cluster's namespace.
@@ -142,6 +163,33 @@ impl Records {
         record.heartbeat += 1;
         let taken = self.store.replace(&stored, &record).await?;
         Ok(Claim::hold(self.clone(), taken))
+    }
+
+    /// Takes hold of a record once nobody works on it: at once if its last owner has let go of it, and after a silence if it
+    /// was cut off.
+    ///
+    /// # Errors
+    /// The host's refusal, or cancellation.
+    pub async fn take(&self, stored: Stored, cancel: &CancellationToken) -> Result<Taken, RecordError> {
+        let namespace = stored.record.namespace.clone();
+        let mut stored = stored;
+        loop {
+            if stored.record.is_held() {
+                tracing::info!(namespace, "somebody works on the record, or was cut off at that; watching it");
+                stored = match self.watch_for_life(&stored, lease::silence(), cancel).await? {
+                    Life::Gone => return Ok(Taken::Gone),
+                    Life::Alive(now) if now.record.is_held() => return Ok(Taken::Busy(now)),
+                    Life::Alive(now) | Life::Stopped(now) => *now,
+                };
+            }
+            stored = match self.claim(stored).await {
+                Err(RecordError::Store(StoreError::Changed { .. })) => match self.get(&namespace).await? {
+                    None => return Ok(Taken::Gone),
+                    Some(now) => now,
+                },
+                claimed => return claimed.map(Taken::Mine),
+            };
+        }
     }
 
     /// Watches whether somebody works on a record, by this process's own clock: clocks are never compared. Returns as

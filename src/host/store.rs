@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::ownership::{FIELD_MANAGER, MANAGED_BY_LABEL};
-use super::{Error, Host};
+use super::{Error, Host, pages};
 use crate::domain::name::SYSTEM_NAMESPACE;
 
 /// The namespace on each host that holds what the provider remembers.
@@ -20,7 +20,6 @@ pub const NAMESPACE: &str = SYSTEM_NAMESPACE;
 
 pub(super) const KIND_LABEL: &str = "nested-clusters.io/record";
 const KEY: &str = "record.json";
-const PAGE: u32 = 500;
 
 /// What a document says of itself, whatever it holds.
 pub trait Document: Serialize + DeserializeOwned + Send + Sync {
@@ -33,6 +32,11 @@ pub trait Document: Serialize + DeserializeOwned + Send + Sync {
 
     /// The name of its Secret.
     fn secret_name(&self) -> String;
+
+    /// Labels of its Secret, by which some documents of the kind can be listed. A hint: the document decides.
+    fn labels(&self) -> &'static [(&'static str, &'static str)] {
+        &[]
+    }
 }
 
 /// Why a stored document cannot be read.
@@ -103,6 +107,12 @@ impl<T> Stored<T> {
     pub fn uid(&self) -> &str {
         &self.uid
     }
+
+    /// As if it had been read from the Secret with that UID.
+    #[cfg(test)]
+    pub fn for_tests(record: T, uid: &str) -> Self {
+        Self { record, uid: uid.to_owned(), version: "1".to_owned() }
+    }
 }
 
 /// The documents of one kind on one host.
@@ -142,7 +152,7 @@ impl<T: Document> Store<T> {
         }
     }
 
-    /// All documents of the kind, in pages.
+    /// All documents of the kind.
     ///
     /// # Errors
     /// The host's refusal, or the first unreadable document: a sum over the others would be wrong.
@@ -150,43 +160,43 @@ impl<T: Document> Store<T> {
         self.list_all().await?.into_iter().collect()
     }
 
-    /// All documents of the kind, in pages, each as far as it can be read.
+    /// All documents of the kind, each as far as it can be read.
     ///
     /// # Errors
     /// The host's refusal.
     pub async fn list_all(&self) -> Result<Vec<Result<Stored<T>, StoreError>>, StoreError> {
-        let mut page = ListParams::default().fields(&format!("type={}", T::SECRET_TYPE)).limit(PAGE);
-        let mut documents = Vec::new();
-        loop {
-            let found = self.listed.list(&page).await.map_err(self.host.failed("list", describe("*")))?;
-            for secret in found.items {
-                documents.push(self.parse(secret));
-            }
-            match found.metadata.continue_.filter(|token| !token.is_empty()) {
-                Some(token) => page = page.continue_token(&token),
-                None => return Ok(documents),
-            }
-        }
+        self.list_matching(of_type::<T>()).await
     }
 
-    /// [`Stored::is`] of all documents of the kind, by the names of their Secrets, in pages without their content.
+    /// The documents of the kind whose Secrets have the label, each as far as it can be read.
+    ///
+    /// # Errors
+    /// The host's refusal.
+    pub(super) async fn list_labelled(&self, label: &str) -> Result<Vec<Result<Stored<T>, StoreError>>, StoreError> {
+        self.list_matching(of_type::<T>().labels(label)).await
+    }
+
+    async fn list_matching(&self, matching: ListParams) -> Result<Vec<Result<Stored<T>, StoreError>>, StoreError> {
+        let fetch =
+            |page| async move { self.listed.list(&page).await.map_err(self.host.failed("list", describe("*"))) };
+        let secrets = pages::all(matching, fetch).await?;
+        Ok(secrets.into_iter().map(|secret| self.parse(secret)).collect())
+    }
+
+    /// [`Stored::is`] of all documents of the kind, by the names of their Secrets, without their content.
     ///
     /// # Errors
     /// The host's refusal.
     pub(super) async fn versions(&self) -> Result<BTreeMap<String, (String, String)>, Error> {
-        let mut page = ListParams::default().fields(&format!("type={}", T::SECRET_TYPE)).limit(PAGE);
-        let mut versions = BTreeMap::new();
-        loop {
-            let found = self.listed.list_metadata(&page).await.map_err(self.host.failed("list", describe("*")))?;
-            for metadata in found.items.into_iter().map(|item| item.metadata) {
-                let is = (metadata.uid.unwrap_or_default(), metadata.resource_version.unwrap_or_default());
-                versions.insert(metadata.name.unwrap_or_default(), is);
-            }
-            match found.metadata.continue_.filter(|token| !token.is_empty()) {
-                Some(token) => page = page.continue_token(&token),
-                None => return Ok(versions),
-            }
-        }
+        let fetch = |page| async move {
+            self.listed.list_metadata(&page).await.map_err(self.host.failed("list", describe("*")))
+        };
+        let listed = pages::all(of_type::<T>(), fetch).await?;
+        let version = |metadata: ObjectMeta| {
+            let is = (metadata.uid.unwrap_or_default(), metadata.resource_version.unwrap_or_default());
+            (metadata.name.unwrap_or_default(), is)
+        };
+        Ok(listed.into_iter().map(|secret| version(secret.metadata)).collect())
     }
 
     /// Writes a new document; `None` if there is one under its name. Makes [`NAMESPACE`] when it is missing.
@@ -249,7 +259,7 @@ impl<T: Document> Store<T> {
                 namespace: Some(NAMESPACE.into()),
                 uid: expected.map(|stored| stored.uid.clone()),
                 resource_version: expected.map(|stored| stored.version.clone()),
-                labels: Some(labels([(KIND_LABEL, T::KIND)])),
+                labels: Some(labels(&[&[(KIND_LABEL, T::KIND)], record.labels()].concat())),
                 ..ObjectMeta::default()
             },
             type_: Some(T::SECRET_TYPE.into()),
@@ -313,13 +323,17 @@ pub(super) fn encode<T: Document>(document: &T) -> Result<Vec<u8>, FormatError> 
 
 async fn make_namespace(host: &Host) -> Result<(), Error> {
     let namespace = Namespace {
-        metadata: ObjectMeta { name: Some(NAMESPACE.into()), labels: Some(labels([])), ..ObjectMeta::default() },
+        metadata: ObjectMeta { name: Some(NAMESPACE.into()), labels: Some(labels(&[])), ..ObjectMeta::default() },
         ..Namespace::default()
     };
     match Api::<Namespace>::all(host.client()).create(&written_by_us(), &namespace).await {
         Err(kube::Error::Api(status)) if status.is_already_exists() => Ok(()),
         made => made.map(drop).map_err(host.failed("create", format!("Namespace {NAMESPACE}"))),
     }
+}
+
+fn of_type<T: Document>() -> ListParams {
+    ListParams::default().fields(&format!("type={}", T::SECRET_TYPE))
 }
 
 pub(super) fn describe(name: &str) -> String {
@@ -331,7 +345,7 @@ pub(super) fn written_by_us() -> PostParams {
 }
 
 /// The labels of what we keep on a host, so that people can list it.
-pub(super) fn labels<const N: usize>(more: [(&str, &str); N]) -> BTreeMap<String, String> {
+pub(super) fn labels(more: &[(&str, &str)]) -> BTreeMap<String, String> {
     let ours = [(MANAGED_BY_LABEL, FIELD_MANAGER)];
-    ours.iter().chain(&more).map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+    ours.iter().chain(more).map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
 }

@@ -8,6 +8,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::host::Host;
+use crate::host::chart_archives::ChartArchives;
 use crate::provider::attribute::{attributes, defaulted, optional, sensitive};
 use crate::provider::chart_source::{self, WantedChart};
 use crate::provider::value::{or_default, or_unknown};
@@ -69,6 +71,11 @@ impl<'a> ChartAccess<'a> {
         };
         chart_source::get(diags, self.charts, &wanted).await
     }
+}
+
+/// The charts that `host` keeps.
+pub fn archives_on(host: &Host) -> ChartArchives {
+    ChartArchives::of(host, |archive| Some(Archive::from_tgz(archive).ok()?.digest().to_owned()))
 }
 
 /// The planned `chart`: without a digest in the configuration it keeps the one that it had, and a new one is found when

@@ -9,6 +9,9 @@ use terraform_plugin::{AttributePath, Diagnostic, diagnostic};
 pub fn host_failure(error: &host::Error, attribute: AttributePath) -> Diagnostic {
     let (operation, object, host, reason) = (error.operation(), error.object(), error.host(), error.reason());
     let next_step = error.next_step();
+    if matches!(reason, host::Reason::Stopped) {
+        return diagnostic(attribute, "The run was stopped.", format!("{error}.\n\nNext step: {next_step}"));
+    }
     diagnostic(
         attribute,
         format!("Cannot {operation} {object} on host cluster {host:?}"),

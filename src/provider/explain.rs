@@ -111,9 +111,9 @@ impl Explain for ArchiveError {
             Self::TooLarge { .. } => at("chart", "The chart is too large.", self, "Use a smaller chart."),
             Self::Foreign { .. } => at(
                 "chart",
-                "The kept copy of the chart is not what it should be.",
+                "Something else stands where the chart is to be kept.",
                 self,
-                "If somebody else made the Secret, remove it; the next apply writes it again where the chart's source is there.",
+                "Remove the Secret, which this provider did not write, and apply again.",
             ),
         }
     }
@@ -154,6 +154,13 @@ impl Explain for ApplyError {
                 self,
                 "Choose another `name` or `namespace`, or delete the object if nobody needs it. If it stands where one of this \
                  virtual cluster's own stood, plan again: `drift` shows it then, and the apply takes it over.",
+            ),
+            Self::Taken { .. } => at(
+                "name",
+                "Another virtual cluster has an object of the same name.",
+                self,
+                "Choose another `name` or `namespace`. The chart makes names of cluster-scoped objects of both, and cuts them \
+                 where they get too long.",
             ),
             Self::Immutable { .. } => at(
                 "id",

@@ -120,6 +120,7 @@ pub struct Planner {
     on_their_way: Mutex<OnTheirWay>,
     choosing: tokio::sync::Mutex<()>,
     warned: Mutex<HashSet<String>>,
+    begun: Mutex<HashSet<String>>,
 }
 
 impl Planner {
@@ -237,6 +238,11 @@ impl Planner {
     /// Takes note of a warning. False if this process has given it before: an apply plans again first.
     pub fn warn_once(&self, warning: &str) -> bool {
         locked(&self.warned).insert(warning.to_owned())
+    }
+
+    /// Whether nobody of this process has begun that yet. From now on somebody has.
+    pub fn begins(&self, work: &str) -> bool {
+        locked(&self.begun).insert(work.to_owned())
     }
 
     /// Begins the choice of a host, once nobody else is choosing.

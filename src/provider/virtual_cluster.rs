@@ -4,6 +4,7 @@
 //! without I/O, `render` makes objects, `read` and `apply` sequence what `host` does.
 
 mod apply;
+pub(crate) use apply::reclaim;
 mod drift;
 mod fit;
 pub(crate) mod membership;

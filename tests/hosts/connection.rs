@@ -21,6 +21,7 @@ use serde_json::json;
 use terraform_provider_nested::host::connection::{Connection, Endpoint, Environment, Exec, Secret};
 use terraform_provider_nested::host::error::{Tls, Unreachable};
 use terraform_provider_nested::host::{Error, Host, Reason};
+use tokio_util::sync::CancellationToken;
 
 /// The host cluster of this file's tests: its address, its certificate authority, and its administrator.
 struct Server {
@@ -89,7 +90,8 @@ impl Server {
 
 /// A host of the environment that holds nothing, so that this machine's own variables play no part.
 fn connect(connection: &Connection) -> Host {
-    Host::new("eu-1", Endpoint::resolve(connection, &Environment::default()).unwrap_or_else(|e| panic!("{e:?}")))
+    let endpoint = Endpoint::resolve(connection, &Environment::default()).unwrap_or_else(|e| panic!("{e:?}"));
+    Host::new("eu-1", endpoint, CancellationToken::new)
 }
 
 async fn identity_error(connection: &Connection) -> Error {

@@ -11,6 +11,7 @@ mod ledgers;
 mod lookup;
 mod namespace;
 mod observe;
+mod ownership;
 mod pause;
 mod records;
 mod view;

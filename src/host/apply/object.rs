@@ -13,7 +13,7 @@ use crate::domain::drift::{self, Difference, Since, Snapshot};
 use crate::host::applied::{Confirmed, conceal};
 use crate::host::error::Reason;
 use crate::host::kind::Kinds;
-use crate::host::ownership::{FIELD_MANAGER, is_ours, writers};
+use crate::host::ownership::{FIELD_MANAGER, Owner, writers};
 use crate::host::pause::running_form;
 use crate::host::poll::{self, Ended, Look};
 use crate::host::record::Item;
@@ -29,6 +29,7 @@ const GOING: Duration = Duration::from_secs(60);
 struct Target<'a> {
     host: &'a Host,
     api: Api<DynamicObject>,
+    owner: &'a Owner,
     planned: &'a Planned,
 }
 
@@ -36,11 +37,12 @@ struct Target<'a> {
 pub(super) async fn apply(
     host: &Host,
     kinds: &Kinds,
+    owner: &Owner,
     planned: &Planned,
     consent: &Consent,
 ) -> Result<(Item, Confirmed), ApplyError> {
     let api = kinds.api(&planned.object).await?;
-    let target = Target { host, api, planned };
+    let target = Target { host, api, owner, planned };
     let mut live = target.take(consent).await?;
     if !live["metadata"]["deletionTimestamp"].is_null() {
         live = target.make_anew(live["metadata"]["uid"].as_str().map(str::to_owned)).await?;
@@ -58,7 +60,8 @@ impl Target<'_> {
     /// Makes the object, or takes back every field of it that we apply.
     async fn take(&self, consent: &Consent) -> Result<Value, ApplyError> {
         let Planned { object, uid, .. } = self.planned;
-        let first = match uid {
+        // What is elsewhere is looked at first: the record alone is no proof there.
+        let first = match uid.as_ref().filter(|_| self.owner.is_at_home(object)) {
             Some(uid) => match self.put(Some(uid)).await {
                 Ok(applied) => return Ok(applied),
                 Err(error) if matches!(error.reason(), Reason::Conflict { .. } | Reason::Invalid { .. }) => Some(error),
@@ -69,7 +72,7 @@ impl Target<'_> {
         let live = self.api.get_metadata_opt(&object.name).await.map_err(self.host.failed("read", object))?;
         let Some(live) = live.map(|live| live.metadata) else { return Ok(self.put(None).await?) };
         let taken_over = consent.covers(object, live.uid.as_deref());
-        if !taken_over && !is_ours(&live, uid.as_deref()) {
+        if !taken_over && !self.owner.may_restore(object, &live, uid.as_deref()) {
             return Err(ApplyError::NotOurs {
                 host: self.host.name().into(),
                 object: object.clone(),

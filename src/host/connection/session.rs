@@ -1,39 +1,53 @@
 //! The HTTP service under a host's clients: has requests wait for their turn, gets the credential when the first one needs
 //! it, renews it, and retries what is worth retrying, within bounds.
+//!
+//! An answer is handed on when the whole of it is there. What breaks off in the middle, and what was not written by an API
+//! server, is never taken for an answer. A request that may have taken effect without an answer may be sent twice: whoever
+//! writes makes sure that the second time changes nothing, by a version, a UID or a name that only they give.
 
 use secrecy::ExposeSecret as _;
-use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::sync::{Arc, Mutex as Lock};
 use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use bytes::Bytes;
 use http::header::{AUTHORIZATION, HeaderValue, RETRY_AFTER};
-use http::{Method, Request, Response, StatusCode};
-use http_body::{Frame, SizeHint};
+use http::{Request, Response, StatusCode};
 use kube::client::{Body, ClientBuilder};
 use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
 use tower::BoxError;
 
 use super::Endpoint;
 use super::credential::Identity;
 use super::line::{Lane, Line, Place, Slot};
+use crate::host::cluster::locked;
 use crate::host::error::{Reason, Unreachable};
 
 /// The API server ends its own work on a request after 60 s and says so; who is silent for longer is not there.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(65);
-/// Busy API servers (503, 504) are asked that many times more, and those without room (429) at least.
+/// The rest of an answer that has begun takes no longer than that.
+const BODY_TIMEOUT: Duration = Duration::from_secs(300);
+/// Busy API servers (503) are asked that many times more, and those without room (429) at least.
 const BUSY_RETRIES: u32 = 5;
+/// What may pass with the next try is tried that many times more: an internal error (500, which etcd without a leader is), a
+/// gateway's (502, 504), a connection that breaks, a list that expired as it was made (410).
+const FAULT_RETRIES: u32 = 3;
 /// A request for which an API server has no room (429) is asked for at least that long. As the line gets narrower with each
 /// refusal, whatever the host has room for gets through long before.
 const ROOM_PATIENCE: Duration = Duration::from_secs(60);
-/// A refused connection may be an API server that is just restarting, behind an address that is right.
-const REFUSED_RETRIES: u32 = 3;
 /// The longest pause that a `Retry-After` gets.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// Hundreds of resources share a host: a credential that cannot be got is not asked for again for each of them.
 const FAILURE_LIFETIME: Duration = Duration::from_secs(10);
+/// For how long a call that was told to stop may still send: enough to write down how far it came.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+/// After that long a stop is another one.
+const STOP_LIFETIME: Duration = Duration::from_secs(60);
+
+/// Says when the call that sends a request is to stop. Asked in the task that waits for the answer.
+pub type StopToken = fn() -> CancellationToken;
 
 /// The clients of one host. They share the line, the connections and the credential.
 pub(in crate::host) struct Clients {
@@ -42,16 +56,22 @@ pub(in crate::host) struct Clients {
 }
 
 /// Clients that open their connection when one is first used. Needs a tokio runtime.
-pub(in crate::host) fn clients(endpoint: Arc<Endpoint>) -> Clients {
+pub(in crate::host) fn clients(endpoint: Arc<Endpoint>, stop_token: StopToken) -> Clients {
     let namespace = endpoint.config.default_namespace.clone();
-    let sessions = Arc::new(Sessions { endpoint, line: Line::default(), state: Mutex::new(State::None) });
+    let (line, state, stopped) = (Line::default(), Mutex::new(State::None), Lock::default());
+    let sessions = Arc::new(Sessions { endpoint, line, state, stop_token, stopped });
     let client = |lane| {
         let sessions = Arc::clone(&sessions);
         let service = tower::service_fn(move |request| {
             let sessions = Arc::clone(&sessions);
             // Drawn at once: futures are not always polled in the order in which they were made.
             let place = sessions.line.join(lane);
-            async move { sessions.send(request, place).await }
+            async move {
+                tokio::select! {
+                    answer = sessions.send(request, place) => answer,
+                    () = sessions.out_of_time() => Err(Reason::Stopped.into()),
+                }
+            }
         });
         kube::Client::new(service, namespace.clone())
     };
@@ -62,6 +82,9 @@ struct Sessions {
     endpoint: Arc<Endpoint>,
     line: Line,
     state: Mutex<State>,
+    stop_token: StopToken,
+    /// When a call that sends here was last found to be told to stop.
+    stopped: Lock<Option<Instant>>,
 }
 
 enum State {
@@ -81,21 +104,20 @@ struct Session {
 }
 
 impl Sessions {
-    async fn send(&self, mut request: Request<Body>, place: Place) -> Result<Response<Answer>, BoxError> {
+    async fn send(&self, mut request: Request<Body>, place: Place) -> Result<Response<Body>, BoxError> {
         let mut tries = Tries::default();
         let mut renewed = false;
         loop {
             let again = copy(&request);
-            let method = request.method().clone();
             let slot = place.enter().await;
             let session = self.session().await?;
             let answer = self.ask(&session, request).await;
-            let Some(again) = again else { return finish(answer, slot) };
+            let Some(again) = again else { return finish(answer, &slot) };
             let refused = matches!(&answer, Ok(response) if response.status() == StatusCode::UNAUTHORIZED);
             if refused && !renewed && self.endpoint.source.is_renewable() {
                 renewed = true;
                 self.discard(&session).await;
-            } else if let Some(retry) = tries.next(&answer, &method) {
+            } else if let Some(retry) = tries.next(&answer) {
                 tracing::debug!(?retry, "the host is busy or restarting, asking again");
                 match retry {
                     Retry::WithAll(pause) => {
@@ -110,22 +132,40 @@ impl Sessions {
                     }
                 }
             } else {
-                return finish(answer, slot);
+                return finish(answer, &slot);
             }
             request = again;
         }
     }
 
-    async fn ask(&self, session: &Session, mut request: Request<Body>) -> Result<Response<Body>, BoxError> {
+    /// Ends a while after the call that sends was told to stop, whatever the host does meanwhile.
+    async fn out_of_time(&self) {
+        (self.stop_token)().cancelled().await;
+        let since = {
+            let mut stopped = locked(&self.stopped);
+            let since = stopped.filter(|since| since.elapsed() < STOP_LIFETIME).unwrap_or_else(Instant::now);
+            *stopped = Some(since);
+            since
+        };
+        tokio::time::sleep_until((since + LAST_WORDS).into()).await;
+    }
+
+    async fn ask(&self, session: &Session, mut request: Request<Body>) -> Result<Response<Bytes>, BoxError> {
         if let Some(authorization) = &session.authorization {
             request.headers_mut().insert(AUTHORIZATION, authorization.clone());
         }
-        match tokio::time::timeout(RESPONSE_TIMEOUT, session.client.send(request)).await {
-            Ok(answer) => Ok(answer?),
-            Err(_) => {
-                Err(Reason::Unreachable { address: self.endpoint.address(), problem: Unreachable::Timeout }.into())
-            }
+        let late = |_| Reason::Unreachable { address: self.endpoint.address(), problem: Unreachable::Timeout };
+        let answer = tokio::time::timeout(RESPONSE_TIMEOUT, session.client.send(request)).await.map_err(late)??;
+        let (head, body) = answer.into_parts();
+        let body = tokio::time::timeout(BODY_TIMEOUT, body.collect_bytes()).await.map_err(late)??;
+        let answer = Response::from_parts(head, body);
+        if is_foreign(&answer) {
+            let text = String::from_utf8_lossy(answer.body());
+            let begin: String = text.chars().filter(|char| !char.is_control()).take(80).collect();
+            let problem = Unreachable::Foreign(format!("{}: {begin}", answer.status()));
+            return Err(Reason::Unreachable { address: self.endpoint.address(), problem }.into());
         }
+        Ok(answer)
     }
 
     /// The open session, or a new one with a new credential. Concurrent requests wait for one another, so that a plugin
@@ -187,38 +227,23 @@ impl Sessions {
     }
 }
 
-/// An answer to be handed on: its request is under way until the whole of it is read, or nobody wants it any more.
-fn finish(answer: Result<Response<Body>, BoxError>, slot: Slot) -> Result<Response<Answer>, BoxError> {
+/// An answer to be handed on.
+fn finish(answer: Result<Response<Bytes>, BoxError>, slot: &Slot) -> Result<Response<Body>, BoxError> {
     if answer.as_ref().is_ok_and(|response| response.status() != StatusCode::TOO_MANY_REQUESTS) {
         slot.answered();
     }
-    Ok(answer?.map(|body| Answer { body, _slot: slot }))
+    Ok(answer?.map(Body::from))
 }
 
-/// The body of an answer.
-struct Answer {
-    body: Body,
-    _slot: Slot,
-}
-
-impl http_body::Body for Answer {
-    type Data = bytes::Bytes;
-    type Error = kube::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
+/// Whether somebody before the API server has said that something is not there: an API server says so with a Status, or in
+/// these words for a path that it does not serve. Taken for its answer, it would mean that a virtual cluster is gone.
+fn is_foreign(answer: &Response<Bytes>) -> bool {
+    const NO_SUCH_PATH: &str = "404 page not found";
+    let says_so = |body: &[u8]| {
+        let status = serde_json::from_slice::<serde_json::Value>(body).is_ok_and(|body| body["kind"] == "Status");
+        status || body.trim_ascii() == NO_SUCH_PATH.as_bytes()
+    };
+    matches!(answer.status(), StatusCode::NOT_FOUND | StatusCode::GONE) && !says_so(answer.body())
 }
 
 /// Asking again.
@@ -240,17 +265,20 @@ struct Tries {
 
 impl Tries {
     /// Whether and how to ask again; `None` where the answer stands.
-    fn next(&mut self, answer: &Result<Response<Body>, BoxError>, method: &Method) -> Option<Retry> {
+    fn next(&mut self, answer: &Result<Response<Bytes>, BoxError>) -> Option<Retry> {
+        let may = |more: u32| self.retries < more;
         let retry = match answer {
             Ok(response) => {
-                let more = self.retries < BUSY_RETRIES;
                 let no_room = response.status() == StatusCode::TOO_MANY_REQUESTS;
                 let since = no_room.then(|| *self.refused.get_or_insert_with(Instant::now));
                 let worth_it = match response.status() {
-                    StatusCode::TOO_MANY_REQUESTS => more || since.is_some_and(|at| at.elapsed() < ROOM_PATIENCE),
-                    StatusCode::SERVICE_UNAVAILABLE => more,
-                    // It may have happened all the same, so only what changes nothing is repeated.
-                    StatusCode::GATEWAY_TIMEOUT => more && method == Method::GET,
+                    StatusCode::TOO_MANY_REQUESTS => {
+                        may(BUSY_RETRIES) || since.is_some_and(|at| at.elapsed() < ROOM_PATIENCE)
+                    }
+                    StatusCode::SERVICE_UNAVAILABLE => may(BUSY_RETRIES),
+                    StatusCode::INTERNAL_SERVER_ERROR | StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT => {
+                        may(FAULT_RETRIES)
+                    }
                     _ => false,
                 };
                 let asked_for = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
@@ -261,11 +289,12 @@ impl Tries {
                 worth_it.then_some(if all { Retry::WithAll(pause) } else { Retry::Alone(pause) })
             }
             Err(error) => {
-                let refused = error.downcast_ref::<kube::Error>().is_some_and(|error| {
-                    matches!(Reason::of(error, ""), Reason::Unreachable { problem: Unreachable::Refused, .. })
-                });
+                let reason = error.downcast_ref::<Reason>().cloned();
+                let reason = reason.or_else(|| error.downcast_ref().map(|error| Reason::of(error, "")));
+                let passes = reason
+                    .is_some_and(|reason| matches!(reason, Reason::Unreachable { problem, .. } if problem.may_pass()));
                 let pause = backoff(Duration::from_millis(250), self.retries);
-                (refused && self.retries < REFUSED_RETRIES).then_some(Retry::Alone(pause))
+                (passes && may(FAULT_RETRIES)).then_some(Retry::Alone(pause))
             }
         }?;
         self.retries += 1;
@@ -292,44 +321,81 @@ fn copy(request: &Request<Body>) -> Option<Request<Body>> {
 mod tests {
     use super::*;
 
-    fn answer(status: u16, retry_after: Option<&str>) -> Result<Response<Body>, BoxError> {
+    fn answer(status: u16, retry_after: Option<&str>, body: &'static str) -> Result<Response<Bytes>, BoxError> {
         let mut response = Response::builder().status(status);
         if let Some(seconds) = retry_after {
             response = response.header(RETRY_AFTER, seconds);
         }
-        Ok(response.body(Body::empty()).unwrap())
+        Ok(response.body(Bytes::from(body)).unwrap())
     }
 
-    fn check(status: u16, retry_after: Option<&str>, method: Method, retries: u32, expected: Option<Retry>) {
+    fn check(status: u16, retry_after: Option<&str>, retries: u32, expected: Option<Retry>) {
         let mut tries = Tries { retries, refused: None };
-        let retry = tries.next(&answer(status, retry_after), &method);
-        assert_eq!(retry, expected, "{status} {retry_after:?} {method} {retries}");
+        let retry = tries.next(&answer(status, retry_after, ""));
+        assert_eq!(retry, expected, "{status} {retry_after:?} {retries}");
+    }
+
+    fn alone(millis: u64) -> Option<Retry> {
+        Some(Retry::Alone(Duration::from_millis(millis)))
     }
 
     #[test]
     fn busy_server_is_asked_again_within_bounds() {
-        let alone = |millis| Some(Retry::Alone(Duration::from_millis(millis)));
         let with_all = |millis| Some(Retry::WithAll(Duration::from_millis(millis)));
-        check(429, Some("3"), Method::POST, 0, with_all(3_000));
-        check(429, Some("3600"), Method::POST, 0, with_all(10_000));
-        check(429, None, Method::POST, 1, with_all(1_000));
-        check(429, None, Method::POST, 40, with_all(10_000));
-        check(503, Some("2"), Method::PATCH, 0, with_all(2_000));
-        check(503, None, Method::PATCH, 0, alone(500));
-        check(503, None, Method::PATCH, 2, alone(2_000));
-        check(503, None, Method::PATCH, 5, None);
-        check(504, None, Method::GET, 0, alone(500));
-        check(504, None, Method::POST, 0, None);
-        check(200, None, Method::GET, 0, None);
-        check(401, None, Method::GET, 0, None);
-        check(500, None, Method::GET, 0, None);
+        check(429, Some("3"), 0, with_all(3_000));
+        check(429, Some("3600"), 0, with_all(10_000));
+        check(429, None, 1, with_all(1_000));
+        check(429, None, 40, with_all(10_000));
+        check(503, Some("2"), 0, with_all(2_000));
+        check(503, None, 0, alone(500));
+        check(503, None, 2, alone(2_000));
+        check(503, None, 5, None);
+        check(200, None, 0, None);
+        check(401, None, 0, None);
+    }
+
+    #[test]
+    fn faults_that_may_pass_are_tried_again_within_bounds() {
+        for status in [500, 502, 504] {
+            check(status, None, 0, alone(500));
+            check(status, None, FAULT_RETRIES, None);
+        }
+        let try_again = |problem: Unreachable, retries: u32| {
+            let broken: BoxError = Reason::Unreachable { address: String::new(), problem }.into();
+            Tries { retries, refused: None }.next(&Err(broken))
+        };
+        for problem in [Unreachable::Refused, Unreachable::Broken("reset".into()), Unreachable::Foreign("404".into())] {
+            assert_eq!(try_again(problem.clone(), 0), alone(250), "{problem}");
+            assert_eq!(try_again(problem.clone(), FAULT_RETRIES), None, "{problem}");
+        }
+        for problem in [Unreachable::Dns("no such name".into()), Unreachable::Timeout, Unreachable::Proxy("403".into())]
+        {
+            assert_eq!(try_again(problem.clone(), 0), None, "{problem}");
+        }
+    }
+
+    #[track_caller]
+    fn check_foreign(status: u16, body: &'static str, expected: bool) {
+        assert_eq!(is_foreign(&answer(status, None, body).unwrap()), expected, "{status} {body}");
+    }
+
+    #[test]
+    fn that_something_is_gone_is_believed_of_an_api_server_only() {
+        check_foreign(404, r#"{"kind":"Status","apiVersion":"v1","reason":"NotFound","code":404}"#, false);
+        check_foreign(404, "404 page not found\n", false);
+        check_foreign(404, "<html><head><title>404 Not Found</title></head></html>", true);
+        check_foreign(404, "", true);
+        check_foreign(404, r#"{"error":"no route"}"#, true);
+        check_foreign(410, r#"{"kind":"Status","reason":"Expired","code":410}"#, false);
+        check_foreign(410, "Gone", true);
+        check_foreign(200, "<html></html>", false);
     }
 
     #[test]
     fn server_that_never_has_room_is_given_up_after_a_minute() {
         let earlier = Instant::now().checked_sub(ROOM_PATIENCE).unwrap();
         let mut tries = Tries { retries: BUSY_RETRIES - 1, refused: Some(earlier) };
-        assert!(tries.next(&answer(429, Some("1")), &Method::GET).is_some());
-        assert_eq!(tries.next(&answer(429, Some("1")), &Method::GET), None);
+        assert!(tries.next(&answer(429, Some("1"), "")).is_some());
+        assert_eq!(tries.next(&answer(429, Some("1"), "")), None);
     }
 }

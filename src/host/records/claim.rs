@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{RecordError, Records, Stored};
 use crate::host::lease;
+use crate::host::ownership::Owner;
 use crate::host::record::{Record, secret_name};
 use crate::host::store::{FormatError, StoreError};
 
@@ -21,6 +22,8 @@ const ATTEMPTS: usize = 5;
 #[derive(Debug)]
 pub struct Claim {
     held: Arc<Held>,
+    /// UID of the record that was lost, and that this one stands for.
+    former: Option<String>,
     _heartbeat: Heartbeat,
 }
 
@@ -74,7 +77,7 @@ impl Claim {
                 }
             }
         });
-        Self { held, _heartbeat: Heartbeat(task.abort_handle()) }
+        Self { held, former: None, _heartbeat: Heartbeat(task.abort_handle()) }
     }
 
     /// The record as last read or written.
@@ -85,6 +88,19 @@ impl Claim {
     /// UID of the record itself: what is marked with it was made for this record and no other.
     pub fn record_uid(&self) -> String {
         self.held.stored().uid.clone()
+    }
+
+    /// Whose objects this record's are.
+    pub fn owner(&self) -> Owner {
+        let stored = self.held.stored();
+        let (record, namespace) = (stored.uid.clone(), stored.record.namespace.clone());
+        Owner { record, former: self.former.clone(), namespace }
+    }
+
+    /// The same, for a record that stands for a lost one with the UID `former`: what was made for that is its own. Only a state
+    /// can know it; a record that said so could be forged.
+    pub fn formerly(self, former: String) -> Self {
+        Self { former: Some(former).filter(|former| !former.is_empty()), ..self }
     }
 
     /// Cancelled when the heartbeat finds that another process has taken over.
@@ -106,6 +122,20 @@ impl Claim {
     /// [`RecordError::Lost`] if another process has taken over.
     pub async fn update(&self, change: impl Fn(&mut Record) + Sync) -> Result<(), RecordError> {
         self.held.write(&change).await
+    }
+
+    /// Lets go of the record with a last change, so that whoever works on it next need not find out first whether this process
+    /// lives. The record as it is then.
+    ///
+    /// # Errors
+    /// [`RecordError::Lost`] if another process has taken over.
+    pub async fn finish(self, change: impl Fn(&mut Record) + Sync) -> Result<Record, RecordError> {
+        let let_go = |record: &mut Record| {
+            change(record);
+            record.owner.clear();
+        };
+        self.update(let_go).await?;
+        Ok(self.record())
     }
 
     /// The error that the record cannot hold what is to be written.
@@ -146,6 +176,11 @@ impl Held {
                 }
                 Err(StoreError::Changed { host, secret }) => {
                     match self.records.get(&expected.record.namespace).await? {
+                        // Our own write, whose answer was lost on the way.
+                        Some(now) if now.record == record && now.uid == expected.uid => {
+                            *self.stored() = now;
+                            return Ok(());
+                        }
                         Some(now) if now.record.owner == self.owner && now.uid == expected.uid => {
                             *self.stored() = now;
                         }

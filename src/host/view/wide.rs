@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use k8s_openapi::api::core::v1::{Namespace, Pod, Secret};
 use kube::api::{Api, ApiResource, ListParams, ObjectMeta};
+use serde_json::value::RawValue;
 use tokio::sync::{OnceCell, Semaphore};
 use tokio::time::Instant;
 
@@ -15,17 +16,14 @@ use crate::host::cluster::locked;
 use crate::host::kind::{KindError, Kinds};
 use crate::host::object::ObjectRef;
 use crate::host::observe::sighting::{Key, KindOf, Sighting, WantedByKind, key, key_of, want};
-use crate::host::observe::{Observed, Parts, look, look_again, namespace_is, pages, unreadable};
+use crate::host::observe::{Observed, Parts, look, look_again, namespace_is, unreadable};
 use crate::host::pods::{self, PodFacts};
 use crate::host::record::Record;
 use crate::host::records::{RecordError, Records, Stored};
-use crate::host::{Error, Host};
+use crate::host::{Error, Host, pages};
 
 /// How many kinds are listed at a time. Their pages are in memory then.
 const AT_A_TIME: usize = 3;
-
-/// How many namespaces come in one answer. Only their metadata does.
-const PAGE: u32 = 500;
 
 /// By what vCluster's own Secrets can be listed: those with credentials, and others beside them
 /// (`pkg/util/kubeconfig`, 0.24 to 0.36).
@@ -165,22 +163,15 @@ impl Wide {
     async fn namespaces(&self) -> Result<&HashMap<String, ObjectMeta>, KindError> {
         let list = || async {
             let api = Api::<Namespace>::all(self.host.client());
-            let mut page = ListParams::default().limit(PAGE);
-            let mut found = HashMap::new();
-            loop {
-                let listed = api.list_metadata(&page).await.map_err(self.host.failed("list", "Namespaces"))?;
-                for metadata in listed.items.into_iter().map(|item| item.metadata) {
-                    let Some(name) = metadata.name.clone().filter(|name| self.records.contains_key(name)) else {
-                        continue;
-                    };
-                    let ObjectMeta { uid, deletion_timestamp, .. } = metadata;
-                    found.insert(name, ObjectMeta { uid, deletion_timestamp, ..ObjectMeta::default() });
-                }
-                match listed.metadata.continue_.filter(|token| !token.is_empty()) {
-                    Some(token) => page = page.continue_token(&token),
-                    None => return Ok(found),
-                }
-            }
+            let (api, host) = (&api, &self.host);
+            let fetch = |page| async move { api.list_metadata(&page).await.map_err(host.failed("list", "Namespaces")) };
+            let listed = pages::all(ListParams::default(), fetch).await?;
+            let ours = listed.into_iter().filter_map(|item| {
+                let ObjectMeta { name, uid, deletion_timestamp, .. } = item.metadata;
+                let name = name.filter(|name| self.records.contains_key(name))?;
+                Some((name, ObjectMeta { uid, deletion_timestamp, ..ObjectMeta::default() }))
+            });
+            Ok(ours.collect())
         };
         self.namespaces.get_or_init(list).await.as_ref().map_err(Clone::clone)
     }
@@ -188,9 +179,8 @@ impl Wide {
     async fn credentials(&self) -> Result<&HashMap<Key, Credentials>, KindError> {
         let list = || async {
             let _turn = self.listing.acquire().await;
-            let mut found = HashMap::new();
             let secrets = ApiResource::erase::<Secret>(&());
-            let listed = pages::each(&self.host, &secrets, None, CREDENTIALS, |object| {
+            let take = |object: &RawValue, found: &mut HashMap<Key, Credentials>| {
                 let key = key_of(object)?;
                 let is_wanted =
                     self.records.get(&key.0).is_some_and(|stored| key.1 == format!("vc-{}", stored.record.name));
@@ -198,9 +188,8 @@ impl Wide {
                     found.insert(key, credentials);
                 }
                 Ok(())
-            });
-            listed.await?;
-            Ok(found)
+            };
+            Ok(pages::of_texts(&self.host, &secrets, None, CREDENTIALS, take).await?)
         };
         self.credentials.get_or_init(list).await.as_ref().map_err(Clone::clone)
     }
@@ -209,9 +198,8 @@ impl Wide {
     async fn pods(&self) -> Result<&HashMap<Key, Vec<PodFacts>>, KindError> {
         let list = || async {
             let _turn = self.listing.acquire().await;
-            let mut found: HashMap<Key, Vec<PodFacts>> = HashMap::new();
             let resource = ApiResource::erase::<Pod>(&());
-            let listed = pages::each(&self.host, &resource, None, pods::CONTROL_PLANES, |object| {
+            let take = |object: &RawValue, found: &mut HashMap<Key, Vec<PodFacts>>| {
                 let pod: Pod = serde_json::from_str(object.get())?;
                 let release = pod.metadata.labels.as_ref().and_then(|labels| labels.get("release"));
                 if let (Some(namespace), Some(release), true) =
@@ -220,9 +208,8 @@ impl Wide {
                     found.entry((namespace.clone(), release.clone())).or_default().push(PodFacts::of(&pod));
                 }
                 Ok(())
-            });
-            listed.await?;
-            Ok(found)
+            };
+            Ok(pages::of_texts(&self.host, &resource, None, pods::CONTROL_PLANES, take).await?)
         };
         self.pods.get_or_init(list).await.as_ref().map_err(Clone::clone)
     }

@@ -13,16 +13,19 @@ use std::time::Instant;
 use futures::future::join_all;
 use tokio_util::sync::CancellationToken;
 
-use crate::host::chart_archives::{ArchiveError, ChartArchives};
+use crate::host::chart_archives::ArchiveError;
 use crate::host::groups::{GroupRecord, Groups, StoredGroup};
 use crate::host::record::Phase;
-use crate::host::records::Records;
+use crate::host::records::{Records, Stored};
 use crate::host::store::StoreError;
+use crate::host::{Host, lease};
 use crate::provider::Configured;
+use crate::provider::chart;
 use crate::provider::cluster_group::members::{self, Member};
 use crate::provider::cluster_group::model::{ClusterGroupModel, ClusterGroupPrivate};
 use crate::provider::explain::Explain;
 use crate::provider::timeouts::{self, TimeoutsModel};
+use crate::provider::virtual_cluster::reclaim;
 use helm_charts::{Archive, Chart};
 use terraform_plugin::value::Value;
 use terraform_plugin::{AttributePath, Diagnostic, Diagnostics, Report, diagnostic, stop_token};
@@ -83,11 +86,27 @@ impl<'a> Apply<'a> {
         }
     }
 
+    /// The virtual clusters of the group `name` on these hosts. What creations have left that nobody works on any more is removed
+    /// first.
+    async fn carried(&mut self, members: &[Member], name: &str) -> Result<Vec<Carried>, Failed> {
+        let found = self.in_time("Looking for virtual clusters", carried(members, name)).await?;
+        let unfinished: Vec<_> = found.iter().filter_map(|carried| carried.unfinished.clone()).collect();
+        if unfinished.is_empty() {
+            return Ok(found);
+        }
+        let stop = self.stop.clone();
+        match reclaim::stopped(self.configured, self.diags, unfinished, lease::silence(), &stop).await {
+            0 => Ok(found),
+            _ => self.in_time("Looking for virtual clusters", carried(members, name)).await,
+        }
+    }
+
     /// Refuses to go on while virtual clusters of the group are on hosts that it is to lose.
     fn refuse_carriers(&mut self, name: &str, carried: &[Carried], attribute: AttributePath, what: &str) -> Failed {
         let line = |carried: &Carried| {
-            let Carried { name, namespace, host, finished } = carried;
-            let note = if *finished { "" } else { ", which is being created or deleted, or was cut off at that" };
+            let Carried { name, namespace, host, unfinished } = carried;
+            let note =
+                if unfinished.is_none() { "" } else { ", which is being created or deleted, or was cut off at that" };
             format!("  - \"{name}\" on host cluster \"{host}\" in namespace \"{namespace}\"{note}")
         };
         let lines: Vec<String> = carried.iter().map(line).collect();
@@ -109,8 +128,8 @@ struct Carried {
     name: String,
     namespace: String,
     host: String,
-    /// Whether it is in a state. Others may be on their way, or left over.
-    finished: bool,
+    /// Where it is, if it is in no state: on its way, or left over.
+    unfinished: Option<(Host, Stored)>,
 }
 
 /// The virtual clusters of the group `name` on these hosts.
@@ -122,15 +141,16 @@ async fn carried(members: &[Member], name: &str) -> Result<Vec<Carried>, Problem
     let mut found = Vec::new();
     for (member, records) in std::iter::zip(members, join_all(members.iter().map(ask)).await) {
         let records = records.map_err(|error| Box::new(members::explain(&error, &member.key)))?;
-        for record in records.into_iter().map(|stored| stored.record) {
+        for stored in records {
+            let record = &stored.record;
             // Before it has a share, a creation already says in its spec where it belongs.
             let share = record.share.as_ref().and_then(|share| share.group.as_deref());
             if share == Some(name) || record.spec["cluster_group"] == name {
                 found.push(Carried {
-                    finished: record.phase == Phase::HandedOver,
-                    name: record.name,
-                    namespace: record.namespace,
+                    name: record.name.clone(),
+                    namespace: record.namespace.clone(),
                     host: member.key.clone(),
+                    unfinished: (record.phase != Phase::HandedOver).then(|| (member.host.clone(), stored)),
                 });
             }
         }
@@ -171,7 +191,7 @@ fn changed(name: &str, member: &Member) -> Problem {
 
 /// Keeps the archive on one host.
 async fn keep_archive(member: &Member, digest: &str, archive: &[u8]) -> Result<(), Problem> {
-    let kept = ChartArchives::of(&member.host).put(digest, archive).await;
+    let kept = chart::archives_on(&member.host).put(digest, archive).await;
     kept.map_err(|error| Box::new(members::explain(&error, &member.key)))
 }
 
@@ -179,7 +199,7 @@ async fn keep_archive(member: &Member, digest: &str, archive: &[u8]) -> Result<(
 /// with the next group or virtual cluster that has it.
 async fn release_archives(members: &[Member], digest: &str) {
     let release = |member: &Member| {
-        let archives = ChartArchives::of(&member.host);
+        let archives = chart::archives_on(&member.host);
         async move { archives.release(digest).await }
     };
     for (member, released) in std::iter::zip(members, join_all(members.iter().map(release)).await) {
@@ -192,7 +212,7 @@ async fn release_archives(members: &[Member], digest: &str) {
 /// The archive with that digest from the first of the hosts that has it.
 async fn kept_archive(members: &[Member], digest: &str) -> Result<Option<Vec<u8>>, Problem> {
     for member in members {
-        match ChartArchives::of(&member.host).get(digest).await {
+        match chart::archives_on(&member.host).get(digest).await {
             Ok(Some(archive)) => return Ok(Some(archive)),
             Ok(None) | Err(ArchiveError::Foreign { .. }) => {}
             Err(error) => return Err(Box::new(members::explain(&error, &member.key))),

@@ -3,9 +3,9 @@
 use futures::future::join_all;
 
 use crate::host::Host;
-use crate::host::chart_archives::ChartArchives;
 use crate::host::groups::{GroupPhase, GroupRecord, Groups, StoredGroup};
 use crate::provider::Configured;
+use crate::provider::chart;
 use crate::provider::cluster_group::copies::{self, Copy};
 use crate::provider::cluster_group::find::{FindError, find};
 use crate::provider::cluster_group::members::{self, Member};
@@ -25,6 +25,14 @@ pub async fn read(
     private: ClusterGroupPrivate,
 ) -> Option<Found> {
     let name = state.name.as_ref_option()?.clone();
+    if private.hosts.is_empty() && configured.has_unknown_host_clusters() {
+        defer(DeferReason::ProviderConfigUnknown);
+        return Some((state, private));
+    }
+    let private = recall(diags, configured, &name, private).await?;
+    if private.hosts.is_empty() {
+        return None;
+    }
     let remembered = members::remembered(diags, configured, &private).await?;
     if remembered.unknown {
         defer(DeferReason::ProviderConfigUnknown);
@@ -64,6 +72,45 @@ pub async fn read(
         );
     }
     Some(state_of(&name, &authority, &spec, !drift.is_empty(), &state, Some(&private)))
+}
+
+/// A private state that was lost is taken from the group's records, wherever they are: Terraform drops it when the plugin is
+/// killed in an apply. None after errors. One that stays empty is that of a group that is gone.
+pub async fn recall(
+    diags: &mut Diagnostics,
+    configured: &Configured,
+    name: &str,
+    private: ClusterGroupPrivate,
+) -> Option<ClusterGroupPrivate> {
+    if !private.hosts.is_empty() {
+        return Some(private);
+    }
+    match find(configured.known_host_clusters(), name).await {
+        Ok(found) => {
+            let record = &found.newest.record;
+            Some(ClusterGroupPrivate { id: record.id.clone(), hosts: record.hosts.clone(), epoch: record.epoch })
+        }
+        Err(FindError::Missing { .. }) if configured.has_unknown_host_clusters() => {
+            diags.fail(
+                AttributePath::new("host_clusters"),
+                format!("Cluster group \"{name}\" is on none of the host clusters whose connections are known."),
+                "The others are configured from values that only an apply makes known. Apply what they come from first.",
+            );
+            None
+        }
+        Err(FindError::Missing { unreachable, .. }) if unreachable.is_empty() => Some(private),
+        Err(FindError::Missing { unreachable, .. }) => {
+            // One that does not answer may have it.
+            unreachable
+                .iter()
+                .for_each(|error| diags.add_error(host_failure(error, AttributePath::new("host_clusters"))));
+            None
+        }
+        Err(error) => {
+            diags.add_error(error.diagnostic(AttributePath::new("name")));
+            None
+        }
+    }
 }
 
 /// The state of the group `name`, from the record on its home.
@@ -205,7 +252,7 @@ pub async fn with_archives(
     digest: &str,
 ) -> Option<Vec<Copy>> {
     let ask = |member: &Member| {
-        let archives = ChartArchives::of(&member.host);
+        let archives = chart::archives_on(&member.host);
         async move { archives.holds(digest).await }
     };
     let asked = join_all(members.iter().map(ask)).await;

@@ -9,7 +9,7 @@ use crate::host::Host;
 use crate::host::connection::{ConnectError, Endpoint, Environment, Given, Setting, conflicts};
 use crate::provider::diagnostics::connection_problem;
 use terraform_plugin::value::Value;
-use terraform_plugin::{AttributePath, Diagnostic, Diagnostics, Report, diagnostic};
+use terraform_plugin::{AttributePath, Diagnostic, Diagnostics, Report, diagnostic, stop_token};
 
 /// Name of the one host cluster that there is without `host_clusters`.
 pub const DEFAULT_HOST: &str = "default";
@@ -155,7 +155,7 @@ fn one_host(
 ) -> Option<(String, HostCluster)> {
     let host = match entry {
         Value::Value(entry) if entry.is_known() => match Endpoint::resolve(&entry.known_part(), environment) {
-            Ok(endpoint) => HostCluster::Known(Host::new(name, endpoint)),
+            Ok(endpoint) => HostCluster::Known(Host::new(name, endpoint, stop_token)),
             Err(problems) => {
                 report(name, entry, problems, diags);
                 return None;
@@ -177,7 +177,9 @@ fn default_host(environment: &Environment, diags: &mut Diagnostics) -> BTreeMap<
         Endpoint::resolve(&connection, environment)
     };
     match resolved() {
-        Ok(endpoint) => [(DEFAULT_HOST.to_owned(), HostCluster::Known(Host::new(DEFAULT_HOST, endpoint)))].into(),
+        Ok(endpoint) => {
+            [(DEFAULT_HOST.to_owned(), HostCluster::Known(Host::new(DEFAULT_HOST, endpoint, stop_token)))].into()
+        }
         Err(problems) => {
             for problem in &problems {
                 let variables = problem.settings().into_iter().filter_map(|setting| {

@@ -4,7 +4,7 @@
 //! says how far it came, and the next apply goes on from there.
 
 mod place;
-mod reclaim;
+pub(crate) mod reclaim;
 mod reserve;
 mod room;
 mod volumes;
@@ -20,14 +20,13 @@ use crate::domain::name;
 use crate::domain::quantity::Bytes;
 use crate::domain::size::Size;
 use crate::host::apply::Consent;
-use crate::host::chart_archives::ChartArchives;
 use crate::host::ledgers::holding;
 use crate::host::record::{Phase, Record, Share};
-use crate::host::records::Records;
 use crate::host::records::claim::Claim;
+use crate::host::records::{Records, Stored, Taken};
 use crate::host::{Host, apply, delete, namespace, observe, pause, restart, wait};
 use crate::provider::Configured;
-use crate::provider::chart::ChartAccess;
+use crate::provider::chart::{self, ChartAccess};
 use crate::provider::cluster_group::spec::Followed;
 use crate::provider::configuration::HostCluster;
 use crate::provider::explain::Explain;
@@ -41,6 +40,7 @@ use crate::provider::virtual_cluster::read::{check_host, set_access};
 use crate::provider::virtual_cluster::render::{self, Prepared, exposure, selector};
 use crate::provider::virtual_cluster::spec::{Place, Spec, UNFINISHED};
 use reclaim::Unfinished;
+use reserve::is_edited;
 use room::{Denied, Room};
 use terraform_plugin::value::Value;
 use terraform_plugin::{AttributePath, Diagnostics, Report, stop_token};
@@ -105,6 +105,7 @@ impl<'a> Apply<'a> {
             self.home(group).ok()?;
         }
         private.namespace = namespace.to_owned();
+        let unfinished = Unfinished::look(self.candidates(&planned, group.as_ref()).ok()?, namespace).await;
         let (open, mut denied) = (planned.clone(), BTreeSet::new());
         loop {
             planned = open.clone();
@@ -133,7 +134,6 @@ impl<'a> Apply<'a> {
             if let Value::Value(chart) = &mut planned.chart {
                 chart.digest = Value::Value(prepared.spec.chart_digest.clone());
             }
-            let unfinished = Unfinished::look(self.configured, &host, &place).await;
             let claim = self.reserve(&host, &place, &private, &prepared.spec, config).await.ok()?;
             // The record is there: whoever changes the group from now on sees it. So the group is looked at again.
             match self.membership(&planned).await {
@@ -167,14 +167,12 @@ impl<'a> Apply<'a> {
                     denied.insert(room.uid.clone());
                     continue;
                 }
-                Err(Failed) => {
-                    self.give_up(&room.host, claim).await;
-                    return None;
-                }
+                Err(Failed) => return self.undo(&room.host, claim, &prepared.spec, planned, private).await,
             }
             drop(target);
             let created = self.create_with_room(&room, claim, &prepared, &share, planned, private).await;
-            unfinished.reclaim(self.diags, &self.stop).await;
+            let patience = self.time_left();
+            unfinished.reclaim(self.configured, self.diags, patience, &self.stop).await;
             return created;
         }
     }
@@ -197,30 +195,35 @@ impl<'a> Apply<'a> {
         }
         let record = claim.record();
         if made.is_err() && record.namespace_uid.is_none() {
-            // Nothing but the record was made.
-            let digest = prepared.spec.chart_digest.clone();
-            self.give_up(host, claim).await;
-            self.explain(ChartArchives::of(host).release(&digest).await).ok();
-            return None;
+            return self.undo(host, claim, &prepared.spec, planned, private).await;
         }
-        private.namespace_uid = record.namespace_uid.clone().unwrap_or_default();
-        private.namespace_created = record.namespace_created;
-        private.volume = prepared.spec.volume.clone();
-        private.followed = prepared.spec.followed.as_ref().map(FollowedPrivate::from);
-        // From here on Terraform's state is the owner, tainted or not.
-        self.explain(claim.update(|record| record.phase = Phase::HandedOver).await).ok();
+        private.remember(&record, claim.record_uid(), &prepared.spec);
         let holding = holding(&record, &claim.record_uid());
-        drop(claim);
+        // From here on Terraform's state is the owner, tainted or not.
+        self.explain(claim.finish(|record| record.phase = Phase::HandedOver).await).ok();
         let state = self.observe(host, &record, planned, &prepared.spec, made.is_ok()).await;
         Some(Created { state, private, holding })
     }
 
-    /// Gives back the room and the name of a virtual cluster of which nothing was made.
-    async fn give_up(&mut self, host: &Host, claim: Claim) {
-        let released = room::release(self.configured, host, &claim.record(), &claim.record_uid()).await;
-        if self.explain(released).is_ok() {
-            self.explain(claim.remove().await).ok();
+    /// Removes what a creation has left that failed before its record had more than a name. The host is asked what that is: an
+    /// answer may have been lost. What cannot be removed goes into the state, so that it is not forgotten.
+    async fn undo(
+        &mut self,
+        host: &Host,
+        claim: Claim,
+        spec: &Spec,
+        planned: VirtualClusterModel,
+        mut private: VirtualClusterPrivate,
+    ) -> Option<Created> {
+        let (record, record_uid) = (claim.record(), claim.record_uid());
+        let holding = holding(&record, &record_uid);
+        if self.remove(host, claim).await.is_ok() {
+            self.explain(chart::archives_on(host).release(&spec.chart_digest).await).ok();
+            return None;
         }
+        private.remember(&record, record_uid, spec);
+        let state = self.observe(host, &record, planned, spec, false).await;
+        Some(Created { state, private, holding })
     }
 
     /// Nothing of the hosts that come into question has room.
@@ -345,7 +348,8 @@ impl<'a> Apply<'a> {
         let room = Room { group: group.as_ref(), host: host.clone(), uid, namespace: place.namespace.clone(), limit };
         let done = self.resize(&room, &claim, &prepared, &prior, &planned, &private).await;
         let record = claim.record();
-        drop(claim);
+        private.record_uid = claim.record_uid();
+        self.let_go(claim).await;
         private.followed = prepared.spec.followed.as_ref().map(FollowedPrivate::from).or(private.followed);
         private.namespace_uid = record.namespace_uid.clone().unwrap_or_default();
         if done.is_err() {
@@ -363,11 +367,10 @@ impl<'a> Apply<'a> {
             return Ok(());
         }
         let stored = self.explain(Records::of(host).get(&place.namespace).await)?;
-        let recorded = stored.filter(|stored| stored.record.name == place.name).map(|stored| stored.record.clone());
-        if let Some(record) = recorded
-            && let Ok(spec) = serde_json::from_value::<Spec>(record.spec.clone())
+        if let Some(stored) = stored.filter(|stored| stored.record.name == place.name)
+            && let Ok(spec) = serde_json::from_value::<Spec>(stored.record.spec.clone())
         {
-            private.recall(&record, &spec);
+            private.recall(&stored, &spec);
         }
         Ok(())
     }
@@ -424,18 +427,23 @@ impl<'a> Apply<'a> {
         let host = self.host(&place, private).await?;
         let records = Records::of(&host);
         let stored = self.explain(records.get(&place.namespace).await).ok()?;
-        let Some(stored) = stored.filter(|stored| stored.record.name == place.name) else {
+        let ours = |stored: &Stored| private.is_of(&stored.record, &place) || is_edited(stored, &place, private);
+        let Some(stored) = stored.filter(ours) else {
             return self.destroy_without_record(&host, &place, private).await;
         };
-        if !private.namespace_uid.is_empty() && stored.record.namespace_uid.as_ref() != Some(&private.namespace_uid) {
-            // Another incarnation, which belongs to another state. Ours is gone.
-            return Some(());
-        }
         let digest = stored.record.chart_digest.clone();
-        let claim = self.explain(records.claim(stored).await).ok()?;
+        let claim = match self.explain(records.take(stored, &self.stop.clone()).await).ok()? {
+            Taken::Mine(claim) => claim,
+            Taken::Gone => return Some(()),
+            Taken::Busy(_) => {
+                self.busy(&place);
+                return None;
+            }
+        };
+        self.restore_identity(&claim, &place, private).await.ok()?;
         self.remove(&host, claim).await.ok()?;
         if let Some(digest) = digest {
-            self.explain(ChartArchives::of(&host).release(&digest).await).ok();
+            self.explain(chart::archives_on(&host).release(&digest).await).ok();
         }
         Some(())
     }
@@ -450,7 +458,8 @@ impl<'a> Apply<'a> {
         planned: &VirtualClusterModel,
     ) -> Result<(), Failed> {
         let host = &room.host;
-        self.explain(ChartArchives::of(host).put(&prepared.spec.chart_digest, &prepared.archive).await)?;
+        self.explain(apply::check_free(host, claim, &prepared.objects).await)?;
+        self.explain(chart::archives_on(host).put(&prepared.spec.chart_digest, &prepared.archive).await)?;
         self.explain(claim.update(|record| record.phase = Phase::Creating).await)?;
         self.confirm(room, claim, share).await?;
         self.explain(namespace::ensure(host, claim, &prepared.labels, self.time_left(), &self.stop).await)?;
@@ -473,7 +482,16 @@ impl<'a> Apply<'a> {
                 recorded.insert("chart_username".to_owned(), spec.chart_username.clone().into());
             }
         });
-        self.explain(update.await)
+        let updated = self.explain(update.await);
+        self.let_go(claim).await;
+        updated
+    }
+
+    /// Lets go of a record. The work is done: where that cannot be said, the next apply finds out by waiting.
+    async fn let_go(&mut self, claim: Claim) {
+        if let Err(error) = claim.finish(|_| {}).await {
+            tracing::warn!(%error, "could not let go of a record");
+        }
     }
 
     /// Applies the objects, then pauses or waits. The record says that this is under way until it has succeeded.
@@ -558,8 +576,19 @@ impl<'a> Apply<'a> {
 
     /// Deletes what the claimed record names, then the record itself.
     async fn remove(&mut self, host: &Host, claim: Claim) -> Result<(), Failed> {
+        let removed = self.remove_objects(host, &claim).await;
+        match removed {
+            Ok(()) => self.explain(claim.remove().await),
+            Err(Failed) => {
+                self.let_go(claim).await;
+                Err(Failed)
+            }
+        }
+    }
+
+    async fn remove_objects(&mut self, host: &Host, claim: &Claim) -> Result<(), Failed> {
         self.explain(claim.update(|record| record.phase = Phase::Deleting).await)?;
-        let skipped = self.explain(delete::delete(host, &claim, self.time_left(), &self.stop).await)?;
+        let skipped = self.explain(delete::delete(host, claim, self.time_left(), &self.stop).await)?;
         for skipped in skipped {
             self.diags.warn(
                 AttributePath::root(),
@@ -568,8 +597,7 @@ impl<'a> Apply<'a> {
             );
         }
         let released = room::release(self.configured, host, &claim.record(), &claim.record_uid()).await;
-        self.explain(released)?;
-        self.explain(claim.remove().await)
+        self.explain(released)
     }
 
     /// Without its record nothing proves which objects outside the namespace are the virtual cluster's.

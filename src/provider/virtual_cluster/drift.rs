@@ -43,13 +43,13 @@ pub fn of(observed: &Observed) -> Drift {
     list(observed.drift())
 }
 
-/// That the record of the virtual cluster at `place` is missing.
-pub fn without_record(place: &Place) -> Drift {
+/// That the record of the virtual cluster at `place` is `actual`, such as missing.
+pub fn of_record(place: &Place, actual: &str) -> Drift {
     list(vec![Entry {
         object: format!("Secret {SYSTEM_NAMESPACE}/virtual-cluster.{}", place.namespace),
         field: None,
         expected: Some("present".to_owned()),
-        actual: Some("missing".to_owned()),
+        actual: Some(actual.to_owned()),
     }])
 }
 

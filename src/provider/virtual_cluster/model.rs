@@ -85,6 +85,8 @@ pub struct VirtualClusterPrivate {
     pub host_uid: String,
     /// The virtual cluster's namespace. With the host's UID it says which entry of a ledger is its own.
     pub namespace: String,
+    /// UID of its record: what carries it was made for this virtual cluster, also where the record is lost.
+    pub record_uid: String,
     /// UID of the virtual cluster's namespace.
     pub namespace_uid: String,
     /// Whether this provider created that namespace, and so may delete it.

@@ -56,22 +56,17 @@ impl<'a> Read<'a> {
             }
         };
         check_host(self.diags, &host, &private).await?;
-        let is_other = |record: &Record| {
-            let other =
-                !private.namespace_uid.is_empty() && record.namespace_uid.as_ref() != Some(&private.namespace_uid);
-            record.name != place.name || other
-        };
         let view = self.configured.planner().view(&host);
         let mut seen = self.explain(view.record(&place.namespace).await)?;
-        if seen.stored.as_ref().is_some_and(|stored| is_other(&stored.record)) {
+        if seen.stored.as_ref().is_some_and(|stored| !private.is_of(&stored.record, &place)) {
             // That it is gone is not said by what is shared.
             seen = self.explain(view.record_now(&place.namespace, seen).await)?;
         }
         let Some(stored) = seen.stored.take() else {
-            return self.without_record(&host, &place, state, private).await;
+            return self.without_record(&host, &place, "missing", state, private).await;
         };
-        if is_other(&stored.record) {
-            return None;
+        if !private.is_of(&stored.record, &place) {
+            return self.without_record(&host, &place, "edited", state, private).await;
         }
         self.observe(&host, stored, seen, state, private).await
     }
@@ -110,7 +105,7 @@ impl<'a> Read<'a> {
         let record = &stored.record;
         let spec = self.spec(record, &place)?;
         let mut private = VirtualClusterPrivate { host_uid: identity.uid, ..VirtualClusterPrivate::default() };
-        private.recall(record, &spec);
+        private.recall(&stored, &spec);
         let state = VirtualClusterModel {
             id: Value::Value(place.id()),
             name: Value::Value(place.name.clone()),
@@ -169,7 +164,8 @@ impl<'a> Read<'a> {
         let (stored, observed) = self.explain(observed)?;
         let record = &stored.record;
         let spec = self.spec(record, &place)?;
-        if observed.is_gone() {
+        // One whose creation came to nothing but a name has no namespace, and is in a state to be removed.
+        if observed.is_gone() && record.namespace_uid.is_some() {
             return None;
         }
         let unfinished = drift::is_unfinished(record, &spec);
@@ -181,7 +177,7 @@ impl<'a> Read<'a> {
             _ => Value::Value(UNFINISHED.to_owned()),
         };
         set_access(&mut state, &place.name, &observed);
-        private.recall(record, &spec);
+        private.recall(&stored, &spec);
         if let Some(group) = &spec.cluster_group {
             state.endpoint_type = Value::Value(spec.endpoint_type.clone());
             state.host_dns = spec.host_dns.clone().into();
@@ -201,11 +197,12 @@ impl<'a> Read<'a> {
         group.followed(host).as_ref().map(FollowedPrivate::from)
     }
 
-    /// The record was lost. As long as the namespace is the one that this state knows, the virtual cluster is there.
+    /// The record was lost, or does not name this virtual cluster any more. As long as the namespace is the one that this state knows, the virtual cluster is there.
     async fn without_record(
         &mut self,
         host: &Host,
         place: &Place,
+        actual: &str,
         mut state: VirtualClusterModel,
         private: VirtualClusterPrivate,
     ) -> Option<Found> {
@@ -214,7 +211,7 @@ impl<'a> Read<'a> {
         if uid.is_none() || uid.as_ref() != Some(&private.namespace_uid) {
             return None;
         }
-        state.drift = drift::without_record(place);
+        state.drift = drift::of_record(place, actual);
         Some((state, private))
     }
 

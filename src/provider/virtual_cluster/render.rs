@@ -11,9 +11,8 @@ use crate::domain::endpoint::{EndpointType, host_name};
 use crate::domain::values::{Layer, MappingVersion, VirtualClusterSpec, chart_values, limits};
 use crate::host::Host;
 use crate::host::access::Exposure;
-use crate::host::chart_archives::ChartArchives;
 use crate::host::pause::paused_form;
-use crate::provider::chart::ChartAccess;
+use crate::provider::chart::{self, ChartAccess};
 use crate::provider::cluster_group::spec::Followed;
 use crate::provider::explain::Explain;
 use crate::provider::virtual_cluster::model::{VirtualClusterModel, VirtualClusterPrivate};
@@ -106,7 +105,7 @@ pub async fn from_archive(
     followed: Option<&Followed>,
 ) -> Option<Prepared> {
     let digest = planned.chart.as_ref_option()?.digest.as_ref_option()?;
-    let kept = match ChartArchives::of(host).get(digest).await {
+    let kept = match chart::archives_on(host).get(digest).await {
         Ok(kept) => kept,
         Err(error) => {
             diags.add_error(error.explain());

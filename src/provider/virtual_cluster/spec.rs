@@ -16,11 +16,12 @@ use crate::domain::quantity::Bytes;
 use crate::domain::size::Size;
 use crate::domain::values::{VirtualClusterSpec, limits};
 use crate::host::record::Record;
+use crate::host::records::Stored;
 use crate::provider::chart::ChartModel;
 use crate::provider::cluster_group::spec::Followed;
 use crate::provider::size::ResourcesModel;
 use crate::provider::value::{known, map_or_null, optional, string_map};
-use crate::provider::virtual_cluster::model::{VirtualClusterModel, VirtualClusterPrivate};
+use crate::provider::virtual_cluster::model::{FollowedPrivate, VirtualClusterModel, VirtualClusterPrivate};
 use terraform_plugin::value::Value;
 
 /// The revision of a virtual cluster whose last apply was cut off.
@@ -250,7 +251,9 @@ impl Place {
 impl VirtualClusterPrivate {
     /// Has it say again what the record says. An apply whose plugin is killed leaves Terraform without a private state, as
     /// the plugin could return none.
-    pub fn recall(&mut self, record: &Record, spec: &Spec) {
+    pub fn recall(&mut self, stored: &Stored, spec: &Spec) {
+        let record = &stored.record;
+        self.record_uid = stored.uid().to_owned();
         if self.host_uid.is_empty() {
             self.host_uid.clone_from(&record.host_uid);
         }
@@ -260,6 +263,21 @@ impl VirtualClusterPrivate {
         self.mapping = spec.mapping;
         self.volume.clone_from(&spec.volume);
         self.storage_class.clone_from(&spec.storage_class);
+    }
+
+    /// Has it say what a creation has come to, whose record has the UID `record_uid`.
+    pub fn remember(&mut self, record: &Record, record_uid: String, spec: &Spec) {
+        self.record_uid = record_uid;
+        self.namespace_uid = record.namespace_uid.clone().unwrap_or_default();
+        self.namespace_created = record.namespace_created;
+        self.volume.clone_from(&spec.volume);
+        self.followed = spec.followed.as_ref().map(FollowedPrivate::from);
+    }
+
+    /// Whether the record is of the virtual cluster at `place` that this state knows.
+    pub fn is_of(&self, record: &Record, place: &Place) -> bool {
+        let known = self.namespace_uid.is_empty() || record.namespace_uid.as_ref() == Some(&self.namespace_uid);
+        known && record.name == place.name && record.namespace == place.namespace
     }
 
     /// Whether `uid` may be the host that this virtual cluster was created on. True as long as none is on record.
@@ -346,9 +364,10 @@ mod tests {
         let mut record = Record::new("a", "vcluster-a", "host-uid", serde_json::Value::Null);
         record.namespace_uid = Some("namespace-uid".into());
         let mut lost = VirtualClusterPrivate::default();
-        lost.recall(&record, &spec());
+        lost.recall(&Stored::for_tests(record, "record-uid"), &spec());
         let expected = VirtualClusterPrivate {
             host_uid: "host-uid".into(),
+            record_uid: "record-uid".into(),
             namespace: "vcluster-a".into(),
             namespace_uid: "namespace-uid".into(),
             mapping: 1,

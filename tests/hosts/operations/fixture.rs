@@ -75,12 +75,17 @@ impl Tenant {
     pub async fn reserved(name: &str) -> Self {
         let host = host();
         let namespace = format!("vcluster-{name}");
-        let uid = &host.identity().await.unwrap().uid;
-        let record = Record::new(name, &namespace, uid, json!({"for": "a test"}));
-        let Reservation::Made(claim) = Records::of(&host).reserve(record).await.unwrap() else {
-            panic!("{name} exists already")
-        };
+        let claim = Self::reserve(&host, name, &namespace).await;
         Self { host, name: name.to_owned(), namespace, claim }
+    }
+
+    pub async fn reserve(host: &Host, name: &str, namespace: &str) -> Claim {
+        let uid = &host.identity().await.unwrap().uid;
+        let record = Record::new(name, namespace, uid, json!({"for": "a test"}));
+        match Records::of(host).reserve(record).await.unwrap() {
+            Reservation::Made(claim) => claim,
+            Reservation::Taken(_) => panic!("{name} exists already"),
+        }
     }
 
     pub async fn ensure_namespace(&self) {

@@ -50,8 +50,10 @@ async fn missing_and_replaced_objects_are_seen_and_lost_labels_are_found() {
     tenant.patch::<ConfigMap>("kubectl-label", "unlabelled", json!({"metadata": {"labels": {LABEL: null}}})).await;
     let damaged = look(&tenant).await;
     let label = format!("metadata.labels[{LABEL:?}]");
-    let [gone, replaced_label, replaced, unlabelled] = drift(&damaged).try_into().unwrap();
+    let [gone, replaced_mark, replaced_label, replaced, unlabelled] = drift(&damaged).try_into().unwrap();
     assert_eq!(gone, "ConfigMap vcluster-observed/gone - present missing");
+    let mark = format!("metadata.annotations[{MADE_FOR:?}] {}", tenant.claim.record_uid());
+    assert_eq!(replaced_mark, format!("ConfigMap vcluster-observed/replaced {mark} -"));
     assert_eq!(replaced_label, format!("ConfigMap vcluster-observed/replaced {label} observed -"));
     assert!(replaced.starts_with("ConfigMap vcluster-observed/replaced metadata.uid "), "{replaced}");
     assert_eq!(unlabelled, format!("ConfigMap vcluster-observed/unlabelled {label} observed -"));

@@ -1,9 +1,11 @@
+use std::time::Instant;
+
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Api, Patch, PatchParams};
 use serde_json::json;
 use terraform_provider_nested::host::lease;
 use terraform_provider_nested::host::record::{Phase, Record};
-use terraform_provider_nested::host::records::{Life, RecordError, Records, Reservation, Stored};
+use terraform_provider_nested::host::records::{Life, RecordError, Records, Reservation, Stored, Taken};
 use terraform_provider_nested::host::store::{NAMESPACE, StoreError};
 use tokio_util::sync::CancellationToken;
 
@@ -63,6 +65,50 @@ async fn somebody_who_labels_a_record_does_not_stop_its_owner() {
     let label = Patch::Merge(json!({"metadata": {"labels": {"seen": "yes"}}}));
     secrets.patch("virtual-cluster.vcluster-labelled", &PatchParams::default(), &label).await.unwrap();
     tenant.claim.update(|record| record.phase = Phase::Creating).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_record_is_taken_from_who_has_let_go_of_it_and_not_from_who_works_on_it() {
+    let (records, cancel) = (Records::of(&host()), CancellationToken::new());
+    let tenant = Tenant::reserved("taken").await;
+    let busy = records.take(stored(&tenant).await, &cancel).await.unwrap();
+    assert!(matches!(busy, Taken::Busy(_)), "{busy:?}");
+    tenant.claim.confirm().await.unwrap();
+
+    let seen = stored(&tenant).await;
+    let record = tenant.claim.finish(|record| record.phase = Phase::HandedOver).await.unwrap();
+    assert_eq!((record.phase, record.is_held()), (Phase::HandedOver, false));
+    let started = Instant::now();
+    // Also by who has last seen it while it was held.
+    let Taken::Mine(claim) = records.take(seen, &cancel).await.unwrap() else { panic!("it was let go of") };
+    assert!(started.elapsed() < lease::silence() / 2, "{:?}", started.elapsed());
+    claim.finish(|_| {}).await.unwrap();
+
+    let now = records.get("vcluster-taken").await.unwrap().unwrap();
+    let Taken::Mine(cut_off) = records.take(now, &cancel).await.unwrap() else { panic!("nobody holds it") };
+    drop(cut_off);
+    let now = records.get("vcluster-taken").await.unwrap().unwrap();
+    let Taken::Mine(claim) = records.take(now, &cancel).await.unwrap() else { panic!("its owner is silent") };
+    let seen = records.get("vcluster-taken").await.unwrap().unwrap();
+    claim.remove().await.unwrap();
+    let gone = records.take(seen, &cancel).await;
+    assert!(matches!(gone, Ok(Taken::Gone)), "{gone:?}");
+}
+
+#[tokio::test]
+async fn unfinished_records_are_found_without_the_others() {
+    let records = Records::of(&host());
+    let is_listed = async |namespace: &str| {
+        let listed = records.unfinished().await.unwrap();
+        listed.iter().any(|stored| stored.record.namespace == namespace)
+    };
+    let tenant = Tenant::reserved("unfinished-record").await;
+    assert!(is_listed(&tenant.namespace).await);
+    tenant.claim.update(|record| record.phase = Phase::HandedOver).await.unwrap();
+    assert!(!is_listed(&tenant.namespace).await);
+    tenant.claim.update(|record| record.phase = Phase::Deleting).await.unwrap();
+    assert!(is_listed(&tenant.namespace).await);
+    tenant.claim.remove().await.unwrap();
 }
 
 #[tokio::test]

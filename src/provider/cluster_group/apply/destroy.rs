@@ -2,13 +2,13 @@
 
 use futures::future::join_all;
 
-use super::{Apply, Failed, carried, problem, put, release_archives};
+use super::{Apply, Failed, problem, put, release_archives};
 use crate::host::groups::{GroupPhase, GroupRecord, Groups, StoredGroup};
 use crate::host::ledgers::{GroupRef, LedgerBook};
 use crate::provider::cluster_group::copies::{self, Copy};
 use crate::provider::cluster_group::members::{self, Member};
 use crate::provider::cluster_group::model::{ClusterGroupModel, ClusterGroupPrivate};
-use crate::provider::cluster_group::read::look;
+use crate::provider::cluster_group::read::{look, recall};
 use terraform_plugin::{AttributePath, Report};
 
 impl Apply<'_> {
@@ -16,6 +16,7 @@ impl Apply<'_> {
     pub async fn destroy(mut self, prior: &ClusterGroupModel, private: &ClusterGroupPrivate) -> Option<()> {
         self.start_clock(prior, |timeouts| &timeouts.delete);
         let name = prior.name.as_ref_option()?.clone();
+        let private = &recall(self.diags, self.configured, &name, private.clone()).await?;
         let remembered = members::remembered(self.diags, self.configured, private).await?;
         if remembered.unknown {
             self.diags.fail(
@@ -90,7 +91,7 @@ impl Apply<'_> {
     }
 
     async fn check_empty(&mut self, hosts: &[Member], name: &str) -> Result<(), Failed> {
-        let found = self.in_time("Looking for virtual clusters", carried(hosts, name)).await?;
+        let found = self.carried(hosts, name).await?;
         if found.is_empty() {
             return Ok(());
         }

@@ -8,7 +8,7 @@ use futures::future::join_all;
 
 use super::create::{exists, reserve};
 use super::{
-    Applied, Apply, Failed, Problem, by_uid, carried, check_version, keep_archive, kept_archive, put, release_archives,
+    Applied, Apply, Failed, Problem, by_uid, check_version, keep_archive, kept_archive, put, release_archives,
 };
 use crate::host::groups::{GroupPhase, GroupRecord, Groups, StoredGroup};
 use crate::host::ledgers::{GroupRef, LedgerBook};
@@ -17,7 +17,7 @@ use crate::provider::cluster_group::copies::{self, Copy};
 use crate::provider::cluster_group::members::{self, Member};
 use crate::provider::cluster_group::model::{ClusterGroupModel, ClusterGroupPrivate};
 use crate::provider::cluster_group::plan::host_keys;
-use crate::provider::cluster_group::read::{look, with_archives};
+use crate::provider::cluster_group::read::{look, recall, with_archives};
 use crate::provider::cluster_group::spec::{DRIFTED, GroupSpec};
 use terraform_plugin::value::Value;
 use terraform_plugin::{AttributePath, Report};
@@ -47,6 +47,7 @@ impl Apply<'_> {
         }
         let name = planned.name.as_ref_option()?.clone();
         let spec = GroupSpec::of(&planned)?;
+        let private = recall(self.diags, self.configured, &name, private).await?;
         let hosts = self.hosts(&planned, &private, &name, &spec.chart_digest).await?;
         let base = self.base(&hosts, &private, &name).ok()?;
         let foreign =
@@ -241,7 +242,7 @@ impl Apply<'_> {
     }
 
     async fn check_leaving(&mut self, lost: &[Member], name: &str) -> Result<(), Failed> {
-        let found = self.in_time("Looking for virtual clusters", carried(lost, name)).await?;
+        let found = self.carried(lost, name).await?;
         match found.first() {
             None => Ok(()),
             Some(first) => {

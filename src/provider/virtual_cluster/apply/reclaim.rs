@@ -1,78 +1,111 @@
 //! Cleaning up creations that were killed and that nobody will come back for, such as those with generated names.
 //!
-//! A create looks at the host's unfinished records when it starts and again when it is done. Those that did not move
-//! meanwhile, for at least [`lease::silence`], are nobody's. A live one moves, and a failure here never fails the apply.
+//! A create looks at its hosts' unfinished records when it starts and again when it is done; so does whoever would be
+//! refused because of one. Those that did not move meanwhile, for at least [`lease::silence`], are nobody's. A live one
+//! moves, and a failure here never fails the apply.
 
 use std::time::{Duration, Instant};
 
+use futures::future::join_all;
 use tokio_util::sync::CancellationToken;
 
 use super::room;
-use crate::host::chart_archives::ChartArchives;
 use crate::host::lease;
 use crate::host::record::Phase;
 use crate::host::records::{Life, Records, Stored};
 use crate::host::{Host, delete};
 use crate::provider::Configured;
-use crate::provider::virtual_cluster::spec::Place;
+use crate::provider::chart;
 use terraform_plugin::{AttributePath, Diagnostics, Report};
 
 /// How long removing one abandoned creation may take.
 const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// The unfinished creations that were there when a create began.
-pub struct Unfinished<'a> {
-    configured: &'a Configured,
-    host: Host,
+pub struct Unfinished {
     seen: Instant,
-    stored: Vec<Stored>,
+    stored: Vec<(Host, Stored)>,
 }
 
-impl<'a> Unfinished<'a> {
-    /// Looks for the unfinished creations on `host`, other than that at `place`.
-    pub async fn look(configured: &'a Configured, host: &Host, place: &Place) -> Self {
-        // Whoever may not list, or meets an unreadable record, has nothing to clean up.
-        let all = Records::of(host).list().await.unwrap_or_default();
-        let unfinished =
-            |stored: &Stored| stored.record.namespace != place.namespace && stored.record.phase != Phase::HandedOver;
-        let stored = all.into_iter().filter(unfinished).collect();
-        Self { configured, host: host.clone(), seen: Instant::now(), stored }
+impl Unfinished {
+    /// Looks for the unfinished creations on `hosts`, other than that in `namespace`.
+    pub async fn look(hosts: Vec<Host>, namespace: &str) -> Self {
+        let seen = Instant::now();
+        let ask = |host: Host| async move {
+            // Whoever may not list has nothing to clean up.
+            let found = Records::of(&host).unfinished().await.unwrap_or_default();
+            found.into_iter().map(move |stored| (host.clone(), stored))
+        };
+        let found = join_all(hosts.into_iter().map(ask)).await.into_iter().flatten();
+        Self { seen, stored: found.filter(|(_, stored)| stored.record.namespace != namespace).collect() }
     }
 
-    /// Removes those that have not moved since, if enough time has passed to tell.
-    pub async fn reclaim(self, diags: &mut Diagnostics, stop: &CancellationToken) {
-        let silent_for = self.seen.elapsed();
-        if silent_for < lease::silence() {
+    /// Removes those that nobody works on. Where the create took less than a silence, the rest of it is waited for, as nobody
+    /// else may ever come by; those that live show it at once.
+    pub async fn reclaim(
+        self,
+        configured: &Configured,
+        diags: &mut Diagnostics,
+        patience: Duration,
+        stop: &CancellationToken,
+    ) {
+        let silence = lease::silence().saturating_sub(self.seen.elapsed());
+        if silence > patience {
             return;
         }
-        for stored in self.stored {
-            let name = stored.record.name.clone();
-            match reclaim(self.configured, &self.host, stored, stop).await {
-                Ok(true) => diags.warn(
-                    AttributePath::root(),
-                    format!("An abandoned virtual cluster was removed from host cluster \"{}\".", self.host.name()),
-                    format!(
-                        "The creation of \"{name}\" was cut off before Terraform could save it, and nobody has worked on it \
-                         since. It was in no state."
-                    ),
-                ),
-                Ok(false) => {}
-                Err(error) => tracing::warn!(virtual_cluster = name, %error, "could not remove an abandoned creation"),
-            }
-        }
+        stopped(configured, diags, self.stored, silence, stop).await;
     }
 }
 
-/// Removes what a creation that has stopped left behind, its share of the ledgers included. False if it is alive.
+/// Removes those of these unfinished creations that stay silent for so long, and says so. How many went.
+pub async fn stopped(
+    configured: &Configured,
+    diags: &mut Diagnostics,
+    unfinished: Vec<(Host, Stored)>,
+    silence: Duration,
+    stop: &CancellationToken,
+) -> usize {
+    let reclaim = |(host, stored): (Host, Stored)| async move {
+        let name = stored.record.name.clone();
+        // Others of this process have seen it, too.
+        if !configured.planner().begins(&format!("reclaim {}", stored.uid())) {
+            return None;
+        }
+        let reclaimed = reclaim(configured, &host, stored, silence, stop).await;
+        Some((host, name, reclaimed))
+    };
+    let mut removed = 0;
+    for (host, name, reclaimed) in join_all(unfinished.into_iter().map(reclaim)).await.into_iter().flatten() {
+        match reclaimed {
+            Ok(true) => {
+                removed += 1;
+                diags.warn(
+                    AttributePath::root(),
+                    format!("An abandoned virtual cluster was removed from host cluster \"{}\".", host.name()),
+                    format!(
+                        "The creation or destroy of \"{name}\" was cut off, and nobody has worked on it since. What it left is \
+                         gone."
+                    ),
+                );
+            }
+            Ok(false) => {}
+            Err(error) => tracing::warn!(virtual_cluster = name, %error, "could not remove an abandoned creation"),
+        }
+    }
+    removed
+}
+
+/// Removes what a creation that stays silent for so long has left behind, its share of the ledgers included. False if it is
+/// alive.
 pub(super) async fn reclaim(
     configured: &Configured,
     host: &Host,
     stored: Stored,
+    silence: Duration,
     stop: &CancellationToken,
 ) -> Result<bool, Box<dyn std::error::Error + Send + Sync>> {
     let records = Records::of(host);
-    // No silence is waited for: that the record did not move since it was first seen is what the claim checks.
-    let Life::Stopped(stored) = records.watch_for_life(&stored, Duration::ZERO, stop).await? else { return Ok(false) };
+    let Life::Stopped(stored) = records.watch_for_life(&stored, silence, stop).await? else { return Ok(false) };
     let digest = stored.record.chart_digest.clone();
     let claim = records.claim(*stored).await?;
     claim.update(|record| record.phase = Phase::Deleting).await?;
@@ -80,7 +113,7 @@ pub(super) async fn reclaim(
     room::release(configured, host, &claim.record(), &claim.record_uid()).await?;
     claim.remove().await?;
     if let Some(digest) = digest {
-        ChartArchives::of(host).release(&digest).await?;
+        chart::archives_on(host).release(&digest).await?;
     }
     Ok(true)
 }

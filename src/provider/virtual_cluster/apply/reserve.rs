@@ -8,7 +8,7 @@ use super::{Apply, Failed};
 use crate::host::lease;
 use crate::host::record::{Phase, Record};
 use crate::host::records::claim::Claim;
-use crate::host::records::{Life, RecordError, Records, Reservation, Stored};
+use crate::host::records::{Life, RecordError, Records, Reservation, Stored, Taken};
 use crate::host::store::StoreError;
 use crate::host::{Host, namespace};
 use crate::provider::virtual_cluster::model::{VirtualClusterModel, VirtualClusterPrivate};
@@ -66,23 +66,61 @@ impl Apply<'_> {
                 record.namespace_uid = Some(private.namespace_uid.clone());
                 record.namespace_created = private.namespace_created;
                 match self.explain(records.reserve(record).await)? {
-                    Reservation::Made(claim) => return self.hand_over(claim).await,
+                    // What was made before carries the UID of the record that was lost.
+                    Reservation::Made(claim) => {
+                        return self.hand_over(claim.formerly(private.record_uid.clone())).await;
+                    }
                     Reservation::Taken(stored) => *stored,
                 }
             }
         };
-        if stored.record.name != place.name {
+        if !private.is_of(&stored.record, place) && !is_edited(&stored, place, private) {
             return Err(self.occupied(place, &stored.record));
         }
-        let claim = self.explain(records.claim(stored).await)?;
+        let claim = match self.explain(records.take(stored, &self.stop.clone()).await)? {
+            Taken::Mine(claim) => claim,
+            Taken::Busy(_) | Taken::Gone => return Err(self.busy(place)),
+        };
+        self.restore_identity(&claim, place, private).await?;
         self.hand_over(claim).await
+    }
+
+    /// Has the claimed record say again which virtual cluster it is of.
+    pub(super) async fn restore_identity(
+        &mut self,
+        claim: &Claim,
+        place: &Place,
+        private: &VirtualClusterPrivate,
+    ) -> Result<(), Failed> {
+        let restore = |record: &mut Record| {
+            record.name.clone_from(&place.name);
+            record.host_uid.clone_from(&private.host_uid);
+            record.namespace_uid = Some(private.namespace_uid.clone());
+            record.namespace_created = private.namespace_created;
+        };
+        if private.is_of(&claim.record(), place) {
+            return Ok(());
+        }
+        self.explain(claim.update(restore).await)
     }
 
     /// What is updated is in a state, whatever was cut off before: a destroy that nobody wants any more, a creation that
     /// was then imported. Otherwise it would count as unfinished, and be reclaimed.
     async fn hand_over(&mut self, claim: Claim) -> Result<Claim, Failed> {
-        self.explain(claim.update(|record| record.phase = Phase::HandedOver).await)?;
+        if claim.record().phase != Phase::HandedOver {
+            self.explain(claim.update(|record| record.phase = Phase::HandedOver).await)?;
+        }
         Ok(claim)
+    }
+
+    /// Another apply works on the virtual cluster.
+    pub(super) fn busy(&mut self, place: &Place) -> Failed {
+        self.diags.fail(
+            AttributePath::new("name"),
+            format!("Virtual cluster \"{}\" is being changed or deleted by another apply.", place.id()),
+            "Its record on the host cluster is being updated right now. Wait for that apply, then run this one again.",
+        );
+        Failed
     }
 
     /// What to do with a record that is there already: a claim on a dead one, none when it has just gone away.
@@ -102,7 +140,11 @@ impl Apply<'_> {
                 return Err(self.exists(place));
             }
             // Its namespace was deleted behind our back, and everything with it.
-            return self.take_over(records, stored).await;
+            return match self.explain(records.take(stored, &self.stop.clone()).await)? {
+                Taken::Mine(claim) => Ok(Some(claim)),
+                Taken::Gone => Ok(None),
+                Taken::Busy(_) => Err(self.busy(place)),
+            };
         }
         tracing::info!(
             virtual_cluster = place.id(),
@@ -181,6 +223,11 @@ impl Apply<'_> {
         );
         Failed
     }
+}
+
+/// Whether it is the very record that this state knows, and somebody has edited it to say otherwise.
+pub(super) fn is_edited(stored: &Stored, place: &Place, private: &VirtualClusterPrivate) -> bool {
+    !private.record_uid.is_empty() && stored.uid() == private.record_uid && !private.is_of(&stored.record, place)
 }
 
 fn new_record(place: &Place, private: &VirtualClusterPrivate, spec: &Spec) -> Record {

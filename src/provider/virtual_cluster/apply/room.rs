@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
+use std::time::Duration;
 
 use futures::future::join_all;
 
@@ -325,7 +326,7 @@ impl Apply<'_> {
                     Ok(Life::Gone) => true,
                     Ok(Life::Alive(_)) | Err(_) => false,
                     Ok(Life::Stopped(stored)) => {
-                        reclaim::reclaim(configured, &host, *stored, &stop).await.unwrap_or(false)
+                        reclaim::reclaim(configured, &host, *stored, Duration::ZERO, &stop).await.unwrap_or(false)
                     }
                 }
             }
