@@ -9,6 +9,7 @@ pub mod connection;
 pub mod delete;
 mod diagnosis;
 pub mod error;
+pub mod formats;
 pub mod groups;
 pub mod kind;
 pub mod lease;

@@ -15,8 +15,8 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use super::formats::FormatError;
 use super::object::ObjectRef;
-use super::store::FormatError;
 use crate::domain::drift::Snapshot;
 
 /// The most that a record's objects may unpack to: more was not packed by this provider.

@@ -219,7 +219,7 @@ pub async fn check_free(host: &Host, claim: &Claim, objects: &[Value]) -> Result
 /// The error that names whose the object is, as well as can be found out.
 async fn whose(host: &Host, record: &Record, object: ObjectRef, live: &ObjectMeta) -> Result<ApplyError, ApplyError> {
     let other = match made_for(live) {
-        Some(uid) => Records::of(host).list_readable().await?.into_iter().find(|stored| stored.uid() == uid),
+        Some(uid) => Records::of(host).list().await?.readable.into_iter().find(|stored| stored.uid() == uid),
         None => None,
     };
     let (host, name) = (host.name().to_owned(), record.name.clone());

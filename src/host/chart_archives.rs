@@ -192,8 +192,12 @@ impl ChartArchives {
         let found = self.secrets.get_metadata_opt(&name).await.map_err(self.host.failed("read", describe(&name)))?;
         let Some(seen) = found else { return Ok(()) };
         let (records, groups) = (Records::of(&self.host).list().await?, Groups::of(&self.host).list().await?);
-        let by_virtual_cluster = records.iter().any(|stored| stored.record.chart_digest.as_deref() == Some(digest));
-        if by_virtual_cluster || groups.iter().any(|stored| stored.record.chart_digest == digest) {
+        let is_this = |named: &Option<String>| named.as_deref() == Some(digest);
+        let by_virtual_cluster = records.readable.iter().any(|stored| is_this(&stored.record.chart_digest));
+        let by_group = groups.readable.iter().any(|stored| stored.record.chart_digest == digest);
+        // A document that does not say which chart it needs may need this one.
+        let mut others = records.others.iter().chain(&groups.others).map(|other| &other.promised.chart_digest);
+        if by_virtual_cluster || by_group || others.any(|named| named.is_none() || is_this(named)) {
             return Ok(());
         }
         let unused = Preconditions { uid: seen.metadata.uid, resource_version: seen.metadata.resource_version };

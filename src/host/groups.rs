@@ -4,15 +4,14 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::Host;
-use super::store::{self, Document, Store, StoreError};
+use super::formats::ClusterGroup;
+use super::store::{self, Document, Listing, Store, StoreError};
 
 /// Where a group stands between its creation's first write and its deletion's last.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GroupPhase {
     /// Its records are being written. Nobody may use it yet.
     Creating,
@@ -23,7 +22,7 @@ pub enum GroupPhase {
 }
 
 /// What a host remembers about one group.
-#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq)]
 pub struct GroupRecord {
     /// The group's name.
     pub name: String,
@@ -43,6 +42,8 @@ pub struct GroupRecord {
     pub chart_digest: String,
     /// What the group says: versions, defaults, quota. May hold a user's secrets.
     pub spec: Value,
+    /// What a later version of this provider says of the group, opaque here.
+    pub more: Map<String, Value>,
 }
 
 impl std::fmt::Debug for GroupRecord {
@@ -62,7 +63,7 @@ impl GroupRecord {
 }
 
 impl Document for GroupRecord {
-    const FORMAT: u32 = 1;
+    type Format = ClusterGroup;
     const SECRET_TYPE: &'static str = "nested-clusters.io/cluster-group";
     const KIND: &'static str = "cluster-group";
 
@@ -95,8 +96,8 @@ impl Groups {
     /// All groups that the host knows.
     ///
     /// # Errors
-    /// The host's refusal, or the first unreadable record.
-    pub async fn list(&self) -> Result<Vec<StoredGroup>, StoreError> {
+    /// The host's refusal.
+    pub async fn list(&self) -> Result<Listing<GroupRecord>, StoreError> {
         self.0.list().await
     }
 

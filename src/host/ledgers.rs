@@ -6,30 +6,29 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use rand::Rng;
-use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep};
 
 use super::Host;
+use super::formats;
+use super::formats::Promised;
 use super::record::{Phase, Record};
 use super::records::{RecordError, Records};
-use super::store::{Document, Store, StoreError, Stored};
+use super::store::{Document, Listing, Store, StoreError, Stored};
 use crate::domain::ledger::{Holding, Ledger, Recorded};
 
 /// How long to go on trying while others keep writing first.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A ledger as it is kept.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct LedgerRecord {
     /// The group whose quota it counts; none for a host's capacity.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    group: Option<GroupRef>,
-    #[serde(flatten)]
-    ledger: Ledger,
+    pub(super) group: Option<GroupRef>,
+    pub(super) ledger: Ledger,
 }
 
 /// A group as its quota ledger knows it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GroupRef {
     /// Its name.
     pub name: String,
@@ -38,7 +37,7 @@ pub struct GroupRef {
 }
 
 impl Document for LedgerRecord {
-    const FORMAT: u32 = 1;
+    type Format = formats::Ledger;
     const SECRET_TYPE: &'static str = "nested-clusters.io/ledger";
     const KIND: &'static str = "ledger";
 
@@ -172,29 +171,49 @@ impl LedgerBook {
 /// What the records of `host` say about who holds what, by namespace: the truth behind its ledgers.
 ///
 /// # Errors
-/// The host's refusal, or an unreadable record.
+/// The host's refusal.
 pub async fn recorded(host: &Host) -> Result<BTreeMap<String, Recorded>, RecordError> {
     Ok(said_by(&Records::of(host).list().await?))
 }
 
-/// What these records of one host say about who holds what, by namespace.
-pub fn said_by(records: &[Stored<Record>]) -> BTreeMap<String, Recorded> {
-    let recorded = records.iter().filter_map(|stored| {
+/// What these records of one host say about who holds what, by namespace. A record that this version does not understand
+/// counts as finished: with what every version can read of it, or else with whatever the ledger has.
+pub fn said_by(records: &Listing<Record>) -> BTreeMap<String, Recorded> {
+    let readable = records.readable.iter().filter_map(|stored| {
         let counts = stored.record.phase != Phase::Reserved;
         let holding = holding(&stored.record, stored.uid())?;
-        Some((stored.record.namespace.clone(), Recorded { holding, counts }))
+        Some((stored.record.namespace.clone(), Recorded::Known { holding, counts }))
     });
-    recorded.collect()
+    let others = records.others.iter().filter_map(|other| {
+        let namespace = other.namespace()?.to_owned();
+        let Promised { name, share, .. } = other.promised.clone();
+        let holding = |share: formats::Share| Holding {
+            name: name.unwrap_or_else(|| namespace.clone()),
+            group: share.group,
+            size: share.size,
+            paused: share.paused,
+            record: other.uid.clone(),
+        };
+        let recorded = match share {
+            Some(share) => Recorded::Known { holding: holding(share), counts: true },
+            None => Recorded::Unreadable { record: other.uid.clone() },
+        };
+        Some((namespace, recorded))
+    });
+    others.chain(readable).collect()
 }
 
 /// The virtual clusters of `host` that are no unfinished creations: the UIDs of their records, by namespace.
 ///
 /// # Errors
-/// The host's refusal, or an unreadable record.
+/// The host's refusal.
 pub async fn finished(host: &Host) -> Result<BTreeMap<String, String>, RecordError> {
     let all = Records::of(host).list().await?;
-    let finished = all.iter().filter(|stored| matches!(stored.record.phase, Phase::HandedOver | Phase::Deleting));
-    Ok(finished.map(|stored| (stored.record.namespace.clone(), stored.uid().to_owned())).collect())
+    let finished =
+        all.readable.iter().filter(|stored| matches!(stored.record.phase, Phase::HandedOver | Phase::Deleting));
+    let finished = finished.map(|stored| (stored.record.namespace.clone(), stored.uid().to_owned()));
+    let others = all.others.iter().filter_map(|other| Some((other.namespace()?.to_owned(), other.uid.clone())));
+    Ok(finished.chain(others).collect())
 }
 
 /// The entry of a ledger for the virtual cluster of `record`, whose Secret has the UID `uid`.

@@ -1,20 +1,19 @@
 //! The record of one virtual cluster: what it holds and how it is written. Pure; [`super::records`] stores it.
 //!
-//! The format is versioned (see [`super::store`]).
+//! Its stored form is [`super::formats`]'.
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::applied::Applied;
+use super::formats::VirtualCluster;
 use super::object::ObjectRef;
 use super::store::Document;
 use crate::domain::size::Size;
 
 /// Where a virtual cluster stands between a create's first write and a delete's last.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
     /// Room and name are reserved; nothing is made.
     Reserved,
@@ -27,21 +26,18 @@ pub enum Phase {
 }
 
 /// An object that a virtual cluster consists of.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Item {
     /// Its name.
-    #[serde(flatten)]
     pub object: ObjectRef,
     /// Its UID once it is made; before that nothing may stand there, or somebody else's.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uid: Option<String>,
 }
 
 /// What a virtual cluster takes of its host's capacity and its group's quota.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Share {
     /// Its group, if it is in one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<String>,
     /// Its size.
     pub size: Size,
@@ -50,7 +46,7 @@ pub struct Share {
 }
 
 /// What a host remembers about one virtual cluster. Debug leaves out the spec, which may hold a user's secrets.
-#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq)]
 pub struct Record {
     /// The virtual cluster's name.
     pub name: String,
@@ -61,25 +57,20 @@ pub struct Record {
     /// Where it stands.
     pub phase: Phase,
     /// UID of the namespace, once known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace_uid: Option<String>,
     /// Whether the namespace goes when the virtual cluster goes: it was made for it, or imported whole.
     pub namespace_created: bool,
     /// The chart archive that it was made from (see [`super::chart_archives`]).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chart_digest: Option<String>,
     /// What it takes. The ledgers are rebuilt from here.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub share: Option<Share>,
     /// What the provider wants to know again: sizes, versions. Opaque here.
     pub spec: Value,
     /// What was made, or is about to be.
     pub inventory: Vec<Item>,
     /// What was applied to it last, for finding drift.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub applied: Option<Applied>,
     /// Whether objects are being applied, or were when that was cut off.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_applying: bool,
     /// Who may work on it: random per claim. Empty once they have let go of it.
     pub(super) owner: String,
@@ -133,7 +124,7 @@ impl Record {
 }
 
 impl Document for Record {
-    const FORMAT: u32 = 1;
+    type Format = VirtualCluster;
     const SECRET_TYPE: &'static str = "nested-clusters.io/virtual-cluster";
     const KIND: &'static str = "virtual-cluster";
 
@@ -176,7 +167,8 @@ pub(super) fn no_longer_rendered<'a>(old: &'a [Item], rendered: &[ObjectRef]) ->
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::host::store::{decode, encode};
+    use crate::host::formats::{self, Unknown};
+    use crate::host::store::read;
     use serde_json::json;
 
     fn object(kind: &str, name: &str) -> ObjectRef {
@@ -199,21 +191,10 @@ mod tests {
         record.phase = Phase::HandedOver;
         record.namespace_uid = Some("ns-uid".into());
         record.inventory = vec![item("StatefulSet", "team-a", Some("uid")), item("Secret", "vc-config-team-a", None)];
-        let bytes = encode(&record).unwrap();
-        assert_eq!(decode::<Record>(&bytes).unwrap(), record);
+        record.inventory.sort();
+        let bytes = formats::write(&VirtualCluster::from(&record), &Unknown::default()).unwrap();
+        assert_eq!(read::<Record>(&bytes).unwrap().0, record);
         assert_eq!(serde_json::from_slice::<Value>(&bytes).unwrap()["phase"], "handed_over");
-    }
-
-    #[test]
-    fn records_that_cannot_be_understood_are_refused() {
-        for (bytes, expected) in [
-            (r#"{"format": 2, "anything": true}"#, "format 2 is newer"),
-            (r#"{"format": 1}"#, "damaged: missing field `name`"),
-            ("", "damaged"),
-        ] {
-            let error = decode::<Record>(bytes.as_bytes()).unwrap_err().to_string();
-            assert!(error.contains(expected), "{error}");
-        }
     }
 
     #[test]

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::lease;
 use super::record::{Phase, Record, UNFINISHED_LABEL, secret_name};
-use super::store::{Store, StoreError};
+use super::store::{Listing, Store, StoreError};
 use super::{Error, Host, store};
 use claim::Claim;
 
@@ -98,20 +98,12 @@ impl Records {
         Ok(self.store.get(&secret_name(namespace)).await?)
     }
 
-    /// All records of the host, in pages.
-    ///
-    /// # Errors
-    /// The host's refusal, or the first unreadable record: a sum over the others would be wrong.
-    pub async fn list(&self) -> Result<Vec<Stored>, RecordError> {
-        Ok(self.store.list().await?)
-    }
-
-    /// All records of the host that can be read, in pages.
+    /// All records of the host.
     ///
     /// # Errors
     /// The host's refusal.
-    pub(super) async fn list_readable(&self) -> Result<Vec<Stored>, RecordError> {
-        Ok(self.store.list_all().await?.into_iter().flatten().collect())
+    pub async fn list(&self) -> Result<Listing<Record>, RecordError> {
+        Ok(self.store.list().await?)
     }
 
     /// The records that can be read of virtual clusters that are in no state yet, or on their way out.
@@ -120,7 +112,7 @@ impl Records {
     /// The host's refusal.
     pub async fn unfinished(&self) -> Result<Vec<Stored>, RecordError> {
         let listed = self.store.list_labelled(UNFINISHED_LABEL).await?;
-        Ok(listed.into_iter().flatten().filter(|stored| stored.record.phase != Phase::HandedOver).collect())
+        Ok(listed.readable.into_iter().filter(|stored| stored.record.phase != Phase::HandedOver).collect())
     }
 
     /// What changes of each record whenever anybody writes it, by the virtual cluster's namespace.
@@ -158,7 +150,16 @@ impl Records {
     /// # Errors
     /// [`StoreError::Changed`] if anybody wrote it since it was read: then it is not to be taken over.
     pub async fn claim(&self, stored: Stored) -> Result<Claim, RecordError> {
+        self.claim_to(stored, |_| {}).await
+    }
+
+    /// The same with a change, in one write: whoever watches the record sees at once what it was taken over for.
+    ///
+    /// # Errors
+    /// As [`Records::claim`].
+    pub async fn claim_to(&self, stored: Stored, change: impl Fn(&mut Record)) -> Result<Claim, RecordError> {
         let mut record = stored.record.clone();
+        change(&mut record);
         record.owner = claim::new_owner();
         record.heartbeat += 1;
         let taken = self.store.replace(&stored, &record).await?;

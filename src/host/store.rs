@@ -1,6 +1,6 @@
 //! Documents that the provider keeps on a host: JSON in Secrets of [`NAMESPACE`], changed by compare-and-swap only.
 //!
-//! Owns formats, names and the swap. What a document means is its type's business.
+//! Owns names and the swap. Formats are [`super::formats`]', and what a document means is its type's business.
 
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
@@ -8,9 +8,8 @@ use std::marker::PhantomData;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kube::api::{Api, DeleteParams, ListParams, ObjectMeta, PostParams, Preconditions};
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 
+use super::formats::{self, Format, FormatError, Promised, Unknown};
 use super::ownership::{FIELD_MANAGER, MANAGED_BY_LABEL};
 use super::{Error, Host, pages};
 use crate::domain::name::SYSTEM_NAMESPACE;
@@ -22,9 +21,9 @@ pub(super) const KIND_LABEL: &str = "nested-clusters.io/record";
 const KEY: &str = "record.json";
 
 /// What a document says of itself, whatever it holds.
-pub trait Document: Serialize + DeserializeOwned + Send + Sync {
-    /// The format that this version writes. A newer one is refused, never guessed at.
-    const FORMAT: u32;
+pub trait Document: Clone + Send + Sync + TryFrom<Self::Format, Error = String> {
+    /// Its stored form.
+    type Format: Format + for<'a> From<&'a Self>;
     /// The `type` of its Secrets, by which they are listed.
     const SECRET_TYPE: &'static str;
     /// Its kind for people, as the value of a label.
@@ -37,27 +36,6 @@ pub trait Document: Serialize + DeserializeOwned + Send + Sync {
     fn labels(&self) -> &'static [(&'static str, &'static str)] {
         &[]
     }
-}
-
-/// Why a stored document cannot be read.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum FormatError {
-    /// Written by a later version of this provider.
-    #[error(
-        "format {found} is newer than this provider's {newest}: use the provider version that wrote it, or a later one"
-    )]
-    Newer {
-        /// The format found.
-        found: u32,
-        /// The newest that this version knows.
-        newest: u32,
-    },
-    /// Damaged, or not such a document.
-    #[error("it is damaged: {problem}")]
-    Damaged {
-        /// What the parser said, with the place.
-        problem: String,
-    },
 }
 
 /// Why a document could not be read or written.
@@ -95,6 +73,37 @@ pub struct Stored<T> {
     /// UID of the Secret: a document that is removed and made again is another one.
     pub(super) uid: String,
     pub(super) version: String,
+    /// What a later version of this provider has written into it.
+    unknown: Unknown,
+}
+
+/// The documents of one kind on a host.
+#[derive(Debug)]
+pub struct Listing<T> {
+    /// Those that this version understands.
+    pub readable: Vec<Stored<T>>,
+    /// The others: they are there all the same, and count.
+    pub others: Vec<Unreadable>,
+}
+
+/// A document that this version does not understand.
+#[derive(Debug, Clone)]
+pub struct Unreadable {
+    /// The name of its Secret.
+    pub secret: String,
+    /// UID of its Secret.
+    pub uid: String,
+    /// Why.
+    pub error: StoreError,
+    /// What every version can read of a record.
+    pub promised: Promised,
+}
+
+impl Unreadable {
+    /// The namespace of the virtual cluster whose record it is.
+    pub fn namespace(&self) -> Option<&str> {
+        self.secret.strip_prefix("virtual-cluster.")
+    }
 }
 
 impl<T> Stored<T> {
@@ -111,7 +120,7 @@ impl<T> Stored<T> {
     /// As if it had been read from the Secret with that UID.
     #[cfg(test)]
     pub fn for_tests(record: T, uid: &str) -> Self {
-        Self { record, uid: uid.to_owned(), version: "1".to_owned() }
+        Self { record, uid: uid.to_owned(), version: "1".to_owned(), unknown: Unknown::default() }
     }
 }
 
@@ -147,7 +156,7 @@ impl<T: Document> Store<T> {
     /// The host's refusal, or an unreadable document.
     pub async fn get(&self, name: &str) -> Result<Option<Stored<T>>, StoreError> {
         match self.secrets.get_opt(name).await.map_err(self.host.failed("read", describe(name)))? {
-            Some(secret) => self.parse(secret).map(Some),
+            Some(secret) => self.parse(&secret).map(Some),
             None => Ok(None),
         }
     }
@@ -155,32 +164,36 @@ impl<T: Document> Store<T> {
     /// All documents of the kind.
     ///
     /// # Errors
-    /// The host's refusal, or the first unreadable document: a sum over the others would be wrong.
-    pub async fn list(&self) -> Result<Vec<Stored<T>>, StoreError> {
-        self.list_all().await?.into_iter().collect()
-    }
-
-    /// All documents of the kind, each as far as it can be read.
-    ///
-    /// # Errors
     /// The host's refusal.
-    pub async fn list_all(&self) -> Result<Vec<Result<Stored<T>, StoreError>>, StoreError> {
+    pub async fn list(&self) -> Result<Listing<T>, StoreError> {
         self.list_matching(of_type::<T>()).await
     }
 
-    /// The documents of the kind whose Secrets have the label, each as far as it can be read.
+    /// The documents of the kind whose Secrets have the label.
     ///
     /// # Errors
     /// The host's refusal.
-    pub(super) async fn list_labelled(&self, label: &str) -> Result<Vec<Result<Stored<T>, StoreError>>, StoreError> {
+    pub(super) async fn list_labelled(&self, label: &str) -> Result<Listing<T>, StoreError> {
         self.list_matching(of_type::<T>().labels(label)).await
     }
 
-    async fn list_matching(&self, matching: ListParams) -> Result<Vec<Result<Stored<T>, StoreError>>, StoreError> {
+    async fn list_matching(&self, matching: ListParams) -> Result<Listing<T>, StoreError> {
         let fetch =
             |page| async move { self.listed.list(&page).await.map_err(self.host.failed("list", describe("*"))) };
-        let secrets = pages::all(matching, fetch).await?;
-        Ok(secrets.into_iter().map(|secret| self.parse(secret)).collect())
+        let mut listing = Listing { readable: Vec::new(), others: Vec::new() };
+        for secret in pages::all(matching, fetch).await? {
+            let (name, uid) = (secret.metadata.name.clone(), secret.metadata.uid.clone());
+            match self.parse(&secret) {
+                Ok(stored) => listing.readable.push(stored),
+                Err(error) => {
+                    tracing::warn!("{error}");
+                    let promised = Promised::of(content(&secret));
+                    let (secret, uid) = (name.unwrap_or_default(), uid.unwrap_or_default());
+                    listing.others.push(Unreadable { secret, uid, error, promised });
+                }
+            }
+        }
+        Ok(listing)
     }
 
     /// [`Stored::is`] of all documents of the kind, by the names of their Secrets, without their content.
@@ -214,7 +227,7 @@ impl<T: Document> Store<T> {
             made => made,
         };
         match made {
-            Ok(secret) => self.parse(secret).map(Some),
+            Ok(secret) => self.parse(&secret).map(Some),
             Err(kube::Error::Api(status)) if status.is_already_exists() => Ok(None),
             Err(error) => Err(self.host.error("create", describe(&name), &error).into()),
         }
@@ -228,7 +241,7 @@ impl<T: Document> Store<T> {
         let name = record.secret_name();
         let secret = self.secret(record, Some(expected))?;
         match self.secrets.replace(&name, &written_by_us(), &secret).await {
-            Ok(secret) => self.parse(secret),
+            Ok(secret) => self.parse(&secret),
             Err(kube::Error::Api(status)) if status.is_conflict() || status.is_not_found() => Err(self.changed(&name)),
             Err(error) => Err(self.host.error("update", describe(&name), &error).into()),
         }
@@ -252,7 +265,9 @@ impl<T: Document> Store<T> {
 
     fn secret(&self, record: &T, expected: Option<&Stored<T>>) -> Result<Secret, StoreError> {
         let name = record.secret_name();
-        let bytes = encode(record).map_err(|problem| self.unreadable(&name, problem))?;
+        let unknown = expected.map(|stored| stored.unknown.clone()).unwrap_or_default();
+        let bytes = formats::write(&T::Format::from(record), &unknown);
+        let bytes = bytes.map_err(|problem| self.unreadable(&name, problem))?;
         Ok(Secret {
             metadata: ObjectMeta {
                 name: Some(name),
@@ -268,14 +283,14 @@ impl<T: Document> Store<T> {
         })
     }
 
-    fn parse(&self, secret: Secret) -> Result<Stored<T>, StoreError> {
-        let name = secret.metadata.name.unwrap_or_default();
-        let bytes = secret.data.as_ref().and_then(|data| data.get(KEY)).map_or(&[][..], |bytes| &bytes.0);
-        let record = decode(bytes).map_err(|problem| self.unreadable(&name, problem))?;
+    fn parse(&self, secret: &Secret) -> Result<Stored<T>, StoreError> {
+        let name = secret.metadata.name.clone().unwrap_or_default();
+        let (record, unknown) = read(content(secret)).map_err(|problem| self.unreadable(&name, problem))?;
         Ok(Stored {
             record,
-            uid: secret.metadata.uid.unwrap_or_default(),
-            version: secret.metadata.resource_version.unwrap_or_default(),
+            uid: secret.metadata.uid.clone().unwrap_or_default(),
+            version: secret.metadata.resource_version.clone().unwrap_or_default(),
+            unknown,
         })
     }
 
@@ -295,30 +310,15 @@ impl<T: Document> Store<T> {
     }
 }
 
-#[derive(Serialize, Deserialize)]
-struct Versioned<T> {
-    format: u32,
-    #[serde(flatten)]
-    document: T,
+/// A document, and what of it this version does not know.
+pub(super) fn read<T: Document>(bytes: &[u8]) -> Result<(T, Unknown), FormatError> {
+    let (stored, unknown) = formats::read::<T::Format>(bytes)?;
+    let document = T::try_from(stored).map_err(|problem| FormatError::Damaged { problem })?;
+    Ok((document, unknown))
 }
 
-#[derive(Deserialize)]
-struct Format {
-    format: u32,
-}
-
-pub(super) fn decode<T: Document>(bytes: &[u8]) -> Result<T, FormatError> {
-    let damaged = |error: serde_json::Error| FormatError::Damaged { problem: error.to_string() };
-    let Format { format } = serde_json::from_slice(bytes).map_err(damaged)?;
-    if format > T::FORMAT {
-        return Err(FormatError::Newer { found: format, newest: T::FORMAT });
-    }
-    serde_json::from_slice(bytes).map(|Versioned { document, .. }| document).map_err(damaged)
-}
-
-pub(super) fn encode<T: Document>(document: &T) -> Result<Vec<u8>, FormatError> {
-    serde_json::to_vec(&Versioned { format: T::FORMAT, document })
-        .map_err(|error| FormatError::Damaged { problem: error.to_string() })
+fn content(secret: &Secret) -> &[u8] {
+    secret.data.as_ref().and_then(|data| data.get(KEY)).map_or(&[], |bytes| &bytes.0)
 }
 
 async fn make_namespace(host: &Host) -> Result<(), Error> {

@@ -15,7 +15,9 @@ use crate::domain::capacity::Node;
 use crate::domain::ledger::Ledger;
 use crate::domain::size::Size;
 use crate::host::ledgers::{LedgerBook, finished, said_by};
-use crate::host::records::{RecordError, Records, Stored};
+use crate::host::record::Record;
+use crate::host::records::{RecordError, Records};
+use crate::host::store::Listing;
 use crate::host::view::{Run, View};
 use crate::host::{Host, nodes};
 use crate::provider::cluster_group::find::{FindError, Found, find};
@@ -33,7 +35,7 @@ const RECORDS_FRESH: Duration = Duration::from_secs(5);
 type Nodes = (Instant, Arc<Vec<Node>>);
 
 /// The records of a host, and when they were asked for.
-type Listed = (Instant, Result<Arc<Vec<Stored>>, RecordError>);
+type Listed = (Instant, Result<Arc<Listing<Record>>, RecordError>);
 
 /// What a host has told.
 #[derive(Debug)]
@@ -196,7 +198,7 @@ impl Planner {
     ///
     /// # Errors
     /// The host's refusal, or an unreadable record.
-    pub async fn records(&self, host: &Host) -> Result<Arc<Vec<Stored>>, RecordError> {
+    pub async fn records(&self, host: &Host) -> Result<Arc<Listing<Record>>, RecordError> {
         let ask = || async {
             let asked = Instant::now();
             (asked, Records::of(host).list().await.map(Arc::new))
@@ -231,7 +233,10 @@ impl Planner {
     pub async fn ledger(&self, host: &Host) -> Result<Ledger, RecordError> {
         match LedgerBook::capacity(host).read().await? {
             Some(ledger) => Ok(ledger),
-            None => Ok(rebuilt(&self.records(host).await?)),
+            None => {
+                let records = self.records(host).await?;
+                Ok(rebuilt(&records))
+            }
         }
     }
 
@@ -273,7 +278,7 @@ async fn read_ledger(host: &Host) -> Result<Ledger, String> {
 }
 
 /// The ledger of a host that has none, as its records say.
-fn rebuilt(records: &[Stored]) -> Ledger {
+fn rebuilt(records: &Listing<Record>) -> Ledger {
     let mut ledger = Ledger::default();
     ledger.reconcile(&said_by(records), |_| true);
     ledger

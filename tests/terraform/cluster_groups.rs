@@ -353,7 +353,7 @@ fn a_host_stays_and_a_group_stays_while_they_carry_virtual_clusters() {
     // As a virtual cluster of the group would have it.
     let carried = json!({
         "format": 1, "name": "team-a", "namespace": "vcluster-carried", "host_uid": "", "phase": "handed_over",
-        "namespace_created": true, "spec": { "cluster_group": "carrying" }, "inventory": [], "owner": "", "heartbeat": 0,
+        "namespace_created": true, "spec": { "cluster_group": "carrying" }, "inventory": {}, "owner": "", "heartbeat": 0,
     });
     let data = base64::Engine::encode(&base64::prelude::BASE64_STANDARD, carried.to_string());
     let secrets = "/api/v1/namespaces/nested-system/secrets";

@@ -131,7 +131,7 @@ fn a_missing_permission_is_named_with_verb_resource_and_namespace() {
     let rules = json!([
         all(json!(["", "apps", "networking.k8s.io"]), json!(["*"])),
         all(json!(["rbac.authorization.k8s.io"]), json!(["roles", "rolebindings"])),
-        json!({"apiGroups": ["rbac.authorization.k8s.io"], "resources": ["clusterroles"], "verbs": ["get"]}),
+        json!({"apiGroups": ["rbac.authorization.k8s.io"], "resources": ["clusterroles", "clusterrolebindings"], "verbs": ["get"]}),
     ]);
     let refused = refusal("no-clusterroles", rules);
     assert!(

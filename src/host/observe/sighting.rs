@@ -9,10 +9,10 @@ use serde_json::value::RawValue;
 
 use crate::domain::drift::{Difference, Since, Snapshot};
 use crate::host::applied::conceal;
+use crate::host::formats::FormatError;
 use crate::host::object::ObjectRef;
 use crate::host::ownership::FIELD_MANAGER;
 use crate::host::record::Record;
-use crate::host::store::FormatError;
 use crate::host::workload::WorkloadState;
 
 /// A kind with its group and version: what one LIST covers.

@@ -10,10 +10,11 @@ use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::{RecordError, Records, Stored};
+use crate::host::formats::FormatError;
 use crate::host::lease;
 use crate::host::ownership::Owner;
 use crate::host::record::{Record, secret_name};
-use crate::host::store::{FormatError, StoreError};
+use crate::host::store::StoreError;
 
 /// Writes that lose against an unrelated one (someone labels the Secret) are tried again this often.
 const ATTEMPTS: usize = 5;

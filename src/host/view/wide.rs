@@ -62,7 +62,7 @@ impl Wide {
     /// Lists the records of `host`. Those that cannot be read are left out: they are the error of whoever asks for them.
     pub(super) async fn of(host: &Host, label: &str) -> Result<Self, RecordError> {
         let (mut wanted, mut records) = (WantedByKind::new(), HashMap::new());
-        for stored in Records::of(host).list_readable().await? {
+        for stored in Records::of(host).list().await?.readable {
             if want(&mut wanted, &stored.record).is_ok() {
                 records.insert(stored.record.namespace.clone(), stored);
             }

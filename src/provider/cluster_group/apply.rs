@@ -14,6 +14,7 @@ use futures::future::join_all;
 use tokio_util::sync::CancellationToken;
 
 use crate::host::chart_archives::ArchiveError;
+use crate::host::formats::Promised;
 use crate::host::groups::{GroupRecord, Groups, StoredGroup};
 use crate::host::record::Phase;
 use crate::host::records::{Records, Stored};
@@ -141,7 +142,16 @@ async fn carried(members: &[Member], name: &str) -> Result<Vec<Carried>, Problem
     let mut found = Vec::new();
     for (member, records) in std::iter::zip(members, join_all(members.iter().map(ask)).await) {
         let records = records.map_err(|error| Box::new(members::explain(&error, &member.key)))?;
-        for stored in records {
+        for other in &records.others {
+            let Promised { name: called, share, .. } = other.promised.clone();
+            // One that does not say where it belongs may belong here.
+            if share.is_none_or(|share| share.group.as_deref() == Some(name)) {
+                let namespace = other.namespace().unwrap_or_default().to_owned();
+                let name = called.unwrap_or_else(|| other.secret.clone());
+                found.push(Carried { name, namespace, host: member.key.clone(), unfinished: None });
+            }
+        }
+        for stored in records.readable {
             let record = &stored.record;
             // Before it has a share, a creation already says in its spec where it belongs.
             let share = record.share.as_ref().and_then(|share| share.group.as_deref());

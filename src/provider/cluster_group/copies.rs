@@ -79,6 +79,7 @@ mod tests {
             phase: GroupPhase::Ready,
             chart_digest: "sha256:0".into(),
             spec: json!({}),
+            more: serde_json::Map::new(),
         }
     }
 

@@ -9,13 +9,13 @@ use std::str::FromStr;
 
 use semver::Version;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use crate::domain::capacity::Rules;
 use crate::domain::distro::Distro;
 use crate::domain::endpoint::EndpointType;
 use crate::domain::limit::Limit;
 use crate::domain::quantity::Quantity;
+use crate::domain::revision;
 use crate::domain::size::Size;
 use crate::provider::chart::ChartModel;
 use crate::provider::cluster_group::model::{ClusterGroupModel, GroupHostModel, Number, ReservedModel};
@@ -199,7 +199,7 @@ impl GroupSpec {
             let reserved = host.reserved.as_mut().map(|reserved| [&mut reserved.cpu, &mut reserved.memory]);
             reserved.into_iter().flatten().flatten().for_each(canonicalize);
         }
-        digest(&canonical)
+        revision::digest(&canonical)
     }
 
     /// What virtual clusters on the host with that key follow; none if the group does not have it.
@@ -339,15 +339,8 @@ impl fmt::Debug for Followed {
 impl Followed {
     /// A digest that differs when anything of it does.
     pub fn digest(&self) -> String {
-        digest(self)
+        revision::digest(self)
     }
-}
-
-fn digest(value: &impl Serialize) -> String {
-    // Serializing a struct of strings cannot fail; an empty text would only make the digest constant.
-    let text = serde_json::to_string(value).unwrap_or_default();
-    let digest = Sha256::digest(text.as_bytes());
-    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// One spelling for all texts of the same quantity. Nobody reads it.

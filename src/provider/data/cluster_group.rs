@@ -12,7 +12,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures::future::join_all;
 
-use super::listing::{self, Filter, Listed, list};
+use super::listing::{self, Filter, Listed, left_out, list};
 use super::wait_for_connection;
 use crate::domain::capacity::capacity;
 use crate::domain::ledger::{Account, Ledger, Recorded, quota_key};
@@ -20,7 +20,9 @@ use crate::domain::size::Size;
 use crate::host::Host;
 use crate::host::groups::GroupPhase;
 use crate::host::ledgers::{LedgerBook, said_by};
-use crate::host::records::{RecordError, Stored};
+use crate::host::record::Record;
+use crate::host::records::RecordError;
+use crate::host::store::Listing;
 use crate::provider::Configured;
 use crate::provider::cluster_group::find::{FindError, Found};
 use crate::provider::virtual_cluster::membership::Membership;
@@ -47,7 +49,7 @@ struct Member {
 /// What a host has told.
 struct Told {
     numbers: Result<HostNumbers, String>,
-    records: Result<Arc<Vec<Stored>>, RecordError>,
+    records: Result<Arc<Listing<Record>>, RecordError>,
 }
 
 impl ClusterGroupData {
@@ -109,7 +111,7 @@ impl ClusterGroupData {
         let mut records: BTreeMap<String, Recorded> = BTreeMap::new();
         for member in members {
             let said = said_by(member.told.records.as_ref().map_err(ToString::to_string)?);
-            let of_group = said.into_iter().filter(|(_, said)| said.holding.group.as_ref() == Some(&group.name));
+            let of_group = said.into_iter().filter(|(_, said)| said.group() == Some(&group.name));
             records.extend(of_group.map(|(namespace, said)| (quota_key(&member.uid, &namespace), said)));
         }
         let mut ledger = Ledger::default();
@@ -127,7 +129,10 @@ fn virtual_clusters(diags: &mut Diagnostics, group: &Membership, members: &[Memb
             all = None;
             continue;
         };
-        match list(member.host.name(), records.iter().map(|stored| &stored.record), &filter) {
+        for other in &records.others {
+            diags.add_warning(left_out(other, at_name()));
+        }
+        match list(member.host.name(), records.readable.iter().map(|stored| &stored.record), &filter) {
             Ok(listed) => all.iter_mut().for_each(|all| all.extend(listed.iter().cloned())),
             Err(error) => {
                 diags.add_error(error.diagnostic(at_name()));

@@ -137,7 +137,7 @@ impl HostClusterData {
             nodes: nodes.map_err(refused)?.to_vec(),
             classes: classes.map_err(refused)?,
             used: ledger.map_err(unread)?.used(Account::Capacity),
-            groups: groups.into_iter().map(|stored| stored.record).collect(),
+            groups: groups.readable.into_iter().map(|stored| stored.record).collect(),
         })
     }
 }
@@ -312,6 +312,7 @@ mod tests {
             phase: GroupPhase::Ready,
             chart_digest: String::new(),
             spec: serde_json::Value::Null,
+            more: serde_json::Map::new(),
         }
     }
 

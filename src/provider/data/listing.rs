@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::text;
 use crate::host::record::{Phase, Record};
+use crate::host::store;
 use crate::provider::attribute::{Attributes, attributes, computed, string_map};
 use crate::provider::data::amounts;
 use crate::provider::size::ResourcesModel;
@@ -77,6 +78,20 @@ impl Filter {
             && self.paused.is_none_or(|paused| spec.paused == paused)
             && self.labels.iter().all(|(key, value)| spec.labels.get(key) == Some(value))
     }
+}
+
+/// The warning that a record is left out of a list, because this version does not understand it.
+pub fn left_out(record: &store::Unreadable, attribute: AttributePath) -> Diagnostic {
+    let name = record.promised.name.as_deref().or(record.namespace()).unwrap_or(&record.secret);
+    diagnostic(
+        attribute,
+        format!("Virtual cluster \"{name}\" is left out."),
+        format!(
+            "{}. What it holds of capacity and quota counts all the same.\n\nNext step: If a newer version of this provider wrote \
+             the record, use that version.",
+            record.error
+        ),
+    )
 }
 
 /// Those of the `records` of a host that the filter lets pass.

@@ -9,9 +9,11 @@ use async_trait::async_trait;
 use futures::future::join_all;
 use serde::{Deserialize, Serialize};
 
-use super::listing::{self, Filter, ListedModel, list};
+use super::listing::{self, Filter, ListedModel, left_out, list};
 use super::{STATE_VERSION, wait_for_connection};
-use crate::host::records::{RecordError, Stored};
+use crate::host::record::Record;
+use crate::host::records::RecordError;
+use crate::host::store::Listing;
 use crate::host::{self, Host};
 use crate::provider::Configured;
 use crate::provider::attribute::{attributes, computed, optional, string_map};
@@ -63,7 +65,7 @@ impl VirtualClusters {
         }
     }
 
-    async fn ask(&self, host: Host) -> Result<(String, Host, Arc<Vec<Stored>>), Diagnostic> {
+    async fn ask(&self, host: Host) -> Result<(String, Host, Arc<Listing<Record>>), Diagnostic> {
         let uid = host.identity().await.map_err(|error| unanswered(&error))?.uid.clone();
         let records = self.configured.planner().records(&host).await.map_err(|error| match error {
             RecordError::Store(host::store::StoreError::Host(error)) => unanswered(&error),
@@ -117,8 +119,13 @@ impl DataSource for VirtualClusters {
             let listed = match answer {
                 // The same cluster under another key has the same virtual clusters.
                 Ok((uid, ..)) if !seen.insert(uid.clone()) => continue,
-                Ok((_, host, records)) => list(host.name(), records.iter().map(|stored| &stored.record), &filter)
-                    .map_err(|error| error.diagnostic(AttributePath::root())),
+                Ok((_, host, records)) => {
+                    for other in &records.others {
+                        diags.add_warning(left_out(other, AttributePath::root()));
+                    }
+                    list(host.name(), records.readable.iter().map(|stored| &stored.record), &filter)
+                        .map_err(|error| error.diagnostic(AttributePath::root()))
+                }
                 Err(problem) => Err(problem),
             };
             match listed {

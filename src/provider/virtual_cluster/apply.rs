@@ -20,6 +20,7 @@ use crate::domain::name;
 use crate::domain::quantity::Bytes;
 use crate::domain::size::Size;
 use crate::host::apply::Consent;
+use crate::host::formats::renewed;
 use crate::host::ledgers::holding;
 use crate::host::record::{Phase, Record, Share};
 use crate::host::records::claim::Claim;
@@ -503,8 +504,7 @@ impl<'a> Apply<'a> {
         consent: &Consent,
         wait: bool,
     ) -> Result<(), Failed> {
-        let spec = serde_json::to_value(&prepared.spec).unwrap_or_default();
-        self.explain(claim.update(|record| record.spec = spec.clone()).await)?;
+        self.explain(claim.update(|record| record.spec = renewed(&record.spec, &prepared.spec)).await)?;
         if !prepared.spec.paused {
             // Applying does not take back the marks of a pause, whoever made it.
             self.explain(pause::resume(host, claim).await)?;
@@ -530,8 +530,7 @@ impl<'a> Apply<'a> {
             self.grow_volumes(host, claim, &prepared.spec).await?;
         }
         let applied = Spec { applied: Some(prepared.spec.revision()), ..prepared.spec.clone() };
-        let spec = serde_json::to_value(applied).unwrap_or_default();
-        self.explain(claim.update(|record| record.spec = spec.clone()).await)
+        self.explain(claim.update(|record| record.spec = renewed(&record.spec, &applied)).await)
     }
 
     /// The planned state with everything that was unknown filled in from the host. What was known stays as planned, even
@@ -587,7 +586,9 @@ impl<'a> Apply<'a> {
     }
 
     async fn remove_objects(&mut self, host: &Host, claim: &Claim) -> Result<(), Failed> {
-        self.explain(claim.update(|record| record.phase = Phase::Deleting).await)?;
+        if claim.record().phase != Phase::Deleting {
+            self.explain(claim.update(|record| record.phase = Phase::Deleting).await)?;
+        }
         let skipped = self.explain(delete::delete(host, claim, self.time_left(), &self.stop).await)?;
         for skipped in skipped {
             self.diags.warn(

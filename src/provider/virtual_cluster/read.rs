@@ -128,7 +128,7 @@ impl<'a> Read<'a> {
             let in_group = |record: &&Record| {
                 record.name == name && record.share.as_ref().is_some_and(|share| share.group.as_deref() == Some(group))
             };
-            places.extend(records.iter().map(|stored| &stored.record).filter(in_group).map(|record| Place {
+            places.extend(records.readable.iter().map(|stored| &stored.record).filter(in_group).map(|record| Place {
                 host_cluster: host.name().to_owned(),
                 namespace: record.namespace.clone(),
                 name: record.name.clone(),

@@ -8,11 +8,11 @@ use std::str::FromStr;
 
 use semver::Version;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use crate::domain::distro::Distro;
 use crate::domain::endpoint::{EndpointType, host_name};
 use crate::domain::quantity::Bytes;
+use crate::domain::revision;
 use crate::domain::size::Size;
 use crate::domain::values::{VirtualClusterSpec, limits};
 use crate::host::record::Record;
@@ -169,10 +169,7 @@ impl Spec {
             canonical.memory = size.memory.to_string();
             canonical.storage = size.storage.to_string();
         }
-        // Serializing a struct of strings cannot fail; an empty text would only make the revision constant.
-        let text = serde_json::to_string(&canonical).unwrap_or_default();
-        let digest = Sha256::digest([text.as_str(), followed.unwrap_or_default()].concat());
-        digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+        revision::digest(&(canonical, followed))
     }
 
     /// The attributes of a state that an import fills in.

@@ -16,6 +16,7 @@ fn record(name: &str) -> GroupRecord {
         phase: GroupPhase::Ready,
         chart_digest: "sha256:0".to_owned(),
         spec: json!({"description": "a test"}),
+        more: serde_json::Map::new(),
     }
 }
 
@@ -32,7 +33,7 @@ async fn a_groups_record_is_changed_only_as_it_was_read() {
     assert!(matches!(stale, Err(StoreError::Changed { .. })), "{stale:?}");
     let stale = groups.remove(&made).await;
     assert!(matches!(stale, Err(StoreError::Changed { .. })), "{stale:?}");
-    assert!(groups.list().await.unwrap().iter().any(|stored| stored.record == next));
+    assert!(groups.list().await.unwrap().readable.iter().any(|stored| stored.record == next));
     groups.remove(&written).await.unwrap();
     groups.remove(&written).await.unwrap();
     assert!(groups.get("swapped").await.unwrap().is_none());

@@ -6,6 +6,7 @@ use terraform_provider_nested::domain::drift::Entry;
 use terraform_provider_nested::domain::status::Status;
 use terraform_provider_nested::host::access::Exposure;
 use terraform_provider_nested::host::observe::{NamespaceState, Observed, observe};
+use terraform_provider_nested::host::ownership::MADE_FOR;
 
 use super::fixture::{LABEL, Tenant, by_kubectl, eventually};
 

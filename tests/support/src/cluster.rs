@@ -179,6 +179,15 @@ impl Cluster {
         Some(serde_json::from_slice(&bytes).unwrap())
     }
 
+    /// Changes what the provider keeps in a Secret, as somebody with an editor does.
+    pub fn edit_document(&self, secret: &str, edit: impl FnOnce(&mut Value)) {
+        let mut document = self.document(secret).unwrap();
+        edit(&mut document);
+        let data = base64::Engine::encode(&base64::prelude::BASE64_STANDARD, document.to_string());
+        let path = format!("/api/v1/namespaces/nested-system/secrets/{secret}");
+        self.patch(&path, serde_json::json!({ "data": { "record.json": data } }));
+    }
+
     /// Everything on this host that belongs to a virtual cluster in a namespace of its own, by paths.
     pub fn remains(&self, namespace: &str) -> Vec<String> {
         let mut remains = Vec::new();

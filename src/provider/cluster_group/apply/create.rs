@@ -52,6 +52,7 @@ impl Apply<'_> {
             phase: GroupPhase::Creating,
             chart_digest: spec.chart_digest.clone(),
             spec: serde_json::to_value(&spec).unwrap_or_default(),
+            more: serde_json::Map::new(),
         };
         let made = {
             let bytes = archive.to_tgz().to_vec();

@@ -10,6 +10,7 @@ use super::create::{exists, reserve};
 use super::{
     Applied, Apply, Failed, Problem, by_uid, check_version, keep_archive, kept_archive, put, release_archives,
 };
+use crate::host::formats::renewed;
 use crate::host::groups::{GroupPhase, GroupRecord, Groups, StoredGroup};
 use crate::host::ledgers::{GroupRef, LedgerBook};
 use crate::provider::chart::ChartAccess;
@@ -70,7 +71,8 @@ impl Apply<'_> {
             hosts: by_uid(&kept),
             phase: GroupPhase::Ready,
             chart_digest: spec.chart_digest.clone(),
-            spec: serde_json::to_value(&spec).unwrap_or_default(),
+            spec: renewed(&base.spec, &spec),
+            more: base.more.clone(),
         };
         let archive = self.archive(&hosts, &planned, config, &spec).await.ok()?;
         let written = self.write(&hosts, &base, &desired, archive.as_deref()).await;

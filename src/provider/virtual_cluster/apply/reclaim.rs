@@ -107,8 +107,7 @@ pub(super) async fn reclaim(
     let records = Records::of(host);
     let Life::Stopped(stored) = records.watch_for_life(&stored, silence, stop).await? else { return Ok(false) };
     let digest = stored.record.chart_digest.clone();
-    let claim = records.claim(*stored).await?;
-    claim.update(|record| record.phase = Phase::Deleting).await?;
+    let claim = records.claim_to(*stored, |record| record.phase = Phase::Deleting).await?;
     delete::delete(host, &claim, TIMEOUT, stop).await?;
     room::release(configured, host, &claim.record(), &claim.record_uid()).await?;
     claim.remove().await?;

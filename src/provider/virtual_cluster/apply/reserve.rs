@@ -170,7 +170,7 @@ impl Apply<'_> {
 
     /// The claim on a dead record; none when somebody else has just taken it to clean up: then it has to be looked at again.
     async fn take_over(&mut self, records: &Records, stored: Stored) -> Result<Option<Claim>, Failed> {
-        match records.claim(stored).await {
+        match records.claim_to(stored, |record| record.phase = Phase::Deleting).await {
             Err(RecordError::Store(StoreError::Changed { .. })) if !self.time_left().is_zero() => Ok(None),
             claimed => self.explain(claimed).map(Some),
         }

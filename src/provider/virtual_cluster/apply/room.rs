@@ -299,7 +299,11 @@ impl Apply<'_> {
             let records = self.explain(recorded(host).await)?;
             let ours = records
                 .into_iter()
-                .filter(|(_, found)| behind.group.is_none() || found.holding.group.as_deref() == behind.group);
+                // What a record that cannot be read holds stays in whichever ledger it is.
+                .filter(|(_, found)| {
+                    let unreadable = matches!(found, Recorded::Unreadable { .. });
+                    behind.group.is_none() || unreadable || found.group() == behind.group
+                });
             all.extend(ours.map(|(namespace, found)| (behind.key(uid, &namespace), found)));
         }
         Ok(all)
@@ -310,7 +314,7 @@ impl Apply<'_> {
         let Some(ledger) = self.explain(behind.book.read().await)? else { return Ok(true) };
         let mut watched = Vec::new();
         for (uid, host) in &behind.hosts {
-            for stored in self.explain(Records::of(host).list().await)? {
+            for stored in self.explain(Records::of(host).list().await)?.readable {
                 let key = behind.key(uid, &stored.record.namespace);
                 if stored.record.phase != Phase::HandedOver && key != behind.key && ledger.entries.contains_key(&key) {
                     watched.push((host.clone(), stored));

@@ -1,0 +1,219 @@
+//! What documents look like where they are kept: the contract between all versions of this provider that share a host.
+//!
+//! The types of this module are the stored form and nothing else; what works with a document has types of its own. Fields
+//! that this version does not know are kept aside when a document is read, nested ones too, and are there again when it is
+//! written. docs/design/formats.md describes every field, and what may be changed.
+
+mod cluster_group;
+mod ledger;
+mod unknown;
+mod virtual_cluster;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+pub use cluster_group::ClusterGroup;
+pub use ledger::Ledger;
+pub use unknown::Unknown;
+pub use virtual_cluster::VirtualCluster;
+
+use crate::domain::size::Size;
+
+/// Makes a document of the format before into one of the format after.
+pub type Upgrade = fn(&mut Value);
+
+/// The stored form of one kind of document.
+pub trait Format: Serialize + DeserializeOwned {
+    /// How a document of each earlier format becomes one of the next: that of format 1 first.
+    const UPGRADES: &'static [Upgrade];
+    /// The format that this version writes. A later one is left alone, never guessed at.
+    const NEWEST: u32 = Self::UPGRADES.len() as u32 + 1;
+}
+
+/// Why a stored document cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FormatError {
+    /// Written by a later version of this provider.
+    #[error(
+        "format {found} is newer than this provider's {newest}: use the provider version that wrote it, or a later one"
+    )]
+    Newer {
+        /// The format found.
+        found: u32,
+        /// The newest that this version knows.
+        newest: u32,
+    },
+    /// Damaged, or not such a document.
+    #[error("it is damaged: {problem}")]
+    Damaged {
+        /// What the parser said, with the place.
+        problem: String,
+    },
+}
+
+impl FormatError {
+    fn damaged(problem: impl ToString) -> Self {
+        Self::Damaged { problem: problem.to_string() }
+    }
+}
+
+#[derive(Deserialize)]
+struct Numbered {
+    format: u32,
+}
+
+#[derive(Serialize)]
+struct Versioned<'a, F> {
+    format: u32,
+    #[serde(flatten)]
+    document: &'a F,
+}
+
+/// Reads a document, and what of it this version does not know.
+///
+/// # Errors
+/// See [`FormatError`].
+pub fn read<F: Format>(bytes: &[u8]) -> Result<(F, Unknown), FormatError> {
+    let Numbered { format } = serde_json::from_slice(bytes).map_err(FormatError::damaged)?;
+    if format > F::NEWEST {
+        return Err(FormatError::Newer { found: format, newest: F::NEWEST });
+    }
+    let upgrades = format.checked_sub(1).and_then(|done| F::UPGRADES.get(done as usize..));
+    match upgrades.ok_or_else(|| FormatError::damaged("there is no format 0"))? {
+        [] => unknown::read(bytes).map_err(FormatError::damaged),
+        upgrades => {
+            let mut document: Value = serde_json::from_slice(bytes).map_err(FormatError::damaged)?;
+            upgrades.iter().for_each(|upgrade| upgrade(&mut document));
+            unknown::read(document.to_string().as_bytes()).map_err(FormatError::damaged)
+        }
+    }
+}
+
+/// A document as it is stored, with what an earlier reading did not know.
+///
+/// # Errors
+/// It cannot be written as JSON, which none of these can fail at.
+pub fn write<F: Format>(document: &F, unknown: &Unknown) -> Result<Vec<u8>, FormatError> {
+    let versioned = Versioned { format: F::NEWEST, document };
+    if unknown.is_empty() {
+        return serde_json::to_vec(&versioned).map_err(FormatError::damaged);
+    }
+    let mut document = serde_json::to_value(versioned).map_err(FormatError::damaged)?;
+    unknown.put_back(&mut document);
+    serde_json::to_vec(&document).map_err(FormatError::damaged)
+}
+
+/// `new` in the place of a stored value, with those fields of it that this version does not know. A value that is none of the
+/// kind is replaced.
+pub fn renewed<T: Serialize + DeserializeOwned>(stored: &Value, new: &T) -> Value {
+    let mut renewed = serde_json::to_value(new).unwrap_or_default();
+    if let Ok((_, unknown)) = unknown::read::<T>(stored.to_string().as_bytes()) {
+        unknown.put_back(&mut renewed);
+    }
+    renewed
+}
+
+/// What a virtual cluster takes of its host's capacity and its group's quota.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Share {
+    /// Its group, if it is in one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    /// Its size.
+    pub size: Size,
+    /// Whether it is paused, and so takes storage only.
+    pub paused: bool,
+}
+
+/// What every format of a virtual cluster's record says in the same way, now and later: enough to count what it holds, and to
+/// keep the chart that it names, for whoever cannot read the rest.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct Promised {
+    /// The virtual cluster's name.
+    pub name: Option<String>,
+    /// What it takes.
+    pub share: Option<Share>,
+    /// The chart archive that it was made from.
+    pub chart_digest: Option<String>,
+}
+
+impl Promised {
+    /// As much as can be read.
+    pub fn of(bytes: &[u8]) -> Self {
+        serde_json::from_slice(bytes).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// A document whose format has changed twice.
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Third {
+        cpu_millis: u64,
+        labels: std::collections::BTreeMap<String, String>,
+    }
+
+    impl Format for Third {
+        const UPGRADES: &'static [Upgrade] = &[
+            |document| document["labels"] = json!({}),
+            |document| {
+                let cpu = document.as_object_mut().and_then(|document| document.remove("cpu"));
+                document["cpu_millis"] = json!(cpu.and_then(|cpu| cpu.as_u64()).unwrap_or_default() * 1000);
+            },
+        ];
+    }
+
+    #[track_caller]
+    fn check(stored: Value, cpu_millis: u64, written: Value) {
+        let (document, unknown) = read::<Third>(stored.to_string().as_bytes()).unwrap();
+        assert_eq!(document.cpu_millis, cpu_millis, "{stored}");
+        let bytes = write(&document, &unknown).unwrap();
+        assert_eq!(serde_json::from_slice::<Value>(&bytes).unwrap(), written, "{stored}");
+    }
+
+    #[test]
+    fn documents_of_every_earlier_format_are_read_and_keep_what_is_not_known() {
+        let written = json!({"format": 3, "cpu_millis": 2000, "labels": {}});
+        check(json!({"format": 1, "cpu": 2}), 2000, written.clone());
+        check(json!({"format": 2, "cpu": 2, "labels": {}}), 2000, written.clone());
+        check(written.clone(), 2000, written);
+        check(
+            json!({"format": 1, "cpu": 2, "new": {"a": [1]}}),
+            2000,
+            json!({"format": 3, "cpu_millis": 2000, "labels": {}, "new": {"a": [1]}}),
+        );
+    }
+
+    #[test]
+    fn documents_that_cannot_be_understood_are_refused() {
+        for (stored, expected) in [
+            (r#"{"format": 4, "anything": true}"#, "format 4 is newer than this provider's 3"),
+            (r#"{"format": 3}"#, "damaged: missing field `cpu_millis`"),
+            (r#"{"format": 0}"#, "there is no format 0"),
+            (r#"{"cpu": 2}"#, "damaged: missing field `format`"),
+            ("", "damaged"),
+        ] {
+            let error = read::<Third>(stored.as_bytes()).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_is_promised_is_read_of_any_format() {
+        let share =
+            json!({"size": {"cpu": "4", "memory": "4Gi", "storage": "2Gi", "gpu": "1"}, "paused": true, "new": 1});
+        let stored = json!({"format": 99, "name": "a", "share": share, "chart_digest": "sha256:0", "spec": [1]});
+        let promised = Promised::of(stored.to_string().as_bytes());
+        let share = Share { group: None, size: Size::DEFAULT, paused: true };
+        assert_eq!(
+            promised,
+            Promised { name: Some("a".into()), share: Some(share), chart_digest: Some("sha256:0".into()) }
+        );
+        assert_eq!(Promised::of(b"{"), Promised::default());
+    }
+}
