@@ -203,6 +203,45 @@ mod tests {
         }
     }
 
+    /// The documents that released versions have written, by version and name.
+    fn fixtures() -> Vec<(String, String)> {
+        let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/formats");
+        let versions = std::fs::read_dir(directory).unwrap().map(|version| version.unwrap().path());
+        let files = versions.flat_map(|version| std::fs::read_dir(version).unwrap().map(|file| file.unwrap().path()));
+        let read = |file: std::path::PathBuf| {
+            (file.file_stem().unwrap().to_string_lossy().into_owned(), std::fs::read_to_string(file).unwrap())
+        };
+        files.map(read).collect()
+    }
+
+    #[track_caller]
+    fn check_fixture<T: crate::host::store::Document>(name: &str, stored: &str) {
+        let (document, unknown) =
+            crate::host::store::read::<T>(stored.as_bytes()).unwrap_or_else(|e| panic!("{name}: {e}"));
+        assert!(unknown.is_empty(), "{name}: {unknown:?}");
+        let written = write(&T::Format::from(&document), &unknown).unwrap();
+        let [written, stored]: [Value; 2] =
+            [&written[..], stored.as_bytes()].map(|b| serde_json::from_slice(b).unwrap());
+        assert_eq!(
+            written, stored,
+            "{name} is written in another form: see \"Adding a stored field\" in CONTRIBUTING.md"
+        );
+    }
+
+    #[test]
+    fn what_every_version_has_written_is_read_and_written_as_it_was() {
+        let fixtures = fixtures();
+        assert!(fixtures.len() >= 6, "{}", fixtures.len());
+        for (name, stored) in &fixtures {
+            match name.split('.').next().unwrap() {
+                "virtual-cluster" => check_fixture::<crate::host::record::Record>(name, stored),
+                "cluster-group" => check_fixture::<crate::host::groups::GroupRecord>(name, stored),
+                "ledger" | "quota" => check_fixture::<crate::host::ledgers::LedgerRecord>(name, stored),
+                other => panic!("nothing reads {other}"),
+            }
+        }
+    }
+
     #[test]
     fn what_is_promised_is_read_of_any_format() {
         let share =

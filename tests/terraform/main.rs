@@ -24,3 +24,4 @@ mod resize;
 mod secrets;
 mod shared_reads;
 mod sharing;
+mod trust;

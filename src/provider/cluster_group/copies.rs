@@ -22,12 +22,47 @@ impl Copy {
     }
 }
 
-/// The record that decides: the newest one of the group with that id. Of equally new ones it is that of the home, as only
-/// that one is ever written first.
-pub fn authority<'a>(copies: &'a [Copy], id: &str) -> Option<&'a GroupRecord> {
+/// The record that decides for the state of the group, of which the state knows the id and how often the home has moved:
+/// that of the home. Of several hosts that say that they are it, the state's is; where the state knows none of them, the
+/// last one. Where no home answers, the newest record there is.
+pub fn authority<'a>(copies: &'a [Copy], id: &str, epoch: Option<u64>) -> Option<&'a GroupRecord> {
     let records = copies.iter().filter_map(|copy| Some((copy, copy.of_group(id)?)));
-    let newest = records.max_by_key(|(copy, record)| (record.age(), record.home == copy.uid));
-    newest.map(|(_, record)| record)
+    let rank = |(copy, record): &(&Copy, &GroupRecord)| {
+        let is_home = record.home == copy.uid;
+        (is_home && Some(record.epoch) == epoch, is_home, record.age())
+    };
+    records.max_by_key(rank).map(|(_, record)| record)
+}
+
+/// The record that decides for those who have no state of the group: that of the home, as far as no other host contradicts. Whoever
+/// can write to one host could otherwise have it decide for all. An error has the two records, by their place, that contradict
+/// each other. Where no home answers it is the newest; nothing is created then.
+pub fn believed<'a>(seen: &[(&str, &'a GroupRecord)]) -> Result<Option<&'a GroupRecord>, (usize, usize)> {
+    let is_home = |(uid, record): &(&str, &GroupRecord)| record.home == *uid;
+    let homes: Vec<usize> = (0..seen.len()).filter(|index| is_home(&seen[*index])).collect();
+    let Some(&last) = homes.iter().max_by_key(|index| seen[**index].1.age()) else {
+        return Ok(seen.iter().map(|(_, record)| *record).max_by_key(|record| record.age()));
+    };
+    let (_, home) = seen[last];
+    // Others that say where the home is.
+    let supporters = |of: usize| {
+        let (uid, record) = seen[of];
+        let supports =
+            |(other, said): &&(&str, &GroupRecord)| *other != uid && said.home == uid && said.epoch == record.epoch;
+        seen.iter().filter(supports).count()
+    };
+    for rival in homes.into_iter().filter(|index| *index != last) {
+        // A former home may come back. It is none of the group's any more, and nobody follows it.
+        let is_former = !home.hosts.contains_key(seen[rival].0) && supporters(rival) == 0 && supporters(last) > 0;
+        if !is_former {
+            return Err((last, rival));
+        }
+    }
+    // Somebody knows of a later home, which does not answer.
+    match seen.iter().position(|(_, said)| said.epoch > home.epoch) {
+        Some(later) => Err((last, later)),
+        None => Ok(Some(home)),
+    }
 }
 
 /// What differs on the hosts from the `authority`, a line each.
@@ -91,20 +126,80 @@ mod tests {
         GroupRecord { spec: json!({"edited": true}), ..record }
     }
 
+    /// A record that says that its host is the home, after so many moves.
+    fn home(uid: &str, epoch: u64) -> GroupRecord {
+        GroupRecord { home: uid.into(), ..record(epoch, 9) }
+    }
+
     #[track_caller]
-    fn check_authority(eu: Option<GroupRecord>, us: Option<GroupRecord>, expected: Option<GroupRecord>) {
+    fn check_authority(eu: Option<GroupRecord>, us: Option<GroupRecord>, epoch: u64, expected: Option<GroupRecord>) {
         let copies = [copy("eu", eu), copy("us", us)];
-        assert_eq!(authority(&copies, "ours"), expected.as_ref());
+        assert_eq!(authority(&copies, "ours", Some(epoch)), expected.as_ref());
     }
 
     #[test]
-    fn the_newest_record_decides_and_the_homes_among_equals() {
-        check_authority(Some(record(0, 3)), Some(record(0, 2)), Some(record(0, 3)));
-        check_authority(Some(record(0, 9)), Some(record(1, 1)), Some(record(1, 1)));
-        check_authority(Some(record(0, 3)), Some(edited(record(0, 3))), Some(record(0, 3)));
-        check_authority(Some(edited(record(0, 3))), Some(record(0, 3)), Some(edited(record(0, 3))));
-        check_authority(None, Some(record(0, 3)), Some(record(0, 3)));
-        check_authority(Some(GroupRecord { id: "other".into(), ..record(9, 9) }), None, None);
+    fn the_homes_record_decides_whatever_others_say() {
+        check_authority(Some(record(0, 3)), Some(record(0, 2)), 0, Some(record(0, 3)));
+        check_authority(Some(record(0, 3)), Some(edited(record(0, 3))), 0, Some(record(0, 3)));
+        check_authority(Some(record(0, 3)), Some(edited(record(0, 99))), 0, Some(record(0, 3)));
+        check_authority(Some(record(0, 3)), Some(edited(record(99, 1))), 0, Some(record(0, 3)));
+        check_authority(Some(edited(record(0, 3))), Some(record(0, 3)), 0, Some(edited(record(0, 3))));
+        check_authority(Some(GroupRecord { id: "other".into(), ..record(9, 9) }), None, 0, None);
+    }
+
+    #[test]
+    fn of_two_homes_the_one_that_the_state_knows_decides() {
+        check_authority(Some(record(0, 3)), Some(home("us", 1)), 0, Some(record(0, 3)));
+        check_authority(Some(record(0, 3)), Some(home("us", 1)), 1, Some(home("us", 1)));
+        check_authority(Some(record(0, 3)), Some(home("us", 1)), 7, Some(home("us", 1)));
+    }
+
+    #[test]
+    fn without_a_home_the_newest_record_decides() {
+        check_authority(None, Some(record(0, 3)), 0, Some(record(0, 3)));
+        check_authority(None, Some(record(0, 3)), 7, Some(record(0, 3)));
+    }
+
+    /// What `eu`, `us` and `ap` say of the group, and whose record is believed.
+    #[track_caller]
+    fn check_believed(said: [Option<GroupRecord>; 3], expected: Result<Option<&str>, (&str, &str)>) {
+        let seen: Vec<(&str, &GroupRecord)> = std::iter::zip(["eu", "us", "ap"], &said)
+            .filter_map(|(uid, record)| Some((uid, record.as_ref()?)))
+            .collect();
+        let actual = match believed(&seen) {
+            Ok(record) => Ok(record.map(|record| seen.iter().find(|(_, said)| std::ptr::eq(*said, record)).unwrap().0)),
+            Err((one, other)) => Err((seen[one].0, seen[other].0)),
+        };
+        assert_eq!(actual, expected);
+    }
+
+    #[test]
+    fn others_believe_the_home_as_far_as_no_host_contradicts() {
+        let ours = || Some(record(0, 3));
+        check_believed([None, None, None], Ok(None));
+        check_believed([ours(), None, None], Ok(Some("eu")));
+        check_believed([ours(), Some(record(0, 2)), None], Ok(Some("eu")));
+        check_believed([ours(), Some(edited(record(0, 99))), ours()], Ok(Some("eu")));
+        check_believed([None, Some(record(0, 2)), ours()], Ok(Some("ap")));
+    }
+
+    #[test]
+    fn one_host_that_says_it_is_the_home_now_makes_nobody_follow_it() {
+        let ours = || Some(record(0, 3));
+        check_believed([ours(), Some(home("us", 1)), None], Err(("us", "eu")));
+        check_believed([ours(), Some(home("us", 1)), ours()], Err(("us", "eu")));
+        let alone = GroupRecord { hosts: [("us".to_owned(), "us-1".to_owned())].into(), ..home("us", 9) };
+        check_believed([ours(), Some(alone.clone()), ours()], Err(("us", "eu")));
+        check_believed([ours(), Some(GroupRecord { home: "gone".into(), ..alone }), ours()], Err(("eu", "us")));
+    }
+
+    #[test]
+    fn a_former_home_that_comes_back_is_not_followed() {
+        let hosts = || [("us".to_owned(), "us-1".to_owned()), ("ap".to_owned(), "ap-1".to_owned())].into();
+        let moved = || Some(GroupRecord { hosts: hosts(), ..home("us", 1) });
+        check_believed([Some(record(0, 3)), moved(), moved()], Ok(Some("us")));
+        // With nobody to bear it out, the group's own apply has to clear it up.
+        check_believed([Some(record(0, 3)), moved(), None], Err(("us", "eu")));
     }
 
     #[track_caller]

@@ -6,17 +6,20 @@ use std::collections::BTreeMap;
 
 use futures::future::join_all;
 
-use crate::host::groups::{Groups, StoredGroup};
+use crate::host::groups::{GroupRecord, Groups, StoredGroup};
 use crate::host::store::StoreError;
 use crate::host::{self, Host};
+use crate::provider::cluster_group::copies::believed;
 use crate::provider::explain::Explain;
 use terraform_plugin::{AttributePath, Diagnostic, diagnostic};
 
-/// A group as its newest record has it.
+/// A group as its home has it.
 #[derive(Debug, Clone)]
 pub struct Found {
-    /// The newest record.
+    /// The record that decides: the home's, or the newest one where the home does not answer.
     pub newest: StoredGroup,
+    /// Two host clusters that contradict each other on which record that is. Only the group's own apply can go on then.
+    pub disputed: Option<(String, String)>,
     /// Every record that was found, with its host.
     pub records: Vec<(Host, StoredGroup)>,
     /// The host clusters of the provider that answer, by UID.
@@ -48,6 +51,16 @@ pub enum FindError {
         /// A host cluster that has another.
         second: String,
     },
+    /// Its hosts do not agree on which of them decides.
+    #[error("host clusters {first:?} and {second:?} contradict each other on the home of cluster group {name:?}")]
+    Disputed {
+        /// The group.
+        name: String,
+        /// A host cluster.
+        first: String,
+        /// One that says otherwise.
+        second: String,
+    },
     /// What a record says of the group is not understood.
     #[error("the record of cluster group {name:?} cannot be read: {problem}")]
     Damaged {
@@ -70,6 +83,11 @@ impl Found {
     /// The key that the group gives its home.
     pub fn home_key(&self) -> &str {
         self.newest.record.hosts.get(&self.newest.record.home).map_or("", String::as_str)
+    }
+
+    /// The record on that host cluster.
+    pub fn record_on(&self, host: &Host) -> Option<&StoredGroup> {
+        self.records.iter().find(|(other, _)| other.name() == host.name()).map(|(_, stored)| stored)
     }
 
     /// The group's host clusters that answer: UID, the group's key, the host.
@@ -99,28 +117,36 @@ pub async fn find(hosts: Vec<Host>, name: &str) -> Result<Found, FindError> {
     for answer in asked {
         match answer {
             Ok((uid, host, stored)) => {
-                // Of equally new ones the home's is the one that is written first.
-                records.extend(
-                    stored.map(|stored| ((stored.record.age(), stored.record.home == uid), host.clone(), stored)),
-                );
+                // The same cluster under another key says the same.
+                if let Some(stored) = stored.filter(|_| !by_uid.contains_key(&uid)) {
+                    records.push((uid.clone(), host.clone(), stored));
+                }
                 by_uid.insert(uid, host);
             }
             Err(StoreError::Host(error)) => unreachable.push(error),
             Err(error) => return Err(error.into()),
         }
     }
-    records.sort_by_key(|(rank, ..)| *rank);
-    let records: Vec<(Host, StoredGroup)> = records.into_iter().map(|(_, host, stored)| (host, stored)).collect();
-    let Some((first, newest)) = records.last().cloned() else {
+    let Some((_, first, any)) = records.first().cloned() else {
         let mut asked: Vec<String> = by_uid.values().map(|host: &Host| host.name().to_owned()).collect();
         asked.sort();
         return Err(FindError::Missing { name: name.to_owned(), asked, unreachable });
     };
-    if let Some((second, _)) = records.iter().find(|(_, stored)| stored.record.id != newest.record.id) {
+    if let Some((_, second, _)) = records.iter().find(|(_, _, stored)| stored.record.id != any.record.id) {
         let (first, second) = (first.name().to_owned(), second.name().to_owned());
         return Err(FindError::Ambiguous { name: name.to_owned(), first, second });
     }
-    Ok(Found { newest, records, hosts: by_uid, unreachable })
+    let seen: Vec<_> = records.iter().map(|(uid, _, stored)| (uid.as_str(), &stored.record)).collect();
+    let stands = |record: &GroupRecord| records.iter().find(|(_, _, stored)| std::ptr::eq(&stored.record, record));
+    let (newest, disputed) = match believed(&seen) {
+        Ok(record) => (record.and_then(stands).map_or(any, |(_, _, stored)| stored.clone()), None),
+        Err((one, other)) => {
+            let name = |index: usize| records[index].1.name().to_owned();
+            (records[one].2.clone(), Some((name(one), name(other))))
+        }
+    };
+    let records = records.into_iter().map(|(_, host, stored)| (host, stored)).collect();
+    Ok(Found { newest, disputed, records, hosts: by_uid, unreachable })
 }
 
 async fn ask(host: Host, name: String) -> Result<(String, Host, Option<StoredGroup>), StoreError> {
@@ -154,6 +180,15 @@ impl FindError {
                 format!(
                     "Host clusters \"{first}\" and \"{second}\" belong to different groups of that name.\n\nNext step: Use a \
                      provider configuration that has the host clusters of one of them only, or rename one of the groups."
+                ),
+            ),
+            Self::Disputed { name, first, second } => diagnostic(
+                attribute,
+                format!("The host clusters of cluster group \"{name}\" do not agree on its home."),
+                format!(
+                    "Host clusters \"{first}\" and \"{second}\" contradict each other on which of the group's host clusters \
+                     decides. An apply of the group may have been cut off, or somebody has edited its records.\n\nNext step: Plan \
+                     and apply the configuration that manages the group. Its plan shows what differs."
                 ),
             ),
             Self::Damaged { name, .. } => diagnostic(

@@ -60,7 +60,7 @@ pub async fn read(
     }
     let copies = look(diags, &remembered.members, &name).await?;
     let copies: Vec<Copy> = copies.into_iter().map(|(copy, _)| copy).collect();
-    let authority = copies::authority(&copies, &private.id).cloned()?;
+    let authority = copies::authority(&copies, &private.id, Some(private.epoch)).cloned()?;
     let copies = with_archives(diags, &remembered.members, copies, &authority.chart_digest).await?;
     let spec = read_spec(diags, &authority, &AttributePath::root())?;
     let drift = copies::drift(&copies, &authority);
@@ -148,7 +148,7 @@ pub async fn import(diags: &mut Diagnostics, configured: &Configured, name: &str
         Copy { uid: uid.unwrap_or_default(), key, record: Some(stored.record.clone()), archive: true }
     };
     let copies: Vec<Copy> = found.records.iter().map(copy).collect();
-    let authority = copies::authority(&copies, "")?;
+    let authority = copies::authority(&copies, "", None)?;
     // A newer record could only be on one of its hosts, or on one that came after them.
     let complete = authority.hosts.keys().all(|uid| found.hosts.contains_key(uid));
     if !complete && !found.unreachable.is_empty() {

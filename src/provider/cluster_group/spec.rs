@@ -411,6 +411,16 @@ mod tests {
     }
 
     #[test]
+    fn what_released_versions_have_stored_has_the_same_revision() {
+        let stored = include_str!("../../../tests/fixtures/formats/0.1/cluster-group.json");
+        let document: serde_json::Value = serde_json::from_str(stored).unwrap();
+        let spec: GroupSpec = serde_json::from_value(document["spec"].clone()).unwrap();
+        assert_eq!(serde_json::to_value(&spec).unwrap(), document["spec"], "a field is stored in another form");
+        assert_eq!(spec.revision(), "cb1828ad24bf92b9");
+        assert_eq!(spec.followed("eu-1").unwrap().digest(), "a141dabc8d6a9fb4");
+    }
+
+    #[test]
     fn revision_follows_what_is_kept() {
         check_revision(|spec| spec.description = None, true);
         check_revision(|spec| spec.oversubscription_percent = 100, true);

@@ -54,9 +54,12 @@ impl Membership {
     /// The group as it was found.
     ///
     /// # Errors
-    /// Its record cannot be read.
+    /// Its record cannot be read, or its hosts contradict each other.
     pub fn of(found: Arc<Found>) -> Result<Self, FindError> {
         let record = &found.newest.record;
+        if let Some((first, second)) = found.disputed.clone() {
+            return Err(FindError::Disputed { name: record.name.clone(), first, second });
+        }
         let spec = serde_json::from_value(record.spec.clone())
             .map_err(|error| FindError::Damaged { name: record.name.clone(), problem: error.to_string() })?;
         let hosts = found.members().map(|(_, key, host)| (key.to_owned(), host.clone())).collect();
@@ -69,9 +72,16 @@ impl Membership {
         self.hosts.iter().find(|(_, member)| member.name() == host.name()).map(|(key, _)| key.as_str())
     }
 
-    /// What virtual clusters on `host` follow.
+    /// What virtual clusters on `host` follow. Where the home does not answer it is what that host itself says of the group: what
+    /// another one says is believed for none but its own.
     pub fn followed(&self, host: &Host) -> Option<Followed> {
-        self.spec.followed(self.key(host)?)
+        let key = self.key(host)?;
+        let found = self.found.as_ref().filter(|found| found.home().is_none());
+        let own = found.and_then(|found| found.record_on(host)).map(|stored| stored.record.spec.clone());
+        match own.and_then(|spec| serde_json::from_value::<GroupSpec>(spec).ok()) {
+            Some(own) => own.followed(key),
+            None => self.spec.followed(key),
+        }
     }
 
     /// The group as its quota ledger knows it.

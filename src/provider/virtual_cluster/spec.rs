@@ -315,6 +315,36 @@ mod tests {
     }
 
     #[track_caller]
+    fn check_fixture(stored: &str, expected: &str) {
+        let document: serde_json::Value = serde_json::from_str(stored).unwrap();
+        let spec: Spec = serde_json::from_value(document["spec"].clone()).unwrap();
+        assert_eq!(serde_json::to_value(&spec).unwrap(), document["spec"], "a field is stored in another form");
+        assert_eq!(spec.revision(), expected, "{}", document["name"]);
+        // An apply that is cut off leaves none.
+        assert!(spec.applied.is_none_or(|applied| applied == expected), "{}", document["name"]);
+    }
+
+    #[test]
+    fn what_released_versions_have_applied_has_the_same_revision() {
+        check_fixture(
+            include_str!("../../../tests/fixtures/formats/0.1/virtual-cluster.ungrouped.json"),
+            "93fdbc784292b739",
+        );
+        check_fixture(
+            include_str!("../../../tests/fixtures/formats/0.1/virtual-cluster.paused.json"),
+            "93fdbc784292b739",
+        );
+        check_fixture(
+            include_str!("../../../tests/fixtures/formats/0.1/virtual-cluster.grouped.json"),
+            "7f0e1642f08167a5",
+        );
+        check_fixture(
+            include_str!("../../../tests/fixtures/formats/0.1/virtual-cluster.unfinished.json"),
+            "7f0e1642f08167a5",
+        );
+    }
+
+    #[track_caller]
     fn check_revision(change: impl FnOnce(&mut Spec), changes: bool) {
         let mut changed = spec();
         change(&mut changed);

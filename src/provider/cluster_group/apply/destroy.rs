@@ -43,7 +43,7 @@ impl Apply<'_> {
         }
         let found = look(self.diags, &hosts, &name).await?;
         let (copies, stored): (Vec<Copy>, Vec<Option<StoredGroup>>) = found.into_iter().unzip();
-        let Some(base) = copies::authority(&copies, &private.id).cloned() else { return Some(()) };
+        let Some(base) = copies::authority(&copies, &private.id, Some(private.epoch)).cloned() else { return Some(()) };
         let ours = hosts.iter().zip(stored).filter_map(|(member, stored)| {
             let stored = stored.filter(|stored| stored.record.id == base.id)?;
             Some((member.clone(), stored))

@@ -153,7 +153,7 @@ impl Apply<'_> {
             archive: true,
         });
         let copies: Vec<Copy> = hosts.kept.iter().map(|(_, copy, _)| copy.clone()).chain(lost).collect();
-        copies::authority(&copies, &private.id).cloned().ok_or_else(|| {
+        copies::authority(&copies, &private.id, Some(private.epoch)).cloned().ok_or_else(|| {
             self.diags.fail(
                 AttributePath::new("name"),
                 format!("Cluster group \"{name}\" is gone."),
