@@ -125,6 +125,12 @@ impl Proxy {
         self.shared.plan().met.clone()
     }
 
+    /// The requests that the host itself has not answered, though it was asked, and why. Their clients saw a reset.
+    #[must_use]
+    pub fn unanswered(&self) -> Vec<String> {
+        self.shared.plan().unanswered.clone()
+    }
+
     /// Goes away as an API server that stops: connections are reset, and new ones refused.
     pub fn go_away(&self) {
         let listening = self.listening.lock().unwrap_or_else(PoisonError::into_inner).take();

@@ -41,6 +41,8 @@ pub(super) struct Plan {
     pub page: Option<usize>,
     pub counts: Counts,
     pub met: Vec<Met>,
+    /// Requests that the host itself has not answered, and why.
+    pub unanswered: Vec<String>,
     /// How often each request was asked.
     asked: HashMap<String, usize>,
 }

@@ -6,6 +6,7 @@ use std::{
     net::SocketAddrV4,
     path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use http::{
@@ -19,8 +20,11 @@ use hyper::{
     server::conn::http1,
     service::service_fn,
 };
-use hyper_util::rt::TokioIo;
-use kube::Client;
+use hyper_util::{
+    client::legacy::{Client, ResponseFuture},
+    rt::{TokioExecutor, TokioIo},
+};
+use kube::client::ConfigExt;
 use rustls::{
     ServerConfig,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
@@ -41,26 +45,33 @@ use crate::Host;
 
 type Failure = Box<dyn Error + Send + Sync>;
 
+/// An API server closes connections that nobody has used for 90 s. One that it closes while a request is on its way would be
+/// a fault that nobody has asked for.
+const LONGEST_IDLE: Duration = Duration::from_secs(20);
+
 /// What all connections share.
 pub(super) struct Shared {
     tls: TlsAcceptor,
-    administrator: Client,
+    /// The host's URL.
+    host: String,
+    administrator: Ask,
     /// For requests that bring a token.
-    nobody: Client,
+    nobody: Ask,
     plan: Mutex<Plan>,
 }
+
+/// Asks the host. What it refuses is for the client to ask again.
+type Ask = Box<dyn Fn(Request<Full<Bytes>>) -> ResponseFuture + Send + Sync>;
 
 impl Shared {
     /// To be made in the runtime that uses it.
     pub fn before(host: &Host) -> Result<Self, Failure> {
         let mut config = host.config();
-        // What a host refuses is for its client to ask again.
-        config.default_retry = false;
-        let administrator = Client::try_from(config.clone())?;
+        let administrator = client(&config)?;
         config.auth_info = kube::config::AuthInfo::default();
-        let nobody = Client::try_from(config)?;
+        let nobody = client(&config)?;
         let tls = tls(&host.kubeconfig().with_file_name("serving.pem"))?;
-        Ok(Self { tls, administrator, nobody, plan: Mutex::default() })
+        Ok(Self { tls, host: host.server().to_owned(), administrator, nobody, plan: Mutex::default() })
     }
 
     pub fn plan(&self) -> MutexGuard<'_, Plan> {
@@ -105,7 +116,9 @@ impl Shared {
         if let Some(objects) = page {
             head.uri = paged(&head.uri, objects);
         }
-        let answer = self.pass_on(Request::from_parts(head, body)).await?;
+        let answer = self.pass_on(Request::from_parts(head, body)).await.inspect_err(|error| {
+            self.plan().unanswered.push(format!("{asked}: {}", causes(error)));
+        })?;
         if let Some(gate) = gate.as_ref().filter(|gate| gate.moment == Moment::AfterEffect) {
             gate.pass().await;
         }
@@ -121,10 +134,10 @@ impl Shared {
         for hop in [HOST, CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING] {
             request.headers_mut().remove(hop);
         }
-        let client = if request.headers().contains_key(AUTHORIZATION) { &self.nobody } else { &self.administrator };
-        let (client, request) = (client.clone(), request.map(kube::client::Body::from));
+        let asks = if request.headers().contains_key(AUTHORIZATION) { &self.nobody } else { &self.administrator };
+        *request.uri_mut() = format!("{}{}", self.host, request.uri()).parse().map_err(io::Error::other)?;
         // What has arrived takes effect, even if its client goes away now.
-        let sent = tokio::spawn(async move { client.send(request).await });
+        let sent = tokio::spawn(asks(request.map(Full::new)));
         let mut answer = sent.await.map_err(io::Error::other)?.map_err(io::Error::other)?;
         for hop in [CONNECTION, TRANSFER_ENCODING] {
             answer.headers_mut().remove(hop);
@@ -140,6 +153,12 @@ pub(super) async fn serve(listener: TcpListener, shared: Arc<Shared>) {
         while connections.try_join_next().is_some() {}
         connections.spawn(Arc::clone(&shared).serve(stream));
     }
+}
+
+fn client(config: &kube::Config) -> Result<Ask, Failure> {
+    let connector = config.rustls_https_connector()?;
+    let client = Client::builder(TokioExecutor::new()).pool_idle_timeout(LONGEST_IDLE).build(connector);
+    Ok(Box::new(move |request| client.request(request)))
 }
 
 /// Where an API server listens.
@@ -166,6 +185,17 @@ fn said(fault: &Fault) -> Option<Response<Body>> {
     }
     let whole = Full::new(Bytes::from(status.to_string()));
     answer.body(whole.map_err(|never| match never {}).boxed_unsync()).ok()
+}
+
+/// An error with everything that it came from.
+fn causes(error: &io::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.get_ref().and_then(|error| error.source());
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
 }
 
 fn told() -> io::Error {

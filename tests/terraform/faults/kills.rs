@@ -1,0 +1,211 @@
+//! Every stop is safe: whenever the plugin or Terraform is killed, one more apply or destroy converges.
+//!
+//! The moment of a kill is the nth request of the operation, counted from the first one that may change something. That
+//! request is held: the host knows nothing of it yet, or has done it and nobody has heard.
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use rig::faults::{Dice, Moment, Which};
+
+use super::SEED;
+use super::subject::{Place, Step, Subject, acting, crew};
+use crate::sharing::support::Hosts;
+use support::left::{assert_counted_once, assert_nothing_left, clear};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Victim {
+    Plugin,
+    Terraform,
+}
+
+/// Who is killed when.
+#[derive(Debug, Clone, Copy)]
+pub struct Kill {
+    pub subject: Subject,
+    pub step: Step,
+    pub victim: Victim,
+    /// Counted from 1. Half of it where the operation has fewer.
+    pub request: usize,
+    pub moment: Moment,
+    /// Whether the requests to `eu-1` are counted, and not those to `us-1`.
+    pub first: bool,
+}
+
+impl fmt::Display for Kill {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { subject, step, victim, request, moment, first } = self;
+        let host = if *first { "eu-1" } else { "us-1" };
+        write!(f, "{subject:?} {step:?}, {victim:?} killed at request {request} to {host}, {moment:?}")
+    }
+}
+
+impl Kill {
+    pub fn new(subject: Subject, step: Step, request: usize) -> Self {
+        Self { subject, step, victim: Victim::Plugin, request, moment: Moment::BeforeEffect, first: true }
+    }
+
+    pub fn after_effect(self) -> Self {
+        Self { moment: Moment::AfterEffect, ..self }
+    }
+
+    pub fn of_terraform(self) -> Self {
+        Self { victim: Victim::Terraform, ..self }
+    }
+
+    pub fn on_us(self) -> Self {
+        Self { first: false, ..self }
+    }
+
+    /// Anything that there is.
+    pub fn draw(dice: &mut Dice) -> Self {
+        let subjects = [Subject::Named, Subject::Named, Subject::Unnamed, Subject::Member, Subject::Group];
+        let subject = *dice.pick(&subjects);
+        let step = *dice.pick(subject.life());
+        Self {
+            subject,
+            step,
+            victim: *dice.pick(&[Victim::Plugin, Victim::Plugin, Victim::Terraform]),
+            request: 1 + dice.below(most(subject, step)),
+            moment: *dice.pick(&[Moment::BeforeEffect, Moment::AfterEffect]),
+            first: *dice.pick(&[true, false]),
+        }
+    }
+}
+
+/// About as many requests as an operation makes to one host from its first change on.
+fn most(subject: Subject, step: Step) -> usize {
+    match (subject, step) {
+        (Subject::Group, Step::Create) => 12,
+        (Subject::Group, _) => 8,
+        (_, Step::Create) => 70,
+        (_, Step::Destroy) => 35,
+        _ => 50,
+    }
+}
+
+/// Kills once, and returns at which request.
+fn kill(place: &Place, kill: &Kill) -> usize {
+    let mut number = kill.request;
+    loop {
+        place.prepare(kill.step);
+        place.write(kill.step);
+        let hold = place.proxy.hold(Which::Nth(number), acting(), kill.moment);
+        let mut running = place.start(kill.step);
+        while !hold.is_reached() && !running.has_ended() {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        if hold.is_reached() {
+            match kill.victim {
+                Victim::Plugin => {
+                    running.kill_plugin().assert_failure();
+                    drop(hold);
+                }
+                Victim::Terraform => drop(running.kill_terraform(hold)),
+            }
+            place.proxy.heal();
+            return number;
+        }
+        place.proxy.heal();
+        running.wait().assert_success();
+        assert!(number > 1, "{kill}: it makes no request that may change something");
+        number /= 2;
+    }
+}
+
+/// Makes all of these kills at once on hosts of their own. Returns what was wrong afterwards, and the kills as they were.
+pub fn batch(name: &str, kills: &[Kill]) -> (Vec<String>, Vec<Kill>) {
+    let hosts = Hosts::alone();
+    let platform = kills.iter().any(|kill| kill.subject == Subject::Member).then(|| crew(&hosts));
+    let mut wrong = Vec::new();
+    let place = |(number, kill): (usize, &Kill)| {
+        let place = Place::on(&hosts, kill.first, kill.subject, &format!("{name}-{number}"));
+        (*kill, place)
+    };
+    let mut places: Vec<(Kill, Place)> = kills.iter().enumerate().map(place).collect();
+    in_each(&mut places, &mut wrong, |(planned, place)| {
+        planned.request = kill(place, planned);
+        place.converge(planned.step);
+    });
+    note(&mut wrong, "after another apply", || assert_counted_once(&[hosts.eu, hosts.us]));
+    in_each(&mut places, &mut wrong, |(_, place)| {
+        place.take(Step::Destroy).assert_success();
+    });
+    if let Some(platform) = platform {
+        note(&mut wrong, "the destroy of their group", || {
+            platform.destroy().assert_success();
+        });
+    }
+    for host in [hosts.eu, hosts.us] {
+        note(&mut wrong, "after everything was destroyed", || assert_nothing_left(host));
+    }
+    let made = places.into_iter().map(|(made, _)| made).collect();
+    if !wrong.is_empty() {
+        [hosts.eu, hosts.us].into_iter().for_each(clear);
+    }
+    (wrong, made)
+}
+
+/// Runs `check` in each place, all at once, and notes what panicked.
+fn in_each(places: &mut [(Kill, Place)], wrong: &mut Vec<String>, check: impl Fn(&mut (Kill, Place)) + Sync) {
+    let failures: Vec<_> = std::thread::scope(|scope| {
+        let mut threads = Vec::new();
+        for place in places {
+            let check = &check;
+            threads.push(scope.spawn(move || {
+                let failure = catch(|| check(&mut *place));
+                failure.map(|failure| format!("{}: {failure}", place.0))
+            }));
+        }
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    wrong.extend(failures.into_iter().flatten());
+}
+
+fn note(wrong: &mut Vec<String>, when: &str, check: impl FnOnce()) {
+    wrong.extend(catch(check).map(|failure| format!("{when}: {failure}")));
+}
+
+/// What a panic says, if there is one.
+fn catch(check: impl FnOnce()) -> Option<String> {
+    let panic = catch_unwind(AssertUnwindSafe(check)).err()?;
+    let text = panic.downcast_ref::<String>().cloned();
+    text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned())).or(Some("a panic".to_owned()))
+}
+
+#[track_caller]
+fn check(name: &str, kills: &[Kill]) {
+    let (wrong, made) = batch(name, kills);
+    let made: Vec<String> = made.iter().map(ToString::to_string).collect();
+    assert!(wrong.is_empty(), "{}\n\nafter these kills:\n{}", wrong.join("\n"), made.join("\n"));
+}
+
+#[test]
+fn whatever_is_killed_the_next_apply_or_destroy_converges() {
+    let mut dice = Dice::about(SEED, "kills");
+    let mut at = |step| Kill::new(Subject::Named, step, 1 + dice.below(14));
+    let creations = [at(Step::Create), at(Step::Create).after_effect().on_us(), at(Step::Create).of_terraform()];
+    let pauses = [at(Step::Pause).after_effect().on_us(), at(Step::Resume).of_terraform()];
+    let changes = [at(Step::Update), at(Step::Resize).on_us()];
+    let destroys = [at(Step::Destroy).after_effect(), at(Step::Destroy).of_terraform().on_us()];
+    let group = [
+        Kill::new(Subject::Group, Step::Create, 2).after_effect(),
+        Kill::new(Subject::Group, Step::Destroy, 2).on_us(),
+    ];
+    check("killed", &[&creations[..], &pauses, &changes, &destroys, &group].concat());
+}
+
+#[test]
+#[ignore = "only a creation on the same host that lasts longer than the silence reclaims it"]
+fn a_killed_creation_with_a_generated_name_is_gone_after_the_next_apply() {
+    let at = |request| Kill::new(Subject::Unnamed, Step::Create, request);
+    check("unnamed", &[at(12).after_effect(), Kill { subject: Subject::Member, ..at(18) }]);
+}
+
+#[test]
+#[ignore = "Terraform drops the private state with the answer, and the group finds its hosts in no other way"]
+fn a_killed_update_of_a_group_is_finished_by_the_next_apply() {
+    let at = |request| Kill::new(Subject::Group, Step::Update, request);
+    check("regroup", &[at(1).after_effect(), at(1).on_us()]);
+}
