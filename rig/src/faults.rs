@@ -119,6 +119,12 @@ impl Proxy {
         std::mem::take(&mut self.shared.plan().counts)
     }
 
+    /// Every request so far, in the order in which they came.
+    #[must_use]
+    pub fn log(&self) -> Vec<Asked> {
+        self.shared.plan().log.clone()
+    }
+
     /// The requests that have met a fault so far, in order.
     #[must_use]
     pub fn met(&self) -> Vec<Met> {

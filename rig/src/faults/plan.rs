@@ -41,6 +41,8 @@ pub(super) struct Plan {
     pub page: Option<usize>,
     pub counts: Counts,
     pub met: Vec<Met>,
+    /// Every request, in the order in which they came.
+    pub log: Vec<Asked>,
     /// Requests that the host itself has not answered, and why.
     pub unanswered: Vec<String>,
     /// How often each request was asked.
@@ -59,6 +61,7 @@ impl Plan {
 
     /// What the request meets. To be asked of every request, once, in the order in which they come.
     pub fn look(&mut self, request: &Asked) -> Option<Meets> {
+        self.log.push(request.clone());
         let path = request.path.split('?').next().unwrap_or_default();
         *self.counts.0.entry(format!("{} {path}", request.method)).or_default() += 1;
         let asked = self.asked.entry(request.to_string()).or_default();

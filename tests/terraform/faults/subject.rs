@@ -1,10 +1,11 @@
 //! What is created, changed and destroyed while there are faults: a virtual cluster with a name or with a generated one, one
 //! of a group, a group.
 
-use rig::faults::{Proxy, Requests, Rule, Which};
+use rig::faults::{Hold, Moment, Proxy, Requests, Rule, Which};
 
 use crate::sharing::support::{Hosts, group};
 use support::cluster::Cluster;
+use support::eventually;
 use support::running::Running;
 use support::workspace::{Run, THIS, Workspace, connection};
 
@@ -153,6 +154,16 @@ impl Place {
     pub fn start(&self, step: Step) -> Running {
         let subcommand = if step == Step::Destroy { "destroy" } else { "apply" };
         self.workspace.start(&[subcommand, "-auto-approve"])
+    }
+
+    /// Starts a step, and returns when the first of these requests is held.
+    #[track_caller]
+    pub fn start_until(&self, step: Step, requests: Requests, moment: Moment) -> (Running, Hold) {
+        self.write(step);
+        let hold = self.proxy.hold(Which::Nth(1), requests, moment);
+        let running = self.start(step);
+        eventually("the request to be held", || if hold.is_reached() { Ok(()) } else { Err("it has not come") });
+        (running, hold)
     }
 
     /// Takes a step without any fault.
