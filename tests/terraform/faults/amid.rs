@@ -42,9 +42,11 @@ pub fn live(seed: u64, per_mille: usize) {
             let run = place.take(*step);
             place.proxy.heal();
             place.other.heal();
-            if !run.succeeded {
-                println!("{} {step:?}: {}", place.mark, run.errors());
+            if run.succeeded {
+                place.assert_taken(*step);
+                continue;
             }
+            println!("{} {step:?}: {}", place.mark, run.errors());
             place.converge(*step);
         }
     });

@@ -186,29 +186,20 @@ fn check(name: &str, kills: &[Kill]) {
 fn whatever_is_killed_the_next_apply_or_destroy_converges() {
     let mut dice = Dice::about(SEED, "kills");
     let mut at = |step| Kill::new(Subject::Named, step, 1 + dice.below(14));
-    let creations = [at(Step::Create), at(Step::Create).after_effect().on_us(), at(Step::Create).of_terraform()];
-    let pauses = [at(Step::Pause).after_effect().on_us(), at(Step::Resume).of_terraform()];
-    let changes = [at(Step::Update), at(Step::Resize).on_us()];
-    let destroys = [at(Step::Destroy).after_effect(), at(Step::Destroy).of_terraform().on_us()];
-    let group = [
-        Kill::new(Subject::Group, Step::Create, 2).after_effect(),
-        Kill::new(Subject::Group, Step::Destroy, 2).on_us(),
+    let named = [
+        at(Step::Create),
+        at(Step::Create).after_effect().of_terraform().on_us(),
+        at(Step::Update),
+        at(Step::Pause).after_effect().on_us(),
+        at(Step::Resume).of_terraform(),
+        at(Step::Resize).on_us(),
+        at(Step::Destroy).after_effect().on_us(),
     ];
-    check("killed", &[&creations[..], &pauses, &changes, &destroys, &group].concat());
-}
-
-#[test]
-#[ignore = "only a creation on the same host that lasts longer than the silence reclaims it"]
-fn a_killed_creation_with_a_generated_name_is_gone_after_the_next_apply() {
-    let at = |request| Kill::new(Subject::Unnamed, Step::Create, request);
-    check("unnamed", &[at(12).after_effect(), Kill { subject: Subject::Member, ..at(18) }]);
-}
-
-#[test]
-#[ignore = "Terraform drops the private state with the answer, and the group finds its hosts in no other way"]
-fn a_killed_update_of_a_group_is_finished_by_the_next_apply() {
-    let at = |request| Kill::new(Subject::Group, Step::Update, request);
-    check("regroup", &[at(1).after_effect(), at(1).on_us()]);
+    let unnamed = Kill::new(Subject::Unnamed, Step::Create, 12).after_effect();
+    let member = Kill::new(Subject::Member, Step::Create, 18);
+    let group =
+        [Kill::new(Subject::Group, Step::Create, 2).on_us(), Kill::new(Subject::Group, Step::Update, 1).after_effect()];
+    check("killed", &[&named[..], &[unnamed, member], &group].concat());
 }
 
 /// Kills the plugin when the first of these requests is held, and takes the step once more.

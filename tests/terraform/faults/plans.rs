@@ -62,6 +62,23 @@ impl Watched {
         }
     }
 
+    /// Plans while the first host is away, and comes back.
+    fn check_restart(&self) {
+        let (workspace, proxy) = (&self.place.workspace, &self.place.proxy);
+        let undisturbed = shown(&workspace.plan());
+        proxy.go_away();
+        let (run, plan) = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                // It is away when the first request comes, and back before the last attempt.
+                std::thread::sleep(Duration::from_millis(1500));
+                proxy.come_back().unwrap();
+            });
+            workspace.try_plan()
+        });
+        run.assert_success();
+        assert_eq!(shown(&plan), undisturbed);
+    }
+
     fn destroy(self) {
         self.place.workspace.destroy().assert_success();
         for host in [self.hosts.eu, self.hosts.us] {
@@ -70,42 +87,27 @@ impl Watched {
     }
 }
 
-/// Every request is answered so the first time it is made.
-fn check(faults: &[Fault]) {
+#[test]
+fn a_host_that_fails_for_a_moment_changes_no_plan() {
     let watched = Watched::with(2);
-    watched.check(Which::FirstOfEach, &Requests::reads(), faults);
+    let every_request_at_first = [
+        Fault::Unavailable,
+        Fault::InternalError,
+        Fault::NoLeader,
+        Fault::Reset,
+        Fault::ResetAfterEffect,
+        Fault::ResetInBody,
+        Fault::Slow { piece: 512, pause: Duration::from_millis(5) },
+    ];
+    watched.check(Which::FirstOfEach, &Requests::reads(), &every_request_at_first);
+    // Those that make all others wait.
+    let one_request = [Fault::TooManyRequests { retry_after: 1 }, Fault::Silence(Duration::from_secs(3))];
+    watched.check(Which::Nth(4), &Requests::reads(), &one_request);
+    watched.check_restart();
     watched.destroy();
 }
 
 #[test]
-fn a_host_that_is_busy_or_slow_changes_no_plan() {
-    check(&[Fault::Unavailable, Fault::Slow { piece: 512, pause: Duration::from_millis(5) }]);
-}
-
-#[test]
-fn a_host_that_has_no_room_for_a_moment_or_says_nothing_for_a_while_changes_no_plan() {
-    let watched = Watched::with(2);
-    let faults = [Fault::TooManyRequests { retry_after: 1 }, Fault::Silence(Duration::from_secs(3))];
-    for number in [1, 4] {
-        watched.check(Which::Nth(number), &Requests::reads(), &faults);
-    }
-    watched.destroy();
-}
-
-#[test]
-#[ignore = "one 500 fails a plan"]
-fn a_host_that_fails_inside_for_a_moment_changes_no_plan() {
-    check(&[Fault::InternalError, Fault::NoLeader]);
-}
-
-#[test]
-#[ignore = "one reset fails a plan"]
-fn a_connection_that_breaks_changes_no_plan() {
-    check(&[Fault::Reset, Fault::ResetAfterEffect, Fault::ResetInBody]);
-}
-
-#[test]
-#[ignore = "one 410 fails a plan"]
 fn a_list_whose_rest_has_expired_changes_no_plan() {
     // More than are looked at one by one.
     let watched = Watched::with(6);
@@ -113,24 +115,5 @@ fn a_list_whose_rest_has_expired_changes_no_plan() {
         proxy.page(2);
     }
     watched.check(Which::Nth(1), &Requests::continued(), &[Fault::Expired]);
-    watched.destroy();
-}
-
-#[test]
-fn a_host_that_restarts_changes_no_plan() {
-    let watched = Watched::with(2);
-    let undisturbed = shown(&watched.place.workspace.plan());
-    let proxy = &watched.place.proxy;
-    proxy.go_away();
-    let (run, plan) = std::thread::scope(|scope| {
-        scope.spawn(|| {
-            // It is away when the first request comes, and back before the last attempt.
-            std::thread::sleep(Duration::from_millis(1500));
-            proxy.come_back().unwrap();
-        });
-        watched.place.workspace.try_plan()
-    });
-    run.assert_success();
-    assert_eq!(shown(&plan), undisturbed);
     watched.destroy();
 }

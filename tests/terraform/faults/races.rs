@@ -36,7 +36,6 @@ fn delete_namespace(host: &Cluster, name: &str) {
 }
 
 #[test]
-#[ignore = "an update takes over the claim of another that lives, and tells it that it had been silent"]
 fn of_two_updates_at_once_none_takes_over_from_the_other() {
     let hosts = Hosts::alone();
     let first = created(&hosts, "doubled");
