@@ -5,12 +5,14 @@ NODES ?= 2
 NODE_CPU ?= 16
 NODE_MEMORY ?= 64Gi
 FUZZ_SECONDS ?= 600
+SEED ?= 1
+KILLS ?= 200
 CHART_FUZZ_TARGETS ?= template archive values
 PLUGIN_FUZZ_TARGETS ?= call handshake
 RIG := $(or $(CARGO_TARGET_DIR),target)/debug/rig
 
 .DEFAULT_GOAL := help
-.PHONY: bins help quickstart test test-unit test-charts test-hosts test-terraform compare-charts fuzz lint docs tools \
+.PHONY: bins help quickstart test test-unit test-charts test-hosts test-terraform torment compare-charts fuzz lint docs tools \
 	bench-applying bench-planning bench-refreshing bench-render bench-startup rig-up rig-down
 
 help: ## List these targets
@@ -35,6 +37,9 @@ test-hosts: tools ## What we do to hosts, on real API servers
 
 test-terraform: tools ## What users see, with the real Terraform
 	@tests/run terraform
+
+torment: tools ## KILLS times the plugin or Terraform killed, every fault in every operation, random faults; SEED gives them again
+	TORMENT_SEED="$(SEED)" TORMENT_KILLS="$(KILLS)" tests/run torment
 
 compare-charts: ## HELM_CHARTS=DIRECTORY: charts of others, every case of their own suites, beside Helm
 	@test -n "$(HELM_CHARTS)" || { echo "HELM_CHARTS names no directory of charts." >&2; \

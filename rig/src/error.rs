@@ -63,6 +63,14 @@ pub enum RigError {
         /// The client's answer.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// A proxy before a host could not be set up.
+    #[error("cannot set up a proxy before host {host}: {source}")]
+    Proxy {
+        /// Host.
+        host: String,
+        /// What was in the way.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// A request to a host failed.
     #[error("{host}: cannot {operation}: {source}")]
     Request {

@@ -14,6 +14,7 @@ mod certificates;
 mod component;
 mod error;
 mod etcd;
+pub mod faults;
 mod follow;
 mod guardian;
 mod host;

@@ -109,6 +109,10 @@ impl Host {
         &self.server
     }
 
+    pub(crate) fn config(&self) -> kube::Config {
+        self.config.clone()
+    }
+
     /// A client with the rights of its administrator. To be made in the tokio runtime that uses it.
     ///
     /// # Errors

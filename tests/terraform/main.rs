@@ -11,6 +11,7 @@ mod docs_examples;
 mod docs_terraform;
 mod drift;
 mod examples;
+mod faults;
 mod formats;
 mod hosts;
 mod interruption;

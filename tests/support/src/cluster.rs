@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 use http::{Method, Request};
 use kube::Client;
 use kube::config::{Config, KubeConfigOptions, Kubeconfig};
+use rig::faults::Proxy;
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
@@ -18,12 +19,20 @@ pub struct Cluster {
     pub name: String,
     pub kubeconfig: PathBuf,
     client: Client,
+    /// None of a virtual cluster.
+    host: Option<rig::Host>,
 }
 
 impl Cluster {
     pub fn of(host: &rig::Host) -> Self {
         let client = RUNTIME.block_on(async { host.client().unwrap() });
-        Self { name: host.name().to_owned(), kubeconfig: host.kubeconfig().to_owned(), client }
+        let (name, kubeconfig) = (host.name().to_owned(), host.kubeconfig().to_owned());
+        Self { name, kubeconfig, client, host: Some(host.clone()) }
+    }
+
+    /// A proxy before this host that makes faults.
+    pub fn faults(&self) -> Proxy {
+        Proxy::before(self.host.as_ref().expect("a virtual cluster has no proxy")).unwrap()
     }
 
     /// The cluster that the text of a kubeconfig leads to.
@@ -33,7 +42,7 @@ impl Cluster {
             let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
             Client::try_from(config).unwrap()
         });
-        Self { name: "virtual".to_owned(), kubeconfig: PathBuf::new(), client }
+        Self { name: "virtual".to_owned(), kubeconfig: PathBuf::new(), client, host: None }
     }
 
     fn send(&self, method: Method, path: &str, content_type: &str, body: &Value) -> Result<Value, kube::Error> {
@@ -171,10 +180,10 @@ impl Cluster {
         Some(self.document("ledger")?["entries"].get_mut(namespace)?.take())
     }
 
-    /// What the provider keeps in a Secret.
+    /// What the provider keeps in a Secret; nothing where that is no document, as a chart archive.
     pub fn document(&self, secret: &str) -> Option<Value> {
         let secret = self.get(&format!("/api/v1/namespaces/nested-system/secrets/{secret}"))?;
-        let encoded = secret["data"]["record.json"].as_str().unwrap();
+        let encoded = secret["data"]["record.json"].as_str()?;
         let bytes = base64::Engine::decode(&base64::prelude::BASE64_STANDARD, encoded).unwrap();
         Some(serde_json::from_slice(&bytes).unwrap())
     }

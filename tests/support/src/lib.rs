@@ -13,6 +13,7 @@
 pub mod charts;
 pub mod cluster;
 pub mod hold;
+pub mod left;
 pub mod mutation;
 pub mod running;
 pub mod waiting;

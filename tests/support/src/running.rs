@@ -6,6 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread::JoinHandle;
 
 use crate::workspace::Run;
+use crate::{eventually, is};
 
 pub struct Running {
     child: Child,
@@ -45,6 +46,24 @@ impl Running {
             signal("KILL", plugin);
         }
         self.wait()
+    }
+
+    /// Kills Terraform, lets go of what was `held` until then, and waits until its plugins, which are alone now, have ended.
+    pub fn kill_terraform<H>(mut self, held: H) -> Run {
+        let plugins = plugins_of(self.child.id());
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        drop(held);
+        eventually("the end of the plugins whose Terraform is dead", || {
+            let left: Vec<u32> = plugins.iter().copied().filter(|plugin| is_provider(*plugin)).collect();
+            is(left, &[0; 0])
+        });
+        self.wait()
+    }
+
+    /// Whether it has ended.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
     }
 
     /// Stops every plugin as a laptop that sleeps does, or lets it go on.
@@ -87,16 +106,20 @@ fn signal(name: &str, process: impl ToString) {
 /// The processes of our binary whose parent is `terraform`.
 fn plugins_of(terraform: u32) -> Vec<u32> {
     let is_plugin = |process: &u32| {
-        let directory = Path::new("/proc").join(process.to_string());
-        let parent = std::fs::read_to_string(directory.join("status")).unwrap_or_default();
+        let status = Path::new("/proc").join(process.to_string()).join("status");
+        let parent = std::fs::read_to_string(status).unwrap_or_default();
         let is_child =
             parent.lines().any(|line| line.strip_prefix("PPid:").map(str::trim) == Some(&terraform.to_string()));
-        let program = std::fs::read_link(directory.join("exe")).unwrap_or_default();
-        // A build may have put another in its place meanwhile.
-        let program = program.to_string_lossy();
-        let program = Path::new(program.trim_end_matches(" (deleted)"));
-        is_child && program == crate::provider()
+        is_child && is_provider(*process)
     };
     let processes = std::fs::read_dir("/proc").unwrap().flatten();
     processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter(is_plugin).collect()
+}
+
+/// Whether a process runs our binary. One that has ended and is not waited for yet does not.
+fn is_provider(process: u32) -> bool {
+    let program = std::fs::read_link(Path::new("/proc").join(process.to_string()).join("exe")).unwrap_or_default();
+    // A build may have put another in its place meanwhile.
+    let program = program.to_string_lossy();
+    Path::new(program.trim_end_matches(" (deleted)")) == crate::provider()
 }
