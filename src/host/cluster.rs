@@ -87,6 +87,11 @@ impl Host {
         &self.0.address
     }
 
+    /// Cancelled when the call that asks is told to stop. A task that it spawns has to be given it.
+    pub(super) fn stop(&self) -> CancellationToken {
+        (self.0.stop_token)()
+    }
+
     /// A client; clones share connections. Credentials, timeouts, bounded retries of 429, 503 and refused connections, and
     /// the line in which all requests of this host wait for their turn are inside. Needs a tokio runtime.
     pub fn client(&self) -> Client {

@@ -15,7 +15,7 @@ use super::lease;
 use super::record::{Phase, Record, UNFINISHED_LABEL, secret_name};
 use super::store::{Listing, Store, StoreError};
 use super::{Error, Host, store};
-use claim::Claim;
+use claim::{Claim, Moment};
 
 /// Why a record could not be read or written.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -132,13 +132,14 @@ impl Records {
     /// The host's refusal, or an unreadable record under that name.
     pub async fn reserve(&self, mut record: Record) -> Result<Reservation, RecordError> {
         record.owner = claim::new_owner();
+        let began = Moment::now();
         if let Some(stored) = self.store.create(&record).await? {
-            return Ok(Reservation::Made(Claim::hold(self.clone(), stored)));
+            return Ok(Reservation::Made(Claim::hold(self.clone(), stored, began)));
         }
         match self.get(&record.namespace).await? {
             // Our own write, whose answer was lost on the way.
             Some(stored) if stored.record.owner == record.owner => {
-                Ok(Reservation::Made(Claim::hold(self.clone(), stored)))
+                Ok(Reservation::Made(Claim::hold(self.clone(), stored, began)))
             }
             Some(stored) => Ok(Reservation::Taken(Box::new(stored))),
             None => Err(self.store.changed(&secret_name(&record.namespace)).into()),
@@ -162,8 +163,9 @@ impl Records {
         change(&mut record);
         record.owner = claim::new_owner();
         record.heartbeat += 1;
+        let began = Moment::now();
         let taken = self.store.replace(&stored, &record).await?;
-        Ok(Claim::hold(self.clone(), taken))
+        Ok(Claim::hold(self.clone(), taken, began))
     }
 
     /// Takes hold of a record once nobody works on it: at once if its last owner has let go of it, and after a silence if it

@@ -9,6 +9,7 @@ mod applies;
 mod kills;
 mod plans;
 mod races;
+mod stops;
 mod subject;
 mod torment;
 

@@ -1,7 +1,13 @@
 //! What a user sees from plan to destroy: the real `terraform` (and OpenTofu for a smaller set) runs the real provider
 //! against the rig's real API servers. What is asserted is read back from Terraform's JSON and from the hosts.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test fails by panicking"
+)]
 
 mod chart_sources;
 mod charts;

@@ -184,6 +184,8 @@ impl Requests {
 pub enum Which {
     /// The nth of them, counted from 1.
     Nth(usize),
+    /// The nth of them, counted from 1, and every one after it.
+    From(usize),
     /// Of all that have the same method, path and query, the first.
     FirstOfEach,
     /// Every one.
@@ -229,6 +231,7 @@ impl Rule {
         self.count += 1;
         let hit = match self.which {
             Which::Nth(number) => self.count == number,
+            Which::From(number) => self.count >= number,
             Which::FirstOfEach => self.seen.insert(request.to_string()),
             Which::All => true,
         };
@@ -285,6 +288,7 @@ mod tests {
         check(Which::All, Requests::any(), &[0, 1, 2, 3, 4]);
         check(Which::All, Requests::reads().to("/a"), &[0, 3]);
         check(Which::Nth(2), Requests::with(Method::PUT), &[4]);
+        check(Which::From(2), Requests::with(Method::PUT), &[4]);
         check(Which::FirstOfEach, Requests::any(), &[0, 1, 2, 4]);
         check(Which::All, Requests::any().since(Requests::writes()), &[2, 3, 4]);
         check(Which::Nth(1), Requests::reads().since(Requests::writes()), &[3]);

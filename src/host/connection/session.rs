@@ -58,8 +58,8 @@ pub(in crate::host) struct Clients {
 /// Clients that open their connection when one is first used. Needs a tokio runtime.
 pub(in crate::host) fn clients(endpoint: Arc<Endpoint>, stop_token: StopToken) -> Clients {
     let namespace = endpoint.config.default_namespace.clone();
-    let (line, state, stopped) = (Line::default(), Mutex::new(State::None), Lock::default());
-    let sessions = Arc::new(Sessions { endpoint, line, state, stop_token, stopped });
+    let (line, state) = (Line::default(), Mutex::new(State::None));
+    let sessions = Arc::new(Sessions { endpoint, line, state, stop_token });
     let client = |lane| {
         let sessions = Arc::clone(&sessions);
         let service = tower::service_fn(move |request| {
@@ -83,9 +83,10 @@ struct Sessions {
     line: Line,
     state: Mutex<State>,
     stop_token: StopToken,
-    /// When a call that sends here was last found to be told to stop.
-    stopped: Lock<Option<Instant>>,
 }
+
+/// When a call of this process was last found to be told to stop. Its last words are short, to however many hosts it has any.
+static STOPPED: Lock<Option<Instant>> = Lock::new(None);
 
 enum State {
     None,
@@ -142,7 +143,7 @@ impl Sessions {
     async fn out_of_time(&self) {
         (self.stop_token)().cancelled().await;
         let since = {
-            let mut stopped = locked(&self.stopped);
+            let mut stopped = locked(&STOPPED);
             let since = stopped.filter(|since| since.elapsed() < STOP_LIFETIME).unwrap_or_else(Instant::now);
             *stopped = Some(since);
             since

@@ -2,19 +2,26 @@
 //!
 //! Holding a claim keeps the record's heartbeat going. A process that was thought dead and wakes up again fails its
 //! next compare-and-swap, because the record names another owner: [`Claim::confirm`] stands before every step that
-//! changes a host.
+//! changes a host. Nobody takes over a record that was written within a silence, so one that was written a moment ago
+//! need not be written again for that.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant, SystemTime};
 
 use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::{RecordError, Records, Stored};
+use crate::host::cluster::locked;
 use crate::host::formats::FormatError;
 use crate::host::lease;
 use crate::host::ownership::Owner;
 use crate::host::record::{Record, secret_name};
 use crate::host::store::StoreError;
+
+/// This part of a silence after a write, the record is ours for certain: whoever watches it has begun at that write at the
+/// earliest. The rest of the silence is for the step that follows.
+const CERTAIN: u32 = 3;
 
 /// Writes that lose against an unrelated one (someone labels the Secret) are tried again this often.
 const ATTEMPTS: usize = 5;
@@ -32,9 +39,29 @@ struct Held {
     records: Records,
     owner: String,
     stored: Mutex<Stored>,
+    /// When the last write began that succeeded; none once the claim is lost.
+    written: Mutex<Option<Moment>>,
     /// Held during a write, so that the heartbeat and the work do not race each other.
     writing: tokio::sync::Mutex<()>,
     lost: CancellationToken,
+}
+
+/// A point in time by two clocks: one that is never set, and one that goes on while the machine is suspended.
+#[derive(Clone, Copy)]
+pub(super) struct Moment {
+    steady: Instant,
+    wall: SystemTime,
+}
+
+impl Moment {
+    pub(super) fn now() -> Self {
+        Self { steady: Instant::now(), wall: SystemTime::now() }
+    }
+
+    /// Whether less than `limit` has passed by both. A wall clock that was set back says nothing.
+    fn is_within(&self, limit: Duration) -> bool {
+        self.steady.elapsed() < limit && self.wall.elapsed().is_ok_and(|elapsed| elapsed < limit)
+    }
 }
 
 impl std::fmt::Debug for Held {
@@ -60,22 +87,30 @@ pub(super) fn new_owner() -> String {
 
 impl Claim {
     /// Holds a record that was just written with an owner of ours.
-    pub(super) fn hold(records: Records, stored: Stored) -> Self {
+    pub(super) fn hold(records: Records, stored: Stored, written: Moment) -> Self {
         let held = Arc::new(Held {
             records,
             owner: stored.record.owner.clone(),
             stored: Mutex::new(stored),
+            written: Mutex::new(Some(written)),
             writing: tokio::sync::Mutex::default(),
             lost: CancellationToken::new(),
         });
-        let heart = Arc::clone(&held);
+        let (heart, stop) = (Arc::clone(&held), held.records.store.host.stop());
         let task = tokio::spawn(async move {
-            while !heart.lost.is_cancelled() {
-                tokio::time::sleep(lease::beat()).await;
-                // A host that does not answer may answer again: only a lost claim ends the beating.
-                if let Err(error) = heart.write(&|_| {}).await {
-                    tracing::debug!("heartbeat: {error}");
+            let beat = async {
+                while !heart.lost.is_cancelled() {
+                    tokio::time::sleep(lease::beat()).await;
+                    // A host that does not answer may answer again: only a lost claim ends the beating.
+                    if let Err(error) = heart.write(&|_| {}).await {
+                        tracing::debug!("heartbeat: {error}");
+                    }
                 }
+            };
+            // A beat that the host is slow to answer must not keep the last words waiting.
+            tokio::select! {
+                () = beat => {}
+                () = stop.cancelled() => {}
             }
         });
         Self { held, former: None, _heartbeat: Heartbeat(task.abort_handle()) }
@@ -109,11 +144,16 @@ impl Claim {
         self.held.lost.clone()
     }
 
-    /// Makes sure, by a write, that the record is still ours.
+    /// Makes sure that the record is still ours: by a write, unless there was one so shortly ago that nobody can have taken it
+    /// over.
     ///
     /// # Errors
     /// [`RecordError::Lost`] if it is not; then nothing may be changed any more.
     pub async fn confirm(&self) -> Result<(), RecordError> {
+        let written = *locked(&self.held.written);
+        if written.is_some_and(|written| written.is_within(lease::silence() / CERTAIN)) {
+            return Ok(());
+        }
         self.update(|_| {}).await
     }
 
@@ -150,16 +190,26 @@ impl Claim {
     /// # Errors
     /// [`RecordError::Lost`] if another process has taken over; the record stays.
     pub async fn remove(self) -> Result<(), RecordError> {
-        self.confirm().await?;
-        let _quiet = self.held.writing.lock().await;
-        let stored = self.held.stored().clone();
-        Ok(self.held.records.store.remove(&stored).await?)
+        let mut attempts = ATTEMPTS;
+        loop {
+            let removed = {
+                let _quiet = self.held.writing.lock().await;
+                let stored = self.held.stored().clone();
+                self.held.records.store.remove(&stored).await
+            };
+            match removed {
+                // Somebody has labelled it, or taken it over: the write tells.
+                Err(StoreError::Changed { .. }) if attempts > 1 => self.update(|_| {}).await?,
+                removed => return Ok(removed?),
+            }
+            attempts -= 1;
+        }
     }
 }
 
 impl Held {
     fn stored(&self) -> MutexGuard<'_, Stored> {
-        self.stored.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.stored)
     }
 
     async fn write(&self, change: &(impl Fn(&mut Record) + Sync)) -> Result<(), RecordError> {
@@ -170,9 +220,11 @@ impl Held {
             let mut record = expected.record.clone();
             change(&mut record);
             record.heartbeat += 1;
+            let began = Moment::now();
             match self.records.store.replace(&expected, &record).await {
                 Ok(written) => {
                     *self.stored() = written;
+                    *locked(&self.written) = Some(began);
                     return Ok(());
                 }
                 Err(StoreError::Changed { host, secret }) => {
@@ -186,6 +238,7 @@ impl Held {
                             *self.stored() = now;
                         }
                         _ => {
+                            *locked(&self.written) = None;
                             self.lost.cancel();
                             return Err(RecordError::Lost { host, secret });
                         }

@@ -41,12 +41,30 @@ async fn a_process_that_was_thought_dead_can_write_nothing_more() {
     let tenant = Tenant::reserved("fenced").await;
     let successor = Records::of(&tenant.host).claim(stored(&tenant).await).await.unwrap();
     let lost = |result: Result<(), RecordError>| assert!(matches!(result, Err(RecordError::Lost { .. })), "{result:?}");
-    lost(tenant.claim.confirm().await);
     lost(tenant.claim.update(|record| record.phase = Phase::Deleting).await);
+    lost(tenant.claim.confirm().await);
     assert!(tenant.claim.lost().is_cancelled());
     lost(tenant.claim.remove().await);
     successor.confirm().await.unwrap();
     assert_eq!(successor.record().phase, Phase::Reserved);
+}
+
+#[tokio::test]
+async fn a_claim_is_written_again_before_anybody_can_have_taken_it_over() {
+    let tenant = Tenant::reserved("confirmed").await;
+    let before = stored(&tenant).await;
+    tenant.claim.confirm().await.unwrap();
+    assert_eq!(stored(&tenant).await.record, before.record, "it was written a moment ago");
+    // As in a process that is suspended: no heartbeat, and no write for longer than a claim is certain.
+    std::thread::sleep(lease::silence() / 2);
+    tenant.claim.confirm().await.unwrap();
+    assert_ne!(stored(&tenant).await.record, before.record);
+
+    let successor = Records::of(&tenant.host).claim(stored(&tenant).await).await.unwrap();
+    std::thread::sleep(lease::silence() / 2);
+    let late = tenant.claim.confirm().await;
+    assert!(matches!(late, Err(RecordError::Lost { .. })), "{late:?}");
+    successor.remove().await.unwrap();
 }
 
 #[tokio::test]
