@@ -116,11 +116,11 @@ pub fn miscounted(hosts: &[&Cluster]) -> Vec<String> {
             }
         }
         if held != ledger {
-            wrong.push(format!("{}: records {held:?}, ledger {ledger:?}", host.name));
+            wrong.push(format!("{}: records {}, ledger {}", host.name, json!(held), json!(ledger)));
         }
     }
     if quotas != counted {
-        wrong.push(format!("quotas: records {quotas:?}, ledgers {counted:?}"));
+        wrong.push(format!("quotas: records {}, ledgers {}", json!(quotas), json!(counted)));
     }
     wrong
 }
