@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep};
 use super::Host;
 use super::formats;
 use super::formats::Promised;
+use super::namespace;
 use super::record::{Phase, Record};
 use super::records::{RecordError, Records};
 use super::store::{Document, Listing, Store, StoreError, Stored};
@@ -203,14 +204,20 @@ pub fn said_by(records: &Listing<Record>) -> BTreeMap<String, Recorded> {
     others.chain(readable).collect()
 }
 
-/// The virtual clusters of `host` that are no unfinished creations: the UIDs of their records, by namespace.
+/// The virtual clusters of `host` that are no unfinished creations, and whose namespaces are there: the UIDs of their records, by
+/// namespace.
 ///
 /// # Errors
 /// The host's refusal.
 pub async fn finished(host: &Host) -> Result<BTreeMap<String, String>, RecordError> {
     let all = Records::of(host).list().await?;
-    let finished =
-        all.readable.iter().filter(|stored| matches!(stored.record.phase, Phase::HandedOver | Phase::Deleting));
+    // Who may not list namespaces takes them to be there.
+    let uids = namespace::uids(host).await.ok();
+    let is_there = |record: &Record| match (&uids, &record.namespace_uid) {
+        (Some(uids), Some(uid)) if record.phase == Phase::HandedOver => uids.get(&record.namespace) == Some(uid),
+        _ => matches!(record.phase, Phase::HandedOver | Phase::Deleting),
+    };
+    let finished = all.readable.iter().filter(|stored| is_there(&stored.record));
     let finished = finished.map(|stored| (stored.record.namespace.clone(), stored.uid().to_owned()));
     let others = all.others.iter().filter_map(|other| Some((other.namespace()?.to_owned(), other.uid.clone())));
     Ok(finished.chain(others).collect())

@@ -4,7 +4,7 @@
 //! UID of the record that it was made for, so that a process killed before it could write the namespace's UID down
 //! loses nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
@@ -19,7 +19,7 @@ use super::record::Record;
 use super::records::RecordError;
 use super::records::claim::Claim;
 use super::store::written_by_us;
-use super::{Error, Host};
+use super::{Error, Host, pages};
 
 /// Why there is no namespace to work in.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -73,6 +73,18 @@ pub async fn uid(host: &Host, namespace: &str) -> Result<Option<String>, Error> 
     let api = Api::<Namespace>::all(host.client());
     let live = api.get_metadata_opt(namespace).await.map_err(host.failed("read", format!("Namespace {namespace}")))?;
     Ok(live.map(|live| live.metadata).filter(|live| live.deletion_timestamp.is_none()).and_then(|live| live.uid))
+}
+
+/// UIDs of all namespaces that are not on their way out, by name.
+///
+/// # Errors
+/// The host's refusal.
+pub(super) async fn uids(host: &Host) -> Result<HashMap<String, String>, Error> {
+    let api = &Api::<Namespace>::all(host.client());
+    let fetch = |page| async move { api.list_metadata(&page).await.map_err(host.failed("list", "Namespaces")) };
+    let listed = pages::all(ListParams::default(), fetch).await?;
+    let uid = |live: ObjectMeta| Some((live.name?, live.uid.filter(|_| live.deletion_timestamp.is_none())?));
+    Ok(listed.into_iter().filter_map(|item| uid(item.metadata)).collect())
 }
 
 /// Makes the record's namespace, or uses the one that is there, and writes into the record which of both. Waits for

@@ -53,6 +53,9 @@ pub enum WaitError {
     },
 }
 
+/// Pods are looked at, for what keeps them, from then on.
+const QUIET_LOOKS: usize = 4;
+
 /// Waits until every control-plane workload is rolled out, the credentials are written and the endpoint has an address.
 ///
 /// # Errors
@@ -65,7 +68,12 @@ pub async fn ready(
     cancel: &CancellationToken,
 ) -> Result<Access, WaitError> {
     let what = format!("waiting for virtual cluster {}", record.name);
-    let ended = match poll::until(&what, timeout, cancel, || look(host, record, exposure)).await {
+    let mut looks = 0;
+    let look = || {
+        looks += 1;
+        look(host, record, exposure, looks > QUIET_LOOKS)
+    };
+    let ended = match poll::until(&what, timeout, cancel, look).await {
         Ok(access) => return Ok(access),
         Err(ended) => ended,
     };
@@ -81,25 +89,25 @@ pub async fn ready(
     })
 }
 
-async fn look(host: &Host, record: &Record, exposure: &Exposure) -> Result<Look<Access>, Error> {
+/// One look: a single request for each workload until those are rolled out, as nothing else can be there before.
+async fn look(host: &Host, record: &Record, exposure: &Exposure, with_pods: bool) -> Result<Look<Access>, Error> {
     let (namespace, name) = (&record.namespace, &record.name);
     let mut missing = Vec::new();
-    let (workloads, credentials, endpoint) = try_join!(
-        workloads(host, record),
-        credentials(host, namespace, name),
-        endpoint(host, namespace, name, exposure)
-    )?;
+    let workloads = workloads(host, record).await?;
     let unready: Vec<&WorkloadState> = workloads.iter().filter(|state| !state.is_ready()).collect();
     if workloads.is_empty() {
-        missing.push("its control plane".to_owned());
+        return Ok(Look::Waiting("its control plane".to_owned()));
     }
-    missing.extend(
-        unready.iter().map(|state| format!("{}: {} of {} pods ready", state.object, state.ready, state.replicas)),
-    );
     if !unready.is_empty() {
-        let pods = pods::control_plane(host, namespace, name).await?;
+        missing.extend(
+            unready.iter().map(|state| format!("{}: {} of {} pods ready", state.object, state.ready, state.replicas)),
+        );
+        let pods = if with_pods { pods::control_plane(host, namespace, name).await? } else { Vec::new() };
         missing.extend(pods.iter().filter_map(pod_reason).map(|reason| format!("pod {}: {}", reason.pod, reason.text)));
+        return Ok(Look::Waiting(missing.join("; ")));
     }
+    let (credentials, endpoint) =
+        try_join!(credentials(host, namespace, name), endpoint(host, namespace, name, exposure))?;
     if credentials.is_none() {
         missing.push(format!("Secret {namespace}/vc-{name} has no credentials yet"));
     }

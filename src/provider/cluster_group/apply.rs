@@ -88,15 +88,21 @@ impl<'a> Apply<'a> {
     }
 
     /// The virtual clusters of the group `name` on these hosts. What creations have left that nobody works on any more is removed
-    /// first.
+    /// first, and what is left of those whose namespaces somebody has deleted.
     async fn carried(&mut self, members: &[Member], name: &str) -> Result<Vec<Carried>, Failed> {
         let found = self.in_time("Looking for virtual clusters", carried(members, name)).await?;
+        let (stop, configured) = (self.stop.clone(), self.configured);
+        let hollow = found.iter().filter_map(|carried| carried.finished.clone()).map(|(host, stored)| {
+            let stop = stop.clone();
+            async move {
+                let is_hollow = reclaim::is_hollow(&host, &stored.record).await;
+                is_hollow && reclaim::remove_hollow(configured, &host, stored, &stop).await.unwrap_or(false)
+            }
+        });
+        let hollow = join_all(hollow).await.into_iter().filter(|removed| *removed).count();
         let unfinished: Vec<_> = found.iter().filter_map(|carried| carried.unfinished.clone()).collect();
-        if unfinished.is_empty() {
-            return Ok(found);
-        }
-        let stop = self.stop.clone();
-        match reclaim::stopped(self.configured, self.diags, unfinished, lease::silence(), &stop).await {
+        let stopped = reclaim::stopped(configured, self.diags, unfinished, lease::silence(), &stop).await;
+        match hollow + stopped {
             0 => Ok(found),
             _ => self.in_time("Looking for virtual clusters", carried(members, name)).await,
         }
@@ -105,7 +111,7 @@ impl<'a> Apply<'a> {
     /// Refuses to go on while virtual clusters of the group are on hosts that it is to lose.
     fn refuse_carriers(&mut self, name: &str, carried: &[Carried], attribute: AttributePath, what: &str) -> Failed {
         let line = |carried: &Carried| {
-            let Carried { name, namespace, host, unfinished } = carried;
+            let Carried { name, namespace, host, unfinished, .. } = carried;
             let note =
                 if unfinished.is_none() { "" } else { ", which is being created or deleted, or was cut off at that" };
             format!("  - \"{name}\" on host cluster \"{host}\" in namespace \"{namespace}\"{note}")
@@ -131,6 +137,8 @@ struct Carried {
     host: String,
     /// Where it is, if it is in no state: on its way, or left over.
     unfinished: Option<(Host, Stored)>,
+    /// The same, if it is in one, as far as its record can be read.
+    finished: Option<(Host, Stored)>,
 }
 
 /// The virtual clusters of the group `name` on these hosts.
@@ -148,7 +156,7 @@ async fn carried(members: &[Member], name: &str) -> Result<Vec<Carried>, Problem
             if share.is_none_or(|share| share.group.as_deref() == Some(name)) {
                 let namespace = other.namespace().unwrap_or_default().to_owned();
                 let name = called.unwrap_or_else(|| other.secret.clone());
-                found.push(Carried { name, namespace, host: member.key.clone(), unfinished: None });
+                found.push(Carried { name, namespace, host: member.key.clone(), unfinished: None, finished: None });
             }
         }
         for stored in records.readable {
@@ -160,7 +168,8 @@ async fn carried(members: &[Member], name: &str) -> Result<Vec<Carried>, Problem
                     name: record.name.clone(),
                     namespace: record.namespace.clone(),
                     host: member.key.clone(),
-                    unfinished: (record.phase != Phase::HandedOver).then(|| (member.host.clone(), stored)),
+                    unfinished: (record.phase != Phase::HandedOver).then(|| (member.host.clone(), stored.clone())),
+                    finished: (record.phase == Phase::HandedOver).then(|| (member.host.clone(), stored.clone())),
                 });
             }
         }
@@ -173,10 +182,12 @@ async fn put(member: &Member, stored: Option<&StoredGroup>, record: &GroupRecord
     let groups = Groups::of(&member.host);
     let written = match stored {
         Some(stored) if stored.record == *record => Ok(Some(stored.clone())),
-        Some(stored) => groups.replace(stored, record).await.map(Some),
+        Some(stored) => match groups.replace(stored, record).await {
+            Err(StoreError::Changed { .. }) => own_write(&groups, record).await,
+            written => written.map(Some),
+        },
         None => match groups.create(record).await {
-            // Maybe our own write, whose answer was lost on the way.
-            Ok(None) => groups.get(&record.name).await.map(|found| found.filter(|found| found.record == *record)),
+            Ok(None) => own_write(&groups, record).await,
             created => created,
         },
     };
@@ -185,6 +196,11 @@ async fn put(member: &Member, stored: Option<&StoredGroup>, record: &GroupRecord
         Ok(None) | Err(StoreError::Changed { .. }) => Err(changed(&record.name, member)),
         Err(error) => Err(Box::new(members::explain(&error, &member.key))),
     }
+}
+
+/// What is stored, if it is our own write, whose answer was lost on the way.
+async fn own_write(groups: &Groups, record: &GroupRecord) -> Result<Option<StoredGroup>, StoreError> {
+    Ok(groups.get(&record.name).await?.filter(|found| found.record == *record))
 }
 
 fn changed(name: &str, member: &Member) -> Problem {

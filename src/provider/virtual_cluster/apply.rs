@@ -19,6 +19,8 @@ use crate::domain::ledger::Holding;
 use crate::domain::name;
 use crate::domain::quantity::Bytes;
 use crate::domain::size::Size;
+use crate::domain::status::Status;
+use crate::host::access::Access;
 use crate::host::apply::Consent;
 use crate::host::formats::renewed;
 use crate::host::ledgers::holding;
@@ -35,7 +37,9 @@ use crate::provider::size::ResourcesModel;
 use crate::provider::timeouts::{self, TimeoutsModel};
 use crate::provider::virtual_cluster::drift;
 use crate::provider::virtual_cluster::membership::{Membership, limit};
-use crate::provider::virtual_cluster::model::{FollowedPrivate, VirtualClusterModel, VirtualClusterPrivate};
+use crate::provider::virtual_cluster::model::{
+    FollowedPrivate, KubeconfigModel, VirtualClusterModel, VirtualClusterPrivate,
+};
 use crate::provider::virtual_cluster::plan::refuse_pause;
 use crate::provider::virtual_cluster::read::{check_host, set_access};
 use crate::provider::virtual_cluster::render::{self, Prepared, exposure, selector};
@@ -57,6 +61,16 @@ type Applied = (VirtualClusterModel, VirtualClusterPrivate);
 
 /// A step failed, and its diagnostic is written.
 struct Failed;
+
+/// What an apply has seen of the virtual cluster at its end, so that it need not be looked at again.
+enum Seen {
+    /// It runs, and this leads there.
+    Running(Access),
+    /// All of it is down.
+    Paused,
+    /// It was not waited for.
+    Nothing,
+}
 
 /// One create, update or destroy.
 pub struct Apply<'a> {
@@ -171,10 +185,7 @@ impl<'a> Apply<'a> {
                 Err(Failed) => return self.undo(&room.host, claim, &prepared.spec, planned, private).await,
             }
             drop(target);
-            let created = self.create_with_room(&room, claim, &prepared, &share, planned, private).await;
-            let patience = self.time_left();
-            unfinished.reclaim(self.configured, self.diags, patience, &self.stop).await;
-            return created;
+            return self.create_with_room(&room, claim, &prepared, &share, (planned, private), unfinished).await;
         }
     }
 
@@ -185,8 +196,8 @@ impl<'a> Apply<'a> {
         claim: Claim,
         prepared: &Prepared,
         share: &Share,
-        planned: VirtualClusterModel,
-        mut private: VirtualClusterPrivate,
+        (planned, mut private): Applied,
+        unfinished: Unfinished,
     ) -> Option<Created> {
         let host = &room.host;
         let made = self.make(room, &claim, prepared, share, &planned).await;
@@ -200,9 +211,19 @@ impl<'a> Apply<'a> {
         }
         private.remember(&record, claim.record_uid(), &prepared.spec);
         let holding = holding(&record, &claim.record_uid());
-        // From here on Terraform's state is the owner, tainted or not.
-        self.explain(claim.finish(|record| record.phase = Phase::HandedOver).await).ok();
-        let state = self.observe(host, &record, planned, &prepared.spec, made.is_ok()).await;
+        let is_made = made.is_ok();
+        let state = self.observe(host, &record, planned, &prepared.spec, made.ok()).await;
+        let patience = self.time_left();
+        unfinished.reclaim(self.configured, self.diags, patience, &self.stop).await;
+        // From here on Terraform's state is the owner, tainted or not. Nothing is asked any more: what is killed between this and
+        // the saving of the state is in none, and counts as finished.
+        let hand_over = |record: &mut Record| {
+            record.phase = Phase::HandedOver;
+            if is_made {
+                mark_applied(record, &prepared.spec);
+            }
+        };
+        self.explain(claim.finish(hand_over).await).ok();
         Some(Created { state, private, holding })
     }
 
@@ -223,7 +244,7 @@ impl<'a> Apply<'a> {
             return None;
         }
         private.remember(&record, record_uid, spec);
-        let state = self.observe(host, &record, planned, spec, false).await;
+        let state = self.observe(host, &record, planned, spec, None).await;
         Some(Created { state, private, holding })
     }
 
@@ -350,14 +371,24 @@ impl<'a> Apply<'a> {
         let done = self.resize(&room, &claim, &prepared, &prior, &planned, &private).await;
         let record = claim.record();
         private.record_uid = claim.record_uid();
-        self.let_go(claim).await;
+        let done = match done {
+            // Only now, when the ledgers have it as well, nothing is left to do.
+            Ok(seen) => {
+                let finished = claim.finish(|record| mark_applied(record, &prepared.spec)).await;
+                self.explain(finished).map(|_| seen)
+            }
+            Err(Failed) => {
+                self.let_go(claim).await;
+                Err(Failed)
+            }
+        };
         private.followed = prepared.spec.followed.as_ref().map(FollowedPrivate::from).or(private.followed);
         private.namespace_uid = record.namespace_uid.clone().unwrap_or_default();
-        if done.is_err() {
+        let Ok(seen) = done else {
             let state = VirtualClusterModel { revision: Value::Value(UNFINISHED.to_owned()), ..prior };
             return Some((state, private));
-        }
-        let state = self.observe(&host, &record, planned, &prepared.spec, true).await;
+        };
+        let state = self.observe(&host, &record, planned, &prepared.spec, Some(seen)).await;
         Some((state, private))
     }
 
@@ -399,7 +430,7 @@ impl<'a> Apply<'a> {
         prior: &VirtualClusterModel,
         planned: &VirtualClusterModel,
         private: &VirtualClusterPrivate,
-    ) -> Result<(), Failed> {
+    ) -> Result<Seen, Failed> {
         let after = room::share(&prepared.spec).ok_or(Failed)?;
         let before = claim.record().share;
         self.check_resize(&room.host, before.as_ref(), prior, planned, private).await?;
@@ -417,8 +448,9 @@ impl<'a> Apply<'a> {
         }
         self.explain(claim.update(|record| record.share = Some(meanwhile.clone())).await)?;
         let consent = drift::consent(&prior.drift);
-        self.converge(&room.host, claim, prepared, &consent, wants_to_wait(planned)).await?;
-        self.settle(room, claim, &after).await
+        let seen = self.converge(&room.host, claim, prepared, &consent, wants_to_wait(planned)).await?;
+        self.settle(room, claim, &after).await?;
+        Ok(seen)
     }
 
     /// Removes everything that creating made, and waits until it is gone.
@@ -457,7 +489,7 @@ impl<'a> Apply<'a> {
         prepared: &Prepared,
         share: &Share,
         planned: &VirtualClusterModel,
-    ) -> Result<(), Failed> {
+    ) -> Result<Seen, Failed> {
         let host = &room.host;
         self.explain(apply::check_free(host, claim, &prepared.objects).await)?;
         self.explain(chart::archives_on(host).put(&prepared.spec.chart_digest, &prepared.archive).await)?;
@@ -495,7 +527,7 @@ impl<'a> Apply<'a> {
         }
     }
 
-    /// Applies the objects, then pauses or waits. The record says that this is under way until it has succeeded.
+    /// Applies the objects, then pauses or waits. The record says that this is under way until [`mark_applied`].
     async fn converge(
         &mut self,
         host: &Host,
@@ -503,7 +535,7 @@ impl<'a> Apply<'a> {
         prepared: &Prepared,
         consent: &Consent,
         wait: bool,
-    ) -> Result<(), Failed> {
+    ) -> Result<Seen, Failed> {
         self.explain(claim.update(|record| record.spec = renewed(&record.spec, &prepared.spec)).await)?;
         if !prepared.spec.paused {
             // Applying does not take back the marks of a pause, whoever made it.
@@ -521,34 +553,57 @@ impl<'a> Apply<'a> {
         if !prepared.spec.paused && prepared.spec.volume.is_some() {
             self.explain(restart::without_credentials(host, &record).await)?;
         }
-        if prepared.spec.paused {
+        let seen = if prepared.spec.paused {
             self.explain(pause::pause(host, claim, self.time_left(), &self.stop).await)?;
+            Seen::Paused
         } else if wait {
             let exposure = exposure(&prepared.spec, &record.name);
-            self.explain(wait::ready(host, &record, &exposure, self.time_left(), &self.stop).await)?;
+            let ready = wait::ready(host, &record, &exposure, self.time_left(), &self.stop).await;
+            let access = self.explain(ready)?;
             // Claims that were only made now have the size of the template, which never changes.
             self.grow_volumes(host, claim, &prepared.spec).await?;
-        }
-        let applied = Spec { applied: Some(prepared.spec.revision()), ..prepared.spec.clone() };
-        self.explain(claim.update(|record| record.spec = renewed(&record.spec, &applied)).await)
+            Seen::Running(access)
+        } else {
+            Seen::Nothing
+        };
+        Ok(seen)
     }
 
-    /// The planned state with everything that was unknown filled in from the host. What was known stays as planned, even
-    /// if the host has changed it meanwhile: the next refresh shows that.
+    /// The planned state with everything that was unknown filled in, from what the apply has seen of the host or else from
+    /// another look at it; `seen` is none if the apply failed. What was known stays as planned, even if the host has changed
+    /// it meanwhile: the next refresh shows that.
     async fn observe(
         &mut self,
         host: &Host,
         record: &Record,
         planned: VirtualClusterModel,
         spec: &Spec,
-        applied: bool,
+        seen: Option<Seen>,
     ) -> VirtualClusterModel {
+        let applied = seen.is_some();
         let mut state = planned.clone();
         state.status = Value::Value("Pending".to_owned());
         state.endpoint = Value::Null;
         state.kubeconfig = Value::Null;
-        match observe::observe(host, record, &exposure(spec, &record.name), &selector(&record.name)).await {
-            Ok(observed) => {
+        let access_is_known = planned.endpoint != Value::Unknown && planned.kubeconfig != Value::Unknown;
+        let look =
+            async || observe::observe(host, record, &exposure(spec, &record.name), &selector(&record.name)).await;
+        let looked = match seen {
+            Some(Seen::Running(access)) => {
+                state.status = Value::Value(Status::Running.to_string());
+                state.kubeconfig = Value::Value(KubeconfigModel::of(&access, &record.name));
+                state.endpoint = Value::Value(access.endpoint);
+                Ok(None)
+            }
+            Some(Seen::Paused) if access_is_known => {
+                state.status = Value::Value(Status::Paused.to_string());
+                Ok(None)
+            }
+            _ => look().await.map(Some),
+        };
+        match looked {
+            Ok(None) => {}
+            Ok(Some(observed)) => {
                 state.status = Value::Value(observed.status().to_string());
                 set_access(&mut state, &record.name, &observed);
             }
@@ -662,6 +717,12 @@ impl<'a> Apply<'a> {
             Failed
         })
     }
+}
+
+/// Has the record say that all of the spec is applied.
+fn mark_applied(record: &mut Record, spec: &Spec) {
+    let applied = Spec { applied: Some(spec.revision()), ..spec.clone() };
+    record.spec = renewed(&record.spec, &applied);
 }
 
 /// Gives a virtual cluster that has no name a generated one, and its namespace, which is returned.

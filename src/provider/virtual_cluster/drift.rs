@@ -53,6 +53,25 @@ pub fn of_record(place: &Place, actual: &str) -> Drift {
     }])
 }
 
+/// That the namespace is gone of a virtual cluster at `place` whose destroy was cut off.
+pub fn of_namespace(place: &Place) -> Drift {
+    list(vec![Entry {
+        object: format!("{NAMESPACE}{}", place.namespace),
+        field: None,
+        expected: Some("present".to_owned()),
+        actual: Some("missing".to_owned()),
+    }])
+}
+
+/// Whether the namespace is gone: then there is nothing to be put right, and only a new virtual cluster can take its place.
+pub fn is_without_namespace(drift: &Drift) -> bool {
+    let object = |entry: &DriftModel| entry.object.as_ref_option().is_some_and(|object| object.starts_with(NAMESPACE));
+    entries(drift).any(object)
+}
+
+/// How a namespace is named in a list.
+const NAMESPACE: &str = "Namespace ";
+
 /// Nothing has drifted.
 pub fn none() -> Drift {
     Value::Value(Vec::new())

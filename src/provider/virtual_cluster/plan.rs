@@ -103,6 +103,7 @@ pub fn update(
         ("cluster_group", plan.cluster_group != prior.cluster_group),
         ("namespace", plan.namespace != prior.namespace),
         ("host_cluster", moved_host && !renamed_host),
+        ("drift", drift::is_without_namespace(&prior.drift)),
     ] {
         if changed {
             replace.push(AttributePath::new(attribute));

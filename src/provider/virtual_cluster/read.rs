@@ -9,7 +9,7 @@ use crate::host::Host;
 use crate::host::access::Access;
 use crate::host::ledgers::LedgerBook;
 use crate::host::observe::Observed;
-use crate::host::record::Record;
+use crate::host::record::{Phase, Record};
 use crate::host::records::{Records, Stored};
 use crate::host::view::Seen;
 use crate::provider::Configured;
@@ -166,7 +166,12 @@ impl<'a> Read<'a> {
         let spec = self.spec(record, &place)?;
         // One whose creation came to nothing but a name has no namespace, and is in a state to be removed.
         if observed.is_gone() && record.namespace_uid.is_some() {
-            return None;
+            // What a destroy that was cut off has left goes with the next one.
+            return (record.phase == Phase::Deleting).then(|| {
+                state.drift = drift::of_namespace(&place);
+                private.recall(&stored, &spec);
+                (state, private)
+            });
         }
         let unfinished = drift::is_unfinished(record, &spec);
         state.drift = drift::of(&observed);

@@ -71,7 +71,7 @@ async fn a_claim_is_written_again_before_anybody_can_have_taken_it_over() {
 async fn a_record_that_moved_since_it_was_read_is_not_taken_over() {
     let tenant = Tenant::reserved("moved").await;
     let seen = stored(&tenant).await;
-    tenant.claim.confirm().await.unwrap();
+    tenant.claim.update(|_| {}).await.unwrap();
     let taken = Records::of(&tenant.host).claim(seen).await;
     assert!(matches!(taken, Err(RecordError::Store(StoreError::Changed { .. }))), "{taken:?}");
 }

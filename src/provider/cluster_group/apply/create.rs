@@ -17,9 +17,9 @@ use crate::provider::chart::ChartAccess;
 use crate::provider::cluster_group::members::{self, Member};
 use crate::provider::cluster_group::model::{ClusterGroupModel, ClusterGroupPrivate};
 use crate::provider::cluster_group::plan::host_keys;
-use crate::provider::cluster_group::spec::{DRIFTED, GroupSpec};
+use crate::provider::cluster_group::spec::GroupSpec;
 use terraform_plugin::value::Value;
-use terraform_plugin::{AttributePath, Report, diagnostic};
+use terraform_plugin::{AttributePath, diagnostic};
 
 /// How long to wait for hosts that the group does not have, only to see whether they know its name.
 const COURTESY: Duration = Duration::from_secs(5);
@@ -59,23 +59,13 @@ impl Apply<'_> {
             let make = make(home, followers, &creating, bytes);
             self.in_time("Creating the cluster group", make).await
         };
-        let Ok((authority, made)) = made else {
+        // Once it is made the group is there, and Terraform's state is its owner.
+        let Ok(authority) = made else {
             roll_back(&members, &creating).await;
             return None;
         };
-        // From here on the group is there, and Terraform's state is its owner.
-        let ready = on_each_follower(followers, &made, &authority.record).await;
-        let mut revision = spec.revision();
-        if let Err(problem) = ready {
-            self.diags.warn(
-                problem.attribute.clone(),
-                "The cluster group is there, but not complete on all of its host clusters.",
-                format!("{}\n\n{}\n\nThe next apply completes it.", problem.summary, problem.detail),
-            );
-            revision = DRIFTED.to_owned();
-        }
         planned.home_host_cluster = Value::Value(home.key.clone());
-        planned.revision = Value::Value(revision);
+        planned.revision = Value::Value(spec.revision());
         let private = ClusterGroupPrivate {
             id: creating.id.clone(),
             hosts: authority.record.hosts.clone(),
@@ -103,13 +93,13 @@ impl Apply<'_> {
     }
 }
 
-/// Makes the group on all hosts. Returns the authority, which is ready, and what the followers have, which is not.
+/// Makes the group on all hosts. Returns the home's record, which is the same on all of them.
 async fn make(
     home: &Member,
     followers: &[Member],
     creating: &GroupRecord,
     archive: Vec<u8>,
-) -> Result<(StoredGroup, Vec<StoredGroup>), Problem> {
+) -> Result<StoredGroup, Problem> {
     let (mut authority, dead) = reserve(home, creating, None).await?;
     let dead = dead.as_deref();
     let archive = archive.as_slice();
@@ -134,8 +124,9 @@ async fn make(
     };
     let generation = authority.record.generation + 1;
     let ready = GroupRecord { phase: GroupPhase::Ready, generation, ..authority.record.clone() };
-    let authority = put(home, Some(&authority), &ready).await?;
-    Ok((authority, made))
+    // The home's is the last write: until it says so, there is no group, and nothing is asked after it.
+    on_each_follower(followers, &made, &ready).await?;
+    put(home, Some(&authority), &ready).await
 }
 
 async fn on_each_follower(
@@ -165,12 +156,14 @@ pub(super) async fn reserve(
             // Our own write, whose answer was lost on the way.
             return Ok((found, None));
         }
-        if found.record.phase != GroupPhase::Creating {
+        // A follower's record is ready before the home's is.
+        let is_dead = dead == Some(found.record.id.as_str());
+        if found.record.phase != GroupPhase::Creating && !is_dead {
             return Err(exists(&record.name, member, &found.record));
         }
-        let stopped = match dead {
-            Some(dead) if found.record.id == dead => Some(found),
-            _ => watch(&groups, member, &found).await?,
+        let stopped = match is_dead {
+            true => Some(found),
+            false => watch(&groups, member, &found).await?,
         };
         let Some(stopped) = stopped else { continue };
         match groups.replace(&stopped, record).await {

@@ -11,9 +11,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::room;
 use crate::host::lease;
-use crate::host::record::Phase;
-use crate::host::records::{Life, Records, Stored};
-use crate::host::{Host, delete};
+use crate::host::record::{Phase, Record};
+use crate::host::records::claim::Claim;
+use crate::host::records::{Life, Records, Stored, Taken};
+use crate::host::{Host, delete, namespace};
 use crate::provider::Configured;
 use crate::provider::chart;
 use terraform_plugin::{AttributePath, Diagnostics, Report};
@@ -95,6 +96,32 @@ pub async fn stopped(
     removed
 }
 
+/// Whether the namespace of a virtual cluster that was handed over is gone, with everything in it: somebody has deleted it, and no
+/// state may know the virtual cluster any more. No namespace gets that UID again.
+pub async fn is_hollow(host: &Host, record: &Record) -> bool {
+    let known = record.phase == Phase::HandedOver && record.namespace_uid.is_some();
+    known && namespace::uid(host, &record.namespace).await.is_ok_and(|uid| uid != record.namespace_uid)
+}
+
+/// Removes what is left of a virtual cluster that is hollow, its share of the ledgers included. False if somebody works on it.
+pub async fn remove_hollow(
+    configured: &Configured,
+    host: &Host,
+    stored: Stored,
+    stop: &CancellationToken,
+) -> Result<bool, Problem> {
+    match Records::of(host).take(stored, stop).await? {
+        Taken::Mine(claim) => {
+            claim.update(|record| record.phase = Phase::Deleting).await?;
+            remove(configured, host, claim, stop).await.map(|()| true)
+        }
+        Taken::Busy(_) => Ok(false),
+        Taken::Gone => Ok(true),
+    }
+}
+
+type Problem = Box<dyn std::error::Error + Send + Sync>;
+
 /// Removes what a creation that stays silent for so long has left behind, its share of the ledgers included. False if it is
 /// alive.
 pub(super) async fn reclaim(
@@ -103,16 +130,20 @@ pub(super) async fn reclaim(
     stored: Stored,
     silence: Duration,
     stop: &CancellationToken,
-) -> Result<bool, Box<dyn std::error::Error + Send + Sync>> {
+) -> Result<bool, Problem> {
     let records = Records::of(host);
     let Life::Stopped(stored) = records.watch_for_life(&stored, silence, stop).await? else { return Ok(false) };
-    let digest = stored.record.chart_digest.clone();
     let claim = records.claim_to(*stored, |record| record.phase = Phase::Deleting).await?;
+    remove(configured, host, claim, stop).await.map(|()| true)
+}
+
+async fn remove(configured: &Configured, host: &Host, claim: Claim, stop: &CancellationToken) -> Result<(), Problem> {
+    let digest = claim.record().chart_digest;
     delete::delete(host, &claim, TIMEOUT, stop).await?;
     room::release(configured, host, &claim.record(), &claim.record_uid()).await?;
     claim.remove().await?;
     if let Some(digest) = digest {
         chart::archives_on(host).release(&digest).await?;
     }
-    Ok(true)
+    Ok(())
 }

@@ -309,15 +309,21 @@ impl Apply<'_> {
         Ok(all)
     }
 
-    /// Watches those who hold room and have not finished. True if room became free.
+    /// Watches those who hold room and have not finished, and removes those whose namespaces are gone. True if room became free.
     async fn clean_up(&mut self, behind: &Behind<'_>) -> Result<bool, Failed> {
         let Some(ledger) = self.explain(behind.book.read().await)? else { return Ok(true) };
-        let mut watched = Vec::new();
+        let (mut watched, mut freed) = (Vec::new(), false);
         for (uid, host) in &behind.hosts {
             for stored in self.explain(Records::of(host).list().await)?.readable {
                 let key = behind.key(uid, &stored.record.namespace);
-                if stored.record.phase != Phase::HandedOver && key != behind.key && ledger.entries.contains_key(&key) {
+                if key == behind.key || !ledger.entries.contains_key(&key) {
+                    continue;
+                }
+                if stored.record.phase != Phase::HandedOver {
                     watched.push((host.clone(), stored));
+                } else if reclaim::is_hollow(host, &stored.record).await {
+                    let removed = reclaim::remove_hollow(self.configured, host, stored, &self.stop).await;
+                    freed |= removed.unwrap_or(false);
                 }
             }
         }
@@ -335,8 +341,8 @@ impl Apply<'_> {
                 }
             }
         };
-        let freed = join_all(watched.into_iter().map(watch)).await;
-        Ok(freed.contains(&true))
+        let stopped = join_all(watched.into_iter().map(watch)).await;
+        Ok(freed || stopped.contains(&true))
     }
 
     /// Says that there is no room, with the table. `before`: what it holds already, for one that is there.
