@@ -37,10 +37,15 @@ fn attempt(program: &Path, arguments: &[&str], input: &str) -> Result<String, St
 }
 
 /// Waits until `look` finds it so. As long as it does not, it says what it sees instead.
-fn eventually<S: Debug>(what: &str, look: impl Fn() -> Result<(), S>) {
+fn eventually<T, S: Debug>(what: &str, look: impl Fn() -> Result<T, S>) -> T {
     let start = Instant::now();
-    while let Err(seen) = look() {
-        assert!(start.elapsed() < Duration::from_secs(180), "gave up waiting for {what}; last seen: {seen:?}");
+    loop {
+        match look() {
+            Ok(found) => return found,
+            Err(seen) => {
+                assert!(start.elapsed() < Duration::from_secs(180), "gave up waiting for {what}; last seen: {seen:?}");
+            }
+        }
         std::thread::sleep(Duration::from_millis(200));
     }
 }
@@ -155,13 +160,19 @@ fn data_without_a_volume_go_with_the_pod() {
 #[test]
 fn a_syncer_leaves_its_pods_to_whoever_pauses() {
     let cluster = VirtualCluster::deploy("synced", "statefulset", "controlPlane.service.spec.type=LoadBalancer");
-    let synced = ["get", "pods", "-l", "vcluster.loft.sh/managed-by=synced", "-o=name"];
-    let is_there = || if cluster.host(&synced).is_empty() { Err("nothing") } else { Ok(()) };
-    eventually("CoreDNS to be synced", is_there);
-    cluster.host(&["delete", "pods", "-l", "vcluster.loft.sh/managed-by=synced", "--wait"]);
-    eventually("CoreDNS to be back", is_there);
+    let synced = ["-l", "vcluster.loft.sh/managed-by=synced"];
+    // UIDs: kubectl waits for the end of a pod, and may then wait for that of the one that takes its name.
+    let uids = || cluster.host(&[&["get", "pods", "-o=jsonpath={.items[*].metadata.uid}"], &synced[..]].concat());
+    let delete = || cluster.host(&[&["delete", "pods", "--wait=false"], &synced[..]].concat());
+    let other_than = |uid: &str| match uids() {
+        now if now.is_empty() || now == uid => Err(now),
+        now => Ok(now),
+    };
+    let first = eventually("CoreDNS to be synced", || other_than(""));
+    delete();
+    eventually("CoreDNS to be back", || other_than(&first));
     cluster.pause();
-    assert!(!cluster.host(&synced).is_empty());
-    cluster.host(&["delete", "pods", "-l", "vcluster.loft.sh/managed-by=synced", "--wait"]);
-    assert!(cluster.host(&synced).is_empty());
+    assert!(!uids().is_empty());
+    delete();
+    eventually("CoreDNS to be gone", || if uids().is_empty() { Ok(()) } else { Err(uids()) });
 }

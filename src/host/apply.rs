@@ -180,9 +180,7 @@ pub async fn apply(
         claim.confirm().await?;
         delete_object(host, &kinds, &owner, item).await?;
     }
-    let (mut items, confirmed): (Vec<Item>, Vec<Confirmed>) = applied.into_iter().unzip();
-    // As they are read again.
-    items.sort();
+    let (items, confirmed): (Vec<Item>, Vec<Confirmed>) = applied.into_iter().unzip();
     let confirmed = Applied::pack(&confirmed).map_err(|problem| claim.unwritable(problem))?;
     let write_down = |record: &mut Record| {
         record.inventory.clone_from(&items);

@@ -56,6 +56,8 @@ pub struct Record {
     pub host_uid: String,
     /// Where it stands.
     pub phase: Phase,
+    /// Whether it has ever been given to Terraform: then a state is its owner, also while it is being removed.
+    pub was_handed_over: bool,
     /// UID of the namespace, once known.
     pub namespace_uid: Option<String>,
     /// Whether the namespace goes when the virtual cluster goes: it was made for it, or imported whole.
@@ -95,6 +97,7 @@ impl Record {
             namespace: namespace.to_owned(),
             host_uid: host_uid.to_owned(),
             phase: Phase::Reserved,
+            was_handed_over: false,
             namespace_uid: None,
             namespace_created: false,
             chart_digest: None,
@@ -106,6 +109,17 @@ impl Record {
             owner: String::new(),
             heartbeat: 0,
         }
+    }
+
+    /// Gives it to Terraform.
+    pub fn hand_over(&mut self) {
+        self.phase = Phase::HandedOver;
+        self.was_handed_over = true;
+    }
+
+    /// Whether no state can be its owner, so that it is nobody's once nobody works on it.
+    pub fn is_unfinished(&self) -> bool {
+        self.phase != Phase::HandedOver && !self.was_handed_over
     }
 
     /// Whether somebody works on it, or did until they were cut off.
@@ -133,11 +147,11 @@ impl Document for Record {
     }
 
     fn labels(&self) -> &'static [(&'static str, &'static str)] {
-        if self.phase == Phase::HandedOver { &[] } else { &[(UNFINISHED_LABEL, "true")] }
+        if self.is_unfinished() { &[(UNFINISHED_LABEL, "true")] } else { &[] }
     }
 }
 
-/// On records that are in no state yet, or on their way out: so that those can be listed without all others.
+/// On records that are in no state yet: so that those can be listed without all others.
 pub(super) const UNFINISHED_LABEL: &str = "nested-clusters.io/unfinished";
 
 /// The Secret of the virtual cluster in `namespace`. At most 79 characters: a namespace has at most 63, and no dots.

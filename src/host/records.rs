@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::lease;
-use super::record::{Phase, Record, UNFINISHED_LABEL, secret_name};
+use super::record::{Record, UNFINISHED_LABEL, secret_name};
 use super::store::{Listing, Store, StoreError};
 use super::{Error, Host, store};
 use claim::{Claim, Moment};
@@ -106,13 +106,13 @@ impl Records {
         Ok(self.store.list().await?)
     }
 
-    /// The records that can be read of virtual clusters that are in no state yet, or on their way out.
+    /// The records that can be read of virtual clusters that are in no state yet.
     ///
     /// # Errors
     /// The host's refusal.
     pub async fn unfinished(&self) -> Result<Vec<Stored>, RecordError> {
         let listed = self.store.list_labelled(UNFINISHED_LABEL).await?;
-        Ok(listed.readable.into_iter().filter(|stored| stored.record.phase != Phase::HandedOver).collect())
+        Ok(listed.readable.into_iter().filter(|stored| stored.record.is_unfinished()).collect())
     }
 
     /// What changes of each record whenever anybody writes it, by the virtual cluster's namespace.
@@ -132,17 +132,20 @@ impl Records {
     /// The host's refusal, or an unreadable record under that name.
     pub async fn reserve(&self, mut record: Record) -> Result<Reservation, RecordError> {
         record.owner = claim::new_owner();
-        let began = Moment::now();
-        if let Some(stored) = self.store.create(&record).await? {
-            return Ok(Reservation::Made(Claim::hold(self.clone(), stored, began)));
-        }
-        match self.get(&record.namespace).await? {
-            // Our own write, whose answer was lost on the way.
-            Some(stored) if stored.record.owner == record.owner => {
-                Ok(Reservation::Made(Claim::hold(self.clone(), stored, began)))
+        loop {
+            let began = Moment::now();
+            if let Some(stored) = self.store.create(&record).await? {
+                return Ok(Reservation::Made(Claim::hold(self.clone(), stored, began)));
             }
-            Some(stored) => Ok(Reservation::Taken(Box::new(stored))),
-            None => Err(self.store.changed(&secret_name(&record.namespace)).into()),
+            match self.get(&record.namespace).await? {
+                // Our own write, whose answer was lost on the way.
+                Some(stored) if stored.record.owner == record.owner => {
+                    return Ok(Reservation::Made(Claim::hold(self.clone(), stored, began)));
+                }
+                Some(stored) => return Ok(Reservation::Taken(Box::new(stored))),
+                // What stood in the way has just gone.
+                None => {}
+            }
         }
     }
 

@@ -17,6 +17,8 @@ pub struct VirtualCluster {
     namespace: String,
     host_uid: String,
     phase: Phase,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    was_handed_over: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     namespace_uid: Option<String>,
     namespace_created: bool,
@@ -56,14 +58,26 @@ impl Format for VirtualCluster {
 
 impl From<&Record> for VirtualCluster {
     fn from(record: &Record) -> Self {
-        let Record { name, namespace, host_uid, phase, namespace_uid, namespace_created, chart_digest, .. } = record;
-        let Record { share, spec, inventory, applied, is_applying, owner, heartbeat, .. } = record;
+        let Record { name, namespace, host_uid, phase, was_handed_over, namespace_uid, .. } = record;
+        let Record {
+            namespace_created,
+            chart_digest,
+            share,
+            spec,
+            inventory,
+            applied,
+            is_applying,
+            owner,
+            heartbeat,
+            ..
+        } = record;
         let object = |item: &Item| (key(&item.object), Object { uid: item.uid.clone() });
         Self {
             name: name.clone(),
             namespace: namespace.clone(),
             host_uid: host_uid.clone(),
             phase: (*phase).into(),
+            was_handed_over: *was_handed_over,
             namespace_uid: namespace_uid.clone(),
             namespace_created: *namespace_created,
             chart_digest: chart_digest.clone(),
@@ -82,9 +96,19 @@ impl TryFrom<VirtualCluster> for Record {
     type Error = String;
 
     fn try_from(stored: VirtualCluster) -> Result<Self, String> {
-        let VirtualCluster { name, namespace, host_uid, phase, namespace_uid, namespace_created, .. } = stored;
-        let VirtualCluster { chart_digest, share, spec, inventory, applied, is_applying, owner, heartbeat, .. } =
-            stored;
+        let VirtualCluster { name, namespace, host_uid, phase, was_handed_over, namespace_uid, .. } = stored;
+        let VirtualCluster {
+            namespace_created,
+            chart_digest,
+            share,
+            spec,
+            inventory,
+            applied,
+            is_applying,
+            owner,
+            heartbeat,
+            ..
+        } = stored;
         let item = |(key, Object { uid }): (String, Object)| match object(&key) {
             Some(object) => Ok(Item { object, uid }),
             None => Err(format!("its inventory names {key:?}, which is no object")),
@@ -94,6 +118,7 @@ impl TryFrom<VirtualCluster> for Record {
             namespace,
             host_uid,
             phase: phase.into(),
+            was_handed_over,
             namespace_uid,
             namespace_created,
             chart_digest,

@@ -111,9 +111,8 @@ impl<'a> Apply<'a> {
     /// Refuses to go on while virtual clusters of the group are on hosts that it is to lose.
     fn refuse_carriers(&mut self, name: &str, carried: &[Carried], attribute: AttributePath, what: &str) -> Failed {
         let line = |carried: &Carried| {
-            let Carried { name, namespace, host, unfinished, .. } = carried;
-            let note =
-                if unfinished.is_none() { "" } else { ", which is being created or deleted, or was cut off at that" };
+            let Carried { name, namespace, host, is_on_its_way, .. } = carried;
+            let note = if !is_on_its_way { "" } else { ", which is being created or deleted, or was cut off at that" };
             format!("  - \"{name}\" on host cluster \"{host}\" in namespace \"{namespace}\"{note}")
         };
         let lines: Vec<String> = carried.iter().map(line).collect();
@@ -135,6 +134,8 @@ struct Carried {
     name: String,
     namespace: String,
     host: String,
+    /// Whether it is being created or deleted, or was cut off at that.
+    is_on_its_way: bool,
     /// Where it is, if it is in no state: on its way, or left over.
     unfinished: Option<(Host, Stored)>,
     /// The same, if it is in one, as far as its record can be read.
@@ -156,7 +157,14 @@ async fn carried(members: &[Member], name: &str) -> Result<Vec<Carried>, Problem
             if share.is_none_or(|share| share.group.as_deref() == Some(name)) {
                 let namespace = other.namespace().unwrap_or_default().to_owned();
                 let name = called.unwrap_or_else(|| other.secret.clone());
-                found.push(Carried { name, namespace, host: member.key.clone(), unfinished: None, finished: None });
+                found.push(Carried {
+                    name,
+                    namespace,
+                    host: member.key.clone(),
+                    is_on_its_way: false,
+                    unfinished: None,
+                    finished: None,
+                });
             }
         }
         for stored in records.readable {
@@ -168,7 +176,8 @@ async fn carried(members: &[Member], name: &str) -> Result<Vec<Carried>, Problem
                     name: record.name.clone(),
                     namespace: record.namespace.clone(),
                     host: member.key.clone(),
-                    unfinished: (record.phase != Phase::HandedOver).then(|| (member.host.clone(), stored.clone())),
+                    is_on_its_way: record.phase != Phase::HandedOver,
+                    unfinished: record.is_unfinished().then(|| (member.host.clone(), stored.clone())),
                     finished: (record.phase == Phase::HandedOver).then(|| (member.host.clone(), stored.clone())),
                 });
             }

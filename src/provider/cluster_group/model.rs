@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Map;
 
 use crate::provider::chart::ChartModel;
 use crate::provider::size::ResourcesModel;
@@ -86,6 +87,9 @@ pub struct ClusterGroupPrivate {
     pub hosts: BTreeMap<String, String>,
     /// How often the home has moved.
     pub epoch: u64,
+    /// What a later version of this provider has written, kept as it is.
+    #[serde(flatten)]
+    pub more: Map<String, serde_json::Value>,
 }
 
 #[cfg(test)]
@@ -104,6 +108,18 @@ mod tests {
         let wire: Wire = rmp_serde::from_slice(&bytes).unwrap();
         assert_eq!(wire.number, expected);
         assert_eq!(rmp_serde::to_vec_named(&wire).unwrap(), bytes);
+    }
+
+    #[test]
+    fn a_private_state_of_every_version_is_read_and_written_as_it_was() {
+        let stored = include_str!("../../../tests/fixtures/formats/0.1/private.cluster-group.json");
+        let mut stored: serde_json::Value = serde_json::from_str(stored).unwrap();
+        let private: ClusterGroupPrivate = serde_json::from_value(stored.clone()).unwrap();
+        assert!(private.more.is_empty());
+        assert_eq!(serde_json::to_value(private).unwrap(), stored);
+        stored["later"] = serde_json::json!({"than": "0.1"});
+        let private: ClusterGroupPrivate = serde_json::from_value(stored.clone()).unwrap();
+        assert_eq!(serde_json::to_value(private).unwrap(), stored);
     }
 
     #[test]

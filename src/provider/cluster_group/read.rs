@@ -88,7 +88,8 @@ pub async fn recall(
     match find(configured.known_host_clusters(), name).await {
         Ok(found) => {
             let record = &found.newest.record;
-            Some(ClusterGroupPrivate { id: record.id.clone(), hosts: record.hosts.clone(), epoch: record.epoch })
+            let (id, hosts, epoch) = (record.id.clone(), record.hosts.clone(), record.epoch);
+            Some(ClusterGroupPrivate { id, hosts, epoch, ..private })
         }
         Err(FindError::Missing { .. }) if configured.has_unknown_host_clusters() => {
             diags.fail(
@@ -207,7 +208,8 @@ fn state_of(
     if !drifted {
         hosts.retain(|uid, _| authority.hosts.contains_key(uid));
     }
-    (state, ClusterGroupPrivate { id: authority.id.clone(), hosts, epoch: authority.epoch })
+    let more = private.map(|private| private.more.clone()).unwrap_or_default();
+    (state, ClusterGroupPrivate { id: authority.id.clone(), hosts, epoch: authority.epoch, more })
 }
 
 /// What a record says.

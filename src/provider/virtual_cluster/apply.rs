@@ -62,6 +62,15 @@ type Applied = (VirtualClusterModel, VirtualClusterPrivate);
 /// A step failed, and its diagnostic is written.
 struct Failed;
 
+/// What changes on the host.
+#[derive(Clone, Copy)]
+enum Change<'c> {
+    /// Objects, where others' may be taken over with this consent.
+    Of(&'c Consent),
+    /// Nothing but whether it is paused: then no object is written but those that are scaled.
+    Pause,
+}
+
 /// What an apply has seen of the virtual cluster at its end, so that it need not be looked at again.
 enum Seen {
     /// It runs, and this leads there.
@@ -202,7 +211,10 @@ impl<'a> Apply<'a> {
         let host = &room.host;
         let made = self.make(room, &claim, prepared, share, &planned).await;
         if claim.lost().is_cancelled() {
-            // Another apply has taken over and owns what is there, as an error says.
+            // Another apply has taken over and owns what is there. If no step has met that yet, the error is still to be said.
+            if made.is_ok() {
+                self.explain(claim.confirm().await).ok();
+            }
             return None;
         }
         let record = claim.record();
@@ -218,13 +230,14 @@ impl<'a> Apply<'a> {
         // From here on Terraform's state is the owner, tainted or not. Nothing is asked any more: what is killed between this and
         // the saving of the state is in none, and counts as finished.
         let hand_over = |record: &mut Record| {
-            record.phase = Phase::HandedOver;
+            record.hand_over();
             if is_made {
                 mark_applied(record, &prepared.spec);
             }
         };
+        let lost = claim.lost();
         self.explain(claim.finish(hand_over).await).ok();
-        Some(Created { state, private, holding })
+        (!lost.is_cancelled()).then_some(Created { state, private, holding })
     }
 
     /// Removes what a creation has left that failed before its record had more than a name. The host is asked what that is: an
@@ -448,7 +461,10 @@ impl<'a> Apply<'a> {
         }
         self.explain(claim.update(|record| record.share = Some(meanwhile.clone())).await)?;
         let consent = drift::consent(&prior.drift);
-        let seen = self.converge(&room.host, claim, prepared, &consent, wants_to_wait(planned)).await?;
+        // What is applied is the same, and a refresh has found it as it was applied.
+        let is_pause = planned.revision.as_ref_option().is_some() && planned.drift == prior.drift;
+        let change = if is_pause { Change::Pause } else { Change::Of(&consent) };
+        let seen = self.converge(&room.host, claim, prepared, change, wants_to_wait(planned)).await?;
         self.settle(room, claim, &after).await?;
         Ok(seen)
     }
@@ -465,12 +481,17 @@ impl<'a> Apply<'a> {
             return self.destroy_without_record(&host, &place, private).await;
         };
         let digest = stored.record.chart_digest.clone();
-        let claim = match self.explain(records.take(stored, &self.stop.clone()).await).ok()? {
-            Taken::Mine(claim) => claim,
-            Taken::Gone => return Some(()),
-            Taken::Busy(_) => {
-                self.busy(&place);
-                return None;
+        let mut stored = stored;
+        let claim = loop {
+            match self.explain(records.take(stored, &self.stop.clone()).await).ok()? {
+                Taken::Mine(claim) => break claim,
+                Taken::Gone => return Some(()),
+                // Somebody else removes it: soon gone.
+                Taken::Busy(now) if now.record.phase == Phase::Deleting && !self.time_left().is_zero() => stored = *now,
+                Taken::Busy(_) => {
+                    self.busy(&place);
+                    return None;
+                }
             }
         };
         self.restore_identity(&claim, &place, private).await.ok()?;
@@ -496,7 +517,7 @@ impl<'a> Apply<'a> {
         self.explain(claim.update(|record| record.phase = Phase::Creating).await)?;
         self.confirm(room, claim, share).await?;
         self.explain(namespace::ensure(host, claim, &prepared.labels, self.time_left(), &self.stop).await)?;
-        self.converge(host, claim, prepared, &Consent::default(), wants_to_wait(planned)).await
+        self.converge(host, claim, prepared, Change::Of(&Consent::default()), wants_to_wait(planned)).await
     }
 
     /// Has the record say where the chart comes from, for imports. Nothing else on the host changes.
@@ -533,7 +554,7 @@ impl<'a> Apply<'a> {
         host: &Host,
         claim: &Claim,
         prepared: &Prepared,
-        consent: &Consent,
+        change: Change<'_>,
         wait: bool,
     ) -> Result<Seen, Failed> {
         self.explain(claim.update(|record| record.spec = renewed(&record.spec, &prepared.spec)).await)?;
@@ -541,14 +562,16 @@ impl<'a> Apply<'a> {
             // Applying does not take back the marks of a pause, whoever made it.
             self.explain(pause::resume(host, claim).await)?;
         }
-        let mut objects = Cow::Borrowed(&prepared.objects);
-        if prepared.spec.paused {
-            self.explain(pause::keep_dates(host, &claim.record(), objects.to_mut()).await)?;
+        if let Change::Of(consent) = change {
+            let mut objects = Cow::Borrowed(&prepared.objects);
+            if prepared.spec.paused {
+                self.explain(pause::keep_dates(host, &claim.record(), objects.to_mut()).await)?;
+            }
+            let applied = apply::apply(host, claim, &objects, &prepared.labels, consent, &self.stop).await;
+            self.explain(applied)?;
+            // The quota counts the volumes, and has its new size now.
+            self.grow_volumes(host, claim, &prepared.spec).await?;
         }
-        let applied = apply::apply(host, claim, &objects, &prepared.labels, consent, &self.stop).await;
-        self.explain(applied)?;
-        // The quota counts the volumes, and has its new size now.
-        self.grow_volumes(host, claim, &prepared.spec).await?;
         let record = claim.record();
         if !prepared.spec.paused && prepared.spec.volume.is_some() {
             self.explain(restart::without_credentials(host, &record).await)?;

@@ -237,9 +237,9 @@ impl<'a> Fit<'a> {
                     attribute,
                     format!("Virtual cluster {:?} may not fit.", refused.request.label),
                     format!(
-                        "Creations that are under way or were cut off, or virtual clusters whose namespaces are gone, hold the room \
-                         that it needs:\n\n{}\nThe apply waits \
-                         for signs of life of them for half a minute, and takes the room of those that show none.",
+                        "Creations that are under way or were cut off, or virtual clusters whose namespaces are gone, hold the \
+                         room that it needs:\n\n{}\nThe apply waits for signs of life of them for half a minute, and takes the \
+                         room of those that show none.",
                         indented(&table::render(&refused.rows))
                     ),
                 );

@@ -5,6 +5,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Map;
 
 use crate::domain::values::MappingVersion;
 use crate::host::access::Access;
@@ -101,6 +102,9 @@ pub struct VirtualClusterPrivate {
     pub followed: Option<FollowedPrivate>,
     /// Tells a planned virtual cluster from all others of its run. Only in plans of creations.
     pub planned_as: Option<String>,
+    /// What a later version of this provider has written, kept as it is.
+    #[serde(flatten)]
+    pub more: Map<String, serde_json::Value>,
 }
 
 /// What a plan has to know of the settings that follow the group.
@@ -128,5 +132,30 @@ impl VirtualClusterPrivate {
     pub fn new_plan() -> Self {
         let planned_as = Some(format!("{:032x}", rand::random::<u128>()));
         Self { mapping: MappingVersion::NEWEST.number(), planned_as, ..Self::default() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_private_state_of_every_version_is_read_and_written_as_it_was() {
+        let stored = include_str!("../../../tests/fixtures/formats/0.1/private.virtual-cluster.json");
+        let stored: serde_json::Value = serde_json::from_str(stored).unwrap();
+        let private: VirtualClusterPrivate = serde_json::from_value(stored.clone()).unwrap();
+        assert!(private.more.is_empty());
+        assert_eq!(serde_json::to_value(private).unwrap(), stored);
+    }
+
+    #[test]
+    fn what_another_version_keeps_in_the_private_state_survives() {
+        let stored = json!({"host_uid": "uid", "mapping": 1, "later": {"than": ["0.1"]}});
+        let private: VirtualClusterPrivate = serde_json::from_value(stored).unwrap();
+        assert_eq!((private.host_uid.as_str(), private.mapping, &private.record_uid), ("uid", 1, &String::new()));
+        assert_eq!(serde_json::to_value(&private).unwrap()["later"], json!({"than": ["0.1"]}));
+        let bytes = rmp_serde::to_vec_named(&private).unwrap();
+        assert_eq!(rmp_serde::from_slice::<VirtualClusterPrivate>(&bytes).unwrap(), private);
     }
 }

@@ -27,7 +27,9 @@ async fn objects_are_applied_labelled_and_recorded() {
             "StatefulSet vcluster-applied/applied"
         ]
     );
-    assert_eq!(tenant.claim.record().inventory, inventory);
+    let mut recorded = inventory.clone();
+    recorded.sort();
+    assert_eq!(tenant.claim.record().inventory, recorded);
     let live = tenant.api::<ConfigMap>().get("a").await.unwrap();
     assert_eq!(live.metadata.uid, inventory[0].uid);
     assert_eq!(live.metadata.labels.unwrap().get(LABEL), Some(&tenant.name));

@@ -28,7 +28,7 @@ async fn a_namespace_holds_one_virtual_cluster() {
 #[tokio::test]
 async fn an_update_is_read_back_and_a_removed_record_is_gone() {
     let tenant = Tenant::reserved("updated").await;
-    tenant.claim.update(|record| record.phase = Phase::HandedOver).await.unwrap();
+    tenant.claim.update(|record| record.hand_over()).await.unwrap();
     assert_eq!(stored(&tenant).await.record.phase, Phase::HandedOver);
     let listed = Records::of(&tenant.host).list().await.unwrap();
     assert!(listed.readable.iter().any(|stored| stored.record == tenant.claim.record()));
@@ -94,7 +94,7 @@ async fn a_record_is_taken_from_who_has_let_go_of_it_and_not_from_who_works_on_i
     tenant.claim.confirm().await.unwrap();
 
     let seen = stored(&tenant).await;
-    let record = tenant.claim.finish(|record| record.phase = Phase::HandedOver).await.unwrap();
+    let record = tenant.claim.finish(|record| record.hand_over()).await.unwrap();
     assert_eq!((record.phase, record.is_held()), (Phase::HandedOver, false));
     let started = Instant::now();
     // Also by who has last seen it while it was held.
@@ -122,7 +122,7 @@ async fn unfinished_records_are_found_without_the_others() {
     };
     let tenant = Tenant::reserved("unfinished-record").await;
     assert!(is_listed(&tenant.namespace).await);
-    tenant.claim.update(|record| record.phase = Phase::HandedOver).await.unwrap();
+    tenant.claim.update(|record| record.hand_over()).await.unwrap();
     assert!(!is_listed(&tenant.namespace).await);
     tenant.claim.update(|record| record.phase = Phase::Deleting).await.unwrap();
     assert!(is_listed(&tenant.namespace).await);

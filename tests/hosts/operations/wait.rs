@@ -31,8 +31,6 @@ async fn a_timeout_shows_the_refused_pod() {
     assert!(matches!(error, WaitError::TimedOut { .. }), "{error:?}");
     for expected in [
         "virtual cluster vcluster-refused/refused on host cluster \"host-1\" was not ready after 2 s",
-        "Secret vcluster-refused/vc-refused has no credentials yet",
-        "Service vcluster-refused/refused has no address yet",
         "StatefulSet vcluster-refused/refused: 0 of 1 pods ready",
         "exceeded quota: vc-refused",
     ] {

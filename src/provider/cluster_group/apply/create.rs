@@ -70,6 +70,7 @@ impl Apply<'_> {
             id: creating.id.clone(),
             hosts: authority.record.hosts.clone(),
             epoch: authority.record.epoch,
+            more: serde_json::Map::new(),
         };
         Some((planned, private))
     }

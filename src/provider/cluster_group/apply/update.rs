@@ -76,7 +76,12 @@ impl Apply<'_> {
         };
         let archive = self.archive(&hosts, &planned, config, &spec).await.ok()?;
         let written = self.write(&hosts, &base, &desired, archive.as_deref()).await;
-        let after = ClusterGroupPrivate { id: desired.id.clone(), hosts: desired.hosts.clone(), epoch: desired.epoch };
+        let after = ClusterGroupPrivate {
+            id: desired.id.clone(),
+            hosts: desired.hosts.clone(),
+            epoch: desired.epoch,
+            more: private.more.clone(),
+        };
         if written.is_err() {
             // Nothing of what may be left is forgotten.
             let mut hosts = private.hosts;

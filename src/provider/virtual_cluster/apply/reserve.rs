@@ -108,7 +108,7 @@ impl Apply<'_> {
     /// was then imported. Otherwise it would count as unfinished, and be reclaimed.
     async fn hand_over(&mut self, claim: Claim) -> Result<Claim, Failed> {
         if claim.record().phase != Phase::HandedOver {
-            self.explain(claim.update(|record| record.phase = Phase::HandedOver).await)?;
+            self.explain(claim.update(Record::hand_over).await)?;
         }
         Ok(claim)
     }

@@ -319,7 +319,7 @@ impl Apply<'_> {
                 if key == behind.key || !ledger.entries.contains_key(&key) {
                     continue;
                 }
-                if stored.record.phase != Phase::HandedOver {
+                if stored.record.is_unfinished() {
                     watched.push((host.clone(), stored));
                 } else if reclaim::is_hollow(host, &stored.record).await {
                     let removed = reclaim::remove_hollow(self.configured, host, stored, &self.stop).await;
