@@ -1,14 +1,12 @@
 //! One question about objects of any kind, for a chart that looks at its cluster while it is rendered. Writes nothing.
 
-use kube::api::ListParams;
+use kube::api::{DynamicObject, ListParams, ObjectList};
 use serde_json::{Value, json};
 
-use super::Host;
 use super::kind::{KindError, Kinds};
 use super::object::ObjectRef;
+use super::{Error, Host, Reason, pages};
 
-/// Objects in one page of a list.
-const PAGE: u32 = 500;
 /// More objects than any chart can have a use for.
 const MAX_OBJECTS: usize = 5_000;
 
@@ -32,28 +30,30 @@ pub async fn lookup(host: &Host, wanted: &ObjectRef) -> Result<Option<Value>, Ki
         let found = api.get_opt(&wanted.name).await.map_err(host.failed("look up", wanted))?;
         return Ok(found.and_then(|object| serde_json::to_value(object).ok()));
     }
-    let mut items = Vec::new();
-    let mut page = ListParams::default().limit(PAGE);
-    loop {
-        let list = match api.list(&page).await {
-            Ok(list) => list,
-            Err(kube::Error::Api(status)) if status.code == 404 => return Ok(None),
-            Err(error) => return Err(host.error("look up", wanted, &error).into()),
-        };
-        items.extend(list.items.into_iter().filter_map(|object| serde_json::to_value(object).ok()));
-        if items.len() > MAX_OBJECTS {
-            let reason = super::Reason::Other { message: format!("there are more than {MAX_OBJECTS} of them") };
-            return Err(super::Error::new(host.name(), "look up", wanted, reason).into());
+    let api = &api;
+    let fetch = |page| async move { api.list(&page).await.map_err(host.failed("look up", wanted)) };
+    let take = |page: ObjectList<DynamicObject>, list: &mut List| {
+        list.items.extend(page.items.into_iter().filter_map(|object| serde_json::to_value(object).ok()));
+        list.version = page.metadata.resource_version;
+        if list.items.len() > MAX_OBJECTS {
+            let reason = Reason::Other { message: format!("there are more than {MAX_OBJECTS} of them") };
+            return Err(Error::new(host.name(), "look up", wanted, reason));
         }
-        match list.metadata.continue_.filter(|token| !token.is_empty()) {
-            Some(token) => page = page.continue_token(&token),
-            None => {
-                let kind = format!("{}List", wanted.kind);
-                let metadata = json!({ "resourceVersion": list.metadata.resource_version });
-                return Ok(Some(json!({
-                    "apiVersion": wanted.api_version, "kind": kind, "metadata": metadata, "items": items,
-                })));
-            }
-        }
-    }
+        Ok(page.metadata.continue_)
+    };
+    let List { items, version } = match pages::collect(ListParams::default(), fetch, take).await {
+        Err(error) if error.is_not_found() => return Ok(None),
+        list => list?,
+    };
+    Ok(Some(json!({
+        "apiVersion": wanted.api_version, "kind": format!("{}List", wanted.kind),
+        "metadata": { "resourceVersion": version }, "items": items,
+    })))
+}
+
+/// What was listed so far.
+#[derive(Default)]
+struct List {
+    items: Vec<Value>,
+    version: Option<String>,
 }

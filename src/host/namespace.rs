@@ -80,11 +80,19 @@ pub async fn uid(host: &Host, namespace: &str) -> Result<Option<String>, Error> 
 /// # Errors
 /// The host's refusal.
 pub(super) async fn uids(host: &Host) -> Result<HashMap<String, String>, Error> {
+    let uid = |live: ObjectMeta| Some((live.name?, live.uid.filter(|_| live.deletion_timestamp.is_none())?));
+    Ok(list(host).await?.filter_map(uid).collect())
+}
+
+/// The metadata of all namespaces.
+///
+/// # Errors
+/// The host's refusal.
+pub(super) async fn list(host: &Host) -> Result<impl Iterator<Item = ObjectMeta>, Error> {
     let api = &Api::<Namespace>::all(host.client());
     let fetch = |page| async move { api.list_metadata(&page).await.map_err(host.failed("list", "Namespaces")) };
     let listed = pages::all(ListParams::default(), fetch).await?;
-    let uid = |live: ObjectMeta| Some((live.name?, live.uid.filter(|_| live.deletion_timestamp.is_none())?));
-    Ok(listed.into_iter().filter_map(|item| uid(item.metadata)).collect())
+    Ok(listed.into_iter().map(|item| item.metadata))
 }
 
 /// Makes the record's namespace, or uses the one that is there, and writes into the record which of both. Waits for

@@ -31,7 +31,10 @@ struct PageMetadata {
 
 /// One page after the other, from `first` on: `fetch` gets one, `take` adds it to what is collected and says how the list goes
 /// on. What was collected is dropped when the list has to be begun again.
-async fn collect<P, C: Default, F: Future<Output = Result<P, Error>>>(
+///
+/// # Errors
+/// What `fetch` and `take` return.
+pub(super) async fn collect<P, C: Default, F: Future<Output = Result<P, Error>>>(
     first: ListParams,
     mut fetch: impl FnMut(ListParams) -> F,
     mut take: impl FnMut(P, &mut C) -> Result<Option<String>, Error>,

@@ -32,7 +32,7 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(300);
 /// Busy API servers (503) are asked that many times more, and those without room (429) at least.
 const BUSY_RETRIES: u32 = 5;
 /// What may pass with the next try is tried that many times more: an internal error (500, which etcd without a leader is), a
-/// gateway's (502, 504), a connection that breaks, a list that expired as it was made (410).
+/// gateway's (502, 504), a connection that breaks.
 const FAULT_RETRIES: u32 = 3;
 /// A request for which an API server has no room (429) is asked for at least that long. As the line gets narrower with each
 /// refusal, whatever the host has room for gets through long before.

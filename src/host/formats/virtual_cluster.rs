@@ -58,36 +58,23 @@ impl Format for VirtualCluster {
 
 impl From<&Record> for VirtualCluster {
     fn from(record: &Record) -> Self {
-        let Record { name, namespace, host_uid, phase, was_handed_over, namespace_uid, .. } = record;
-        let Record {
-            namespace_created,
-            chart_digest,
-            share,
-            spec,
-            inventory,
-            applied,
-            is_applying,
-            owner,
-            heartbeat,
-            ..
-        } = record;
         let object = |item: &Item| (key(&item.object), Object { uid: item.uid.clone() });
         Self {
-            name: name.clone(),
-            namespace: namespace.clone(),
-            host_uid: host_uid.clone(),
-            phase: (*phase).into(),
-            was_handed_over: *was_handed_over,
-            namespace_uid: namespace_uid.clone(),
-            namespace_created: *namespace_created,
-            chart_digest: chart_digest.clone(),
-            share: share.as_ref().map(Share::from),
-            spec: spec.clone(),
-            inventory: inventory.iter().map(object).collect(),
-            applied: applied.clone(),
-            is_applying: *is_applying,
-            owner: owner.clone(),
-            heartbeat: *heartbeat,
+            name: record.name.clone(),
+            namespace: record.namespace.clone(),
+            host_uid: record.host_uid.clone(),
+            phase: record.phase.into(),
+            was_handed_over: record.was_handed_over,
+            namespace_uid: record.namespace_uid.clone(),
+            namespace_created: record.namespace_created,
+            chart_digest: record.chart_digest.clone(),
+            share: record.share.as_ref().map(Share::from),
+            spec: record.spec.clone(),
+            inventory: record.inventory.iter().map(object).collect(),
+            applied: record.applied.clone(),
+            is_applying: record.is_applying,
+            owner: record.owner.clone(),
+            heartbeat: record.heartbeat,
         }
     }
 }
@@ -96,39 +83,26 @@ impl TryFrom<VirtualCluster> for Record {
     type Error = String;
 
     fn try_from(stored: VirtualCluster) -> Result<Self, String> {
-        let VirtualCluster { name, namespace, host_uid, phase, was_handed_over, namespace_uid, .. } = stored;
-        let VirtualCluster {
-            namespace_created,
-            chart_digest,
-            share,
-            spec,
-            inventory,
-            applied,
-            is_applying,
-            owner,
-            heartbeat,
-            ..
-        } = stored;
         let item = |(key, Object { uid }): (String, Object)| match object(&key) {
             Some(object) => Ok(Item { object, uid }),
             None => Err(format!("its inventory names {key:?}, which is no object")),
         };
         Ok(Self {
-            name,
-            namespace,
-            host_uid,
-            phase: phase.into(),
-            was_handed_over,
-            namespace_uid,
-            namespace_created,
-            chart_digest,
-            share: share.map(record::Share::from),
-            spec,
-            inventory: inventory.into_iter().map(item).collect::<Result<_, _>>()?,
-            applied,
-            is_applying,
-            owner,
-            heartbeat,
+            name: stored.name,
+            namespace: stored.namespace,
+            host_uid: stored.host_uid,
+            phase: stored.phase.into(),
+            was_handed_over: stored.was_handed_over,
+            namespace_uid: stored.namespace_uid,
+            namespace_created: stored.namespace_created,
+            chart_digest: stored.chart_digest,
+            share: stored.share.map(record::Share::from),
+            spec: stored.spec,
+            inventory: stored.inventory.into_iter().map(item).collect::<Result<_, _>>()?,
+            applied: stored.applied,
+            is_applying: stored.is_applying,
+            owner: stored.owner,
+            heartbeat: stored.heartbeat,
         })
     }
 }

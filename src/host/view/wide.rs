@@ -5,8 +5,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 
-use k8s_openapi::api::core::v1::{Namespace, Pod, Secret};
-use kube::api::{Api, ApiResource, ListParams, ObjectMeta};
+use k8s_openapi::api::core::v1::{Pod, Secret};
+use kube::api::{ApiResource, ObjectMeta};
 use serde_json::value::RawValue;
 use tokio::sync::{OnceCell, Semaphore};
 use tokio::time::Instant;
@@ -20,7 +20,7 @@ use crate::host::observe::{Observed, Parts, look, look_again, namespace_is, unre
 use crate::host::pods::{self, PodFacts};
 use crate::host::record::Record;
 use crate::host::records::{RecordError, Records, Stored};
-use crate::host::{Error, Host, pages};
+use crate::host::{Error, Host, namespace, pages};
 
 /// How many kinds are listed at a time. Their pages are in memory then.
 const AT_A_TIME: usize = 3;
@@ -162,12 +162,8 @@ impl Wide {
 
     async fn namespaces(&self) -> Result<&HashMap<String, ObjectMeta>, KindError> {
         let list = || async {
-            let api = Api::<Namespace>::all(self.host.client());
-            let (api, host) = (&api, &self.host);
-            let fetch = |page| async move { api.list_metadata(&page).await.map_err(host.failed("list", "Namespaces")) };
-            let listed = pages::all(ListParams::default(), fetch).await?;
-            let ours = listed.into_iter().filter_map(|item| {
-                let ObjectMeta { name, uid, deletion_timestamp, .. } = item.metadata;
+            let ours = namespace::list(&self.host).await?.filter_map(|live| {
+                let ObjectMeta { name, uid, deletion_timestamp, .. } = live;
                 let name = name.filter(|name| self.records.contains_key(name))?;
                 Some((name, ObjectMeta { uid, deletion_timestamp, ..ObjectMeta::default() }))
             });

@@ -92,15 +92,13 @@ impl<'a> Apply<'a> {
     async fn carried(&mut self, members: &[Member], name: &str) -> Result<Vec<Carried>, Failed> {
         let found = self.in_time("Looking for virtual clusters", carried(members, name)).await?;
         let (stop, configured) = (self.stop.clone(), self.configured);
-        let hollow = found.iter().filter_map(|carried| carried.finished.clone()).map(|(host, stored)| {
+        let all = found.iter().filter_map(|carried| carried.stored.clone());
+        let (unfinished, others): (Vec<_>, Vec<_>) = all.partition(|(_, stored)| stored.record.is_unfinished());
+        let hollow = others.into_iter().map(|(host, stored)| {
             let stop = stop.clone();
-            async move {
-                let is_hollow = reclaim::is_hollow(&host, &stored.record).await;
-                is_hollow && reclaim::remove_hollow(configured, &host, stored, &stop).await.unwrap_or(false)
-            }
+            async move { reclaim::hollow(configured, &host, stored, &stop).await }
         });
         let hollow = join_all(hollow).await.into_iter().filter(|removed| *removed).count();
-        let unfinished: Vec<_> = found.iter().filter_map(|carried| carried.unfinished.clone()).collect();
         let stopped = reclaim::stopped(configured, self.diags, unfinished, lease::silence(), &stop).await;
         match hollow + stopped {
             0 => Ok(found),
@@ -111,8 +109,9 @@ impl<'a> Apply<'a> {
     /// Refuses to go on while virtual clusters of the group are on hosts that it is to lose.
     fn refuse_carriers(&mut self, name: &str, carried: &[Carried], attribute: AttributePath, what: &str) -> Failed {
         let line = |carried: &Carried| {
-            let Carried { name, namespace, host, is_on_its_way, .. } = carried;
-            let note = if !is_on_its_way { "" } else { ", which is being created or deleted, or was cut off at that" };
+            let Carried { name, namespace, host, stored } = carried;
+            let is_on_its_way = stored.as_ref().is_some_and(|(_, stored)| stored.record.phase != Phase::HandedOver);
+            let note = if is_on_its_way { ", which is being created or deleted, or was cut off at that" } else { "" };
             format!("  - \"{name}\" on host cluster \"{host}\" in namespace \"{namespace}\"{note}")
         };
         let lines: Vec<String> = carried.iter().map(line).collect();
@@ -134,12 +133,8 @@ struct Carried {
     name: String,
     namespace: String,
     host: String,
-    /// Whether it is being created or deleted, or was cut off at that.
-    is_on_its_way: bool,
-    /// Where it is, if it is in no state: on its way, or left over.
-    unfinished: Option<(Host, Stored)>,
-    /// The same, if it is in one, as far as its record can be read.
-    finished: Option<(Host, Stored)>,
+    /// Its record, if this version can read it.
+    stored: Option<(Host, Stored)>,
 }
 
 /// The virtual clusters of the group `name` on these hosts.
@@ -157,14 +152,7 @@ async fn carried(members: &[Member], name: &str) -> Result<Vec<Carried>, Problem
             if share.is_none_or(|share| share.group.as_deref() == Some(name)) {
                 let namespace = other.namespace().unwrap_or_default().to_owned();
                 let name = called.unwrap_or_else(|| other.secret.clone());
-                found.push(Carried {
-                    name,
-                    namespace,
-                    host: member.key.clone(),
-                    is_on_its_way: false,
-                    unfinished: None,
-                    finished: None,
-                });
+                found.push(Carried { name, namespace, host: member.key.clone(), stored: None });
             }
         }
         for stored in records.readable {
@@ -176,9 +164,7 @@ async fn carried(members: &[Member], name: &str) -> Result<Vec<Carried>, Problem
                     name: record.name.clone(),
                     namespace: record.namespace.clone(),
                     host: member.key.clone(),
-                    is_on_its_way: record.phase != Phase::HandedOver,
-                    unfinished: record.is_unfinished().then(|| (member.host.clone(), stored.clone())),
-                    finished: (record.phase == Phase::HandedOver).then(|| (member.host.clone(), stored.clone())),
+                    stored: Some((member.host.clone(), stored)),
                 });
             }
         }

@@ -34,14 +34,14 @@ pub fn authority<'a>(copies: &'a [Copy], id: &str, epoch: Option<u64>) -> Option
     records.max_by_key(rank).map(|(_, record)| record)
 }
 
-/// The record that decides for those who have no state of the group: that of the home, as far as no other host contradicts. Whoever
-/// can write to one host could otherwise have it decide for all. An error has the two records, by their place, that contradict
+/// The place of the record that decides for those who have no state of the group: that of the home, as far as no other host
+/// contradicts. Whoever can write to one host could otherwise have it decide for all. An error has the places of two that contradict
 /// each other. Where no home answers it is the newest; nothing is created then.
-pub fn believed<'a>(seen: &[(&str, &'a GroupRecord)]) -> Result<Option<&'a GroupRecord>, (usize, usize)> {
+pub fn believed(seen: &[(&str, &GroupRecord)]) -> Result<Option<usize>, (usize, usize)> {
     let is_home = |(uid, record): &(&str, &GroupRecord)| record.home == *uid;
     let homes: Vec<usize> = (0..seen.len()).filter(|index| is_home(&seen[*index])).collect();
     let Some(&last) = homes.iter().max_by_key(|index| seen[**index].1.age()) else {
-        return Ok(seen.iter().map(|(_, record)| *record).max_by_key(|record| record.age()));
+        return Ok((0..seen.len()).max_by_key(|index| seen[*index].1.age()));
     };
     let (_, home) = seen[last];
     // Others that say where the home is.
@@ -61,7 +61,7 @@ pub fn believed<'a>(seen: &[(&str, &'a GroupRecord)]) -> Result<Option<&'a Group
     // Somebody knows of a later home, which does not answer.
     match seen.iter().position(|(_, said)| said.epoch > home.epoch) {
         Some(later) => Err((last, later)),
-        None => Ok(Some(home)),
+        None => Ok(Some(last)),
     }
 }
 
@@ -167,7 +167,7 @@ mod tests {
             .filter_map(|(uid, record)| Some((uid, record.as_ref()?)))
             .collect();
         let actual = match believed(&seen) {
-            Ok(record) => Ok(record.map(|record| seen.iter().find(|(_, said)| std::ptr::eq(*said, record)).unwrap().0)),
+            Ok(index) => Ok(index.map(|index| seen[index].0)),
             Err((one, other)) => Err((seen[one].0, seen[other].0)),
         };
         assert_eq!(actual, expected);

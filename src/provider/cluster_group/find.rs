@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use futures::future::join_all;
 
-use crate::host::groups::{GroupRecord, Groups, StoredGroup};
+use crate::host::groups::{Groups, StoredGroup};
 use crate::host::store::StoreError;
 use crate::host::{self, Host};
 use crate::provider::cluster_group::copies::believed;
@@ -137,14 +137,12 @@ pub async fn find(hosts: Vec<Host>, name: &str) -> Result<Found, FindError> {
         return Err(FindError::Ambiguous { name: name.to_owned(), first, second });
     }
     let seen: Vec<_> = records.iter().map(|(uid, _, stored)| (uid.as_str(), &stored.record)).collect();
-    let stands = |record: &GroupRecord| records.iter().find(|(_, _, stored)| std::ptr::eq(&stored.record, record));
+    let name_of = |index: usize| records[index].1.name().to_owned();
     let (newest, disputed) = match believed(&seen) {
-        Ok(record) => (record.and_then(stands).map_or(any, |(_, _, stored)| stored.clone()), None),
-        Err((one, other)) => {
-            let name = |index: usize| records[index].1.name().to_owned();
-            (records[one].2.clone(), Some((name(one), name(other))))
-        }
+        Ok(index) => (index.unwrap_or_default(), None),
+        Err((one, other)) => (one, Some((name_of(one), name_of(other)))),
     };
+    let newest = records[newest].2.clone();
     let records = records.into_iter().map(|(_, host, stored)| (host, stored)).collect();
     Ok(Found { newest, disputed, records, hosts: by_uid, unreachable })
 }

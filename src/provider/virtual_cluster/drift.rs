@@ -45,22 +45,16 @@ pub fn of(observed: &Observed) -> Drift {
 
 /// That the record of the virtual cluster at `place` is `actual`, such as missing.
 pub fn of_record(place: &Place, actual: &str) -> Drift {
-    list(vec![Entry {
-        object: format!("Secret {SYSTEM_NAMESPACE}/virtual-cluster.{}", place.namespace),
-        field: None,
-        expected: Some("present".to_owned()),
-        actual: Some(actual.to_owned()),
-    }])
+    instead_of_present(format!("Secret {SYSTEM_NAMESPACE}/virtual-cluster.{}", place.namespace), actual)
 }
 
 /// That the namespace is gone of a virtual cluster at `place` whose destroy was cut off.
 pub fn of_namespace(place: &Place) -> Drift {
-    list(vec![Entry {
-        object: format!("{NAMESPACE}{}", place.namespace),
-        field: None,
-        expected: Some("present".to_owned()),
-        actual: Some("missing".to_owned()),
-    }])
+    instead_of_present(format!("{NAMESPACE}{}", place.namespace), "missing")
+}
+
+fn instead_of_present(object: String, actual: &str) -> Drift {
+    list(vec![Entry { object, field: None, expected: Some("present".to_owned()), actual: Some(actual.to_owned()) }])
 }
 
 /// Whether the namespace is gone: then there is nothing to be put right, and only a new virtual cluster can take its place.

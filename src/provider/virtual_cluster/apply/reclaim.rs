@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::room;
 use crate::host::lease;
-use crate::host::record::{Phase, Record};
+use crate::host::record::Phase;
 use crate::host::records::claim::Claim;
 use crate::host::records::{Life, Records, Stored, Taken};
 use crate::host::{Host, delete, namespace};
@@ -72,13 +72,13 @@ pub async fn stopped(
         if !configured.planner().begins(&format!("reclaim {}", stored.uid())) {
             return None;
         }
-        let reclaimed = reclaim(configured, &host, stored, silence, stop).await;
+        let reclaimed = reclaim(configured, &host, &stored, silence, stop).await;
         Some((host, name, reclaimed))
     };
     let mut removed = 0;
     for (host, name, reclaimed) in join_all(unfinished.into_iter().map(reclaim)).await.into_iter().flatten() {
         match reclaimed {
-            Ok(true) => {
+            Ok(Watched::Removed) => {
                 removed += 1;
                 diags.warn(
                     AttributePath::root(),
@@ -89,52 +89,67 @@ pub async fn stopped(
                     ),
                 );
             }
-            Ok(false) => {}
+            Ok(Watched::Gone | Watched::Alive) => {}
             Err(error) => tracing::warn!(virtual_cluster = name, %error, "could not remove an abandoned creation"),
         }
     }
     removed
 }
 
-/// Whether the namespace of a virtual cluster that was handed over is gone, with everything in it: somebody has deleted it, and no
-/// state may know the virtual cluster any more. No namespace gets that UID again.
-pub async fn is_hollow(host: &Host, record: &Record) -> bool {
+/// Removes what is left of a virtual cluster that was handed over and whose namespace is gone, with everything in it: somebody has
+/// deleted it, and no state may know the virtual cluster any more. No namespace gets that UID again. False if it is there, or
+/// nobody can say, or somebody works on it.
+pub async fn hollow(configured: &Configured, host: &Host, stored: Stored, stop: &CancellationToken) -> bool {
+    let record = &stored.record;
     let known = record.phase == Phase::HandedOver && record.namespace_uid.is_some();
-    known && namespace::uid(host, &record.namespace).await.is_ok_and(|uid| uid != record.namespace_uid)
-}
-
-/// Removes what is left of a virtual cluster that is hollow, its share of the ledgers included. False if somebody works on it.
-pub async fn remove_hollow(
-    configured: &Configured,
-    host: &Host,
-    stored: Stored,
-    stop: &CancellationToken,
-) -> Result<bool, Problem> {
-    match Records::of(host).take(stored, stop).await? {
-        Taken::Mine(claim) => {
-            claim.update(|record| record.phase = Phase::Deleting).await?;
-            remove(configured, host, claim, stop).await.map(|()| true)
+    let is_hollow = known && namespace::uid(host, &record.namespace).await.is_ok_and(|uid| uid != record.namespace_uid);
+    let name = record.name.clone();
+    let remove = async {
+        match Records::of(host).take(stored, stop).await? {
+            Taken::Mine(claim) => {
+                claim.update(|record| record.phase = Phase::Deleting).await?;
+                remove(configured, host, claim, stop).await.map(|()| true)
+            }
+            Taken::Busy(_) => Ok(false),
+            Taken::Gone => Ok(true),
         }
-        Taken::Busy(_) => Ok(false),
-        Taken::Gone => Ok(true),
-    }
+    };
+    let removed: Result<bool, Problem> = if is_hollow { remove.await } else { Ok(false) };
+    removed.unwrap_or_else(|error| {
+        tracing::warn!(virtual_cluster = name, %error, "could not remove what a deleted namespace has left");
+        false
+    })
 }
 
 type Problem = Box<dyn std::error::Error + Send + Sync>;
 
-/// Removes what a creation that stays silent for so long has left behind, its share of the ledgers included. False if it is
-/// alive.
+/// What came of watching an unfinished creation.
+pub(super) enum Watched {
+    /// It stayed silent, and is removed.
+    Removed,
+    /// Somebody else has removed it.
+    Gone,
+    /// It is alive.
+    Alive,
+}
+
+/// Removes what a creation that stays silent for so long has left behind, its share of the ledgers included.
 pub(super) async fn reclaim(
     configured: &Configured,
     host: &Host,
-    stored: Stored,
+    stored: &Stored,
     silence: Duration,
     stop: &CancellationToken,
-) -> Result<bool, Problem> {
+) -> Result<Watched, Problem> {
     let records = Records::of(host);
-    let Life::Stopped(stored) = records.watch_for_life(&stored, silence, stop).await? else { return Ok(false) };
-    let claim = records.claim_to(*stored, |record| record.phase = Phase::Deleting).await?;
-    remove(configured, host, claim, stop).await.map(|()| true)
+    match records.watch_for_life(stored, silence, stop).await? {
+        Life::Gone => Ok(Watched::Gone),
+        Life::Alive(_) => Ok(Watched::Alive),
+        Life::Stopped(stored) => {
+            let claim = records.claim_to(*stored, |record| record.phase = Phase::Deleting).await?;
+            remove(configured, host, claim, stop).await.map(|()| Watched::Removed)
+        }
+    }
 }
 
 async fn remove(configured: &Configured, host: &Host, claim: Claim, stop: &CancellationToken) -> Result<(), Problem> {

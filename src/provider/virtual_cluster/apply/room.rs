@@ -5,11 +5,11 @@
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::time::Duration;
 
 use futures::future::join_all;
 
-use super::{Apply, Failed, reclaim};
+use super::reclaim::{self, Watched};
+use super::{Apply, Failed};
 use crate::domain::accounting::{Accounting, Choice, Refused, Request};
 use crate::domain::ledger::{Account, Holding, Ledger, Recorded, Refusal, quota_key};
 use crate::domain::limit::Limit;
@@ -19,7 +19,7 @@ use crate::host::lease;
 use crate::host::ledgers::{GroupRef, LedgerBook, LedgerError, holding, recorded};
 use crate::host::record::{Phase, Record, Share};
 use crate::host::records::claim::Claim;
-use crate::host::records::{Life, Records};
+use crate::host::records::{Records, Stored};
 use crate::provider::Configured;
 use crate::provider::explain::Explain;
 use crate::provider::virtual_cluster::fit::{When, refuse};
@@ -321,24 +321,17 @@ impl Apply<'_> {
                 }
                 if stored.record.is_unfinished() {
                     watched.push((host.clone(), stored));
-                } else if reclaim::is_hollow(host, &stored.record).await {
-                    let removed = reclaim::remove_hollow(self.configured, host, stored, &self.stop).await;
-                    freed |= removed.unwrap_or(false);
+                } else {
+                    freed |= reclaim::hollow(self.configured, host, stored, &self.stop).await;
                 }
             }
         }
         let (stop, configured) = (self.stop.clone(), self.configured);
-        let watch = |(host, stored): (Host, crate::host::records::Stored)| {
+        let watch = |(host, stored): (Host, Stored)| {
             let stop = stop.clone();
             async move {
-                let records = Records::of(&host);
-                match records.watch_for_life(&stored, lease::silence(), &stop).await {
-                    Ok(Life::Gone) => true,
-                    Ok(Life::Alive(_)) | Err(_) => false,
-                    Ok(Life::Stopped(stored)) => {
-                        reclaim::reclaim(configured, &host, *stored, Duration::ZERO, &stop).await.unwrap_or(false)
-                    }
-                }
+                let watched = reclaim::reclaim(configured, &host, &stored, lease::silence(), &stop).await;
+                matches!(watched, Ok(Watched::Removed | Watched::Gone))
             }
         };
         let stopped = join_all(watched.into_iter().map(watch)).await;
