@@ -281,7 +281,7 @@ mod tests {
             namespace: namespace.map(str::to_owned),
             name: "x".into(),
         };
-        let owner = Owner { record: "uid".into(), former: None, namespace: "ns".into() };
+        let owner = Owner { record: "uid".into(), former: None, namespace: "ns".into(), was_handed_over: true };
         for (object, namespace, mut expected) in [
             (
                 json!({"metadata": {"name": "x"}}),
@@ -308,7 +308,7 @@ mod tests {
     fn texts_of_secrets_are_sent_as_data() {
         let name = ObjectRef { api_version: "v1".into(), kind: "Secret".into(), namespace: None, name: "x".into() };
         let secret = json!({"kind": "Secret", "metadata": {}, "data": {"a": "Yg=="}, "stringData": {"c": "d"}});
-        let owner = Owner { record: "uid".into(), former: None, namespace: "ns".into() };
+        let owner = Owner { record: "uid".into(), former: None, namespace: "ns".into(), was_handed_over: true };
         let sent = prepared(&secret, &name, &BTreeMap::new(), &owner);
         assert_eq!((&sent["data"], sent.get("stringData")), (&json!({"a": "Yg==", "c": "ZA=="}), None));
     }

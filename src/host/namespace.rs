@@ -129,12 +129,12 @@ pub async fn ensure(
     Ok(())
 }
 
-/// Whether a namespace found under the record's name is the record's own: the one whose UID it holds as made for it, or
-/// one that carries the record's UID since it was made.
+/// Whether a namespace found under the record's name is the record's own: one that carries the record's UID since it was made, or,
+/// once a state has had the virtual cluster, the one whose UID it holds as made for it.
 pub(super) fn is_ours(claim: &Claim, live: &ObjectMeta) -> bool {
     let record = claim.record();
     let recorded = record.namespace_created && record.namespace_uid.is_some() && record.namespace_uid == live.uid;
-    recorded || claim.owner().made(live)
+    (recorded && record.was_handed_over) || claim.owner().made(live)
 }
 
 /// The namespace as it stands, made if it was missing.

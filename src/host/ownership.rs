@@ -4,7 +4,8 @@
 //! every virtual cluster has. Everything that we make carries the UID of the record that it was made for, in an
 //! annotation that is proof only while our field manager owns it: whoever else writes it takes it over. Within the
 //! virtual cluster's own namespace the UID that the record holds of an object is proof as well, because a mark can be
-//! wiped off. Outside of it that is not enough: records can be edited, and must not reach what is not theirs.
+//! wiped off. Outside of it that is not enough: records can be edited, and must not reach what is not theirs. Nor is it
+//! while no state has ever had the virtual cluster: a record that somebody has made up would have anything removed.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
 use kube::api::ObjectMeta;
@@ -29,13 +30,15 @@ pub struct Owner {
     pub former: Option<String>,
     /// The virtual cluster's namespace.
     pub namespace: String,
+    /// Whether a state has had the virtual cluster, so that the UIDs in the record are proof.
+    pub was_handed_over: bool,
 }
 
 impl Owner {
     /// Whether the object found under this name is this record's, which holds `recorded` as its UID.
     pub fn owns(&self, object: &ObjectRef, live: &ObjectMeta, recorded: Option<&str>) -> bool {
         let is_recorded = recorded.is_some() && recorded == live.uid.as_deref();
-        self.made(live) || (is_recorded && self.is_at_home(object))
+        self.made(live) || (is_recorded && self.was_handed_over && self.is_at_home(object))
     }
 
     /// Whether an object that the record holds by its UID may be written again: it is this record's, or has lost its mark.
@@ -117,6 +120,11 @@ mod tests {
         serde_json::from_value(live).unwrap()
     }
 
+    fn owner() -> Owner {
+        let (record, former) = ("record-1".to_owned(), Some("lost".to_owned()));
+        Owner { record, former, namespace: "ns".into(), was_handed_over: true }
+    }
+
     fn object(namespace: Option<&str>) -> ObjectRef {
         ObjectRef {
             api_version: "v1".into(),
@@ -128,7 +136,7 @@ mod tests {
 
     #[track_caller]
     fn check(live: &ObjectMeta, recorded: Option<&str>, at_home: bool, elsewhere: bool) {
-        let owner = Owner { record: "record-1".into(), former: Some("lost".into()), namespace: "ns".into() };
+        let owner = owner();
         assert_eq!(owner.owns(&object(Some("ns")), live, recorded), at_home, "at home: {live:?} {recorded:?}");
         for namespace in [None, Some("kube-system")] {
             assert_eq!(
@@ -162,8 +170,16 @@ mod tests {
     }
 
     #[test]
+    fn a_recorded_uid_proves_nothing_before_a_state_has_had_the_virtual_cluster() {
+        let unfinished = Owner { was_handed_over: false, ..owner() };
+        let at_home = object(Some("ns"));
+        assert!(!unfinished.owns(&at_home, &live(None, &[]), Some("uid-1")));
+        assert!(unfinished.owns(&at_home, &live(Some("record-1"), &[FIELD_MANAGER]), Some("uid-1")));
+    }
+
+    #[test]
     fn what_lost_its_mark_may_be_restored_and_what_has_anothers_not() {
-        let owner = Owner { record: "record-1".into(), former: None, namespace: "ns".into() };
+        let owner = owner();
         for (live, recorded, expected) in [
             (live(None, &[]), Some("uid-1"), true),
             (live(Some("record-1"), &["kubectl"]), Some("uid-1"), true),

@@ -146,6 +146,13 @@ impl Document for Record {
         secret_name(&self.namespace)
     }
 
+    /// A namespace that was written into a record must not lead to another one than its own.
+    fn kept_as(&mut self, secret: &str) {
+        if let Some(namespace) = secret.strip_prefix(SECRET_PREFIX) {
+            namespace.clone_into(&mut self.namespace);
+        }
+    }
+
     fn labels(&self) -> &'static [(&'static str, &'static str)] {
         if self.is_unfinished() { &[(UNFINISHED_LABEL, "true")] } else { &[] }
     }
@@ -156,8 +163,11 @@ pub(super) const UNFINISHED_LABEL: &str = "nested-clusters.io/unfinished";
 
 /// The Secret of the virtual cluster in `namespace`. At most 79 characters: a namespace has at most 63, and no dots.
 pub(super) fn secret_name(namespace: &str) -> String {
-    format!("virtual-cluster.{namespace}")
+    format!("{SECRET_PREFIX}{namespace}")
 }
+
+/// Before the namespace in the name of a record's Secret.
+pub(super) const SECRET_PREFIX: &str = "virtual-cluster.";
 
 /// What an inventory becomes before an apply: what was there, with its UIDs, and what is about to be made. Written
 /// first, so that an apply that is killed leaves nothing that the record does not name.

@@ -11,6 +11,7 @@ use kube::api::{Api, DeleteParams, ListParams, ObjectMeta, PostParams, Precondit
 
 use super::formats::{self, Format, FormatError, Promised, Unknown};
 use super::ownership::{FIELD_MANAGER, MANAGED_BY_LABEL};
+use super::record::SECRET_PREFIX;
 use super::{Error, Host, pages};
 use crate::domain::name::SYSTEM_NAMESPACE;
 
@@ -31,6 +32,9 @@ pub trait Document: Clone + Send + Sync + TryFrom<Self::Format, Error = String> 
 
     /// The name of its Secret.
     fn secret_name(&self) -> String;
+
+    /// Has it be what the name of its Secret says, whatever was written into it.
+    fn kept_as(&mut self, _secret: &str) {}
 
     /// Labels of its Secret, by which some documents of the kind can be listed. A hint: the document decides.
     fn labels(&self) -> &'static [(&'static str, &'static str)] {
@@ -102,7 +106,7 @@ pub struct Unreadable {
 impl Unreadable {
     /// The namespace of the virtual cluster whose record it is.
     pub fn namespace(&self) -> Option<&str> {
-        self.secret.strip_prefix("virtual-cluster.")
+        self.secret.strip_prefix(SECRET_PREFIX)
     }
 }
 
@@ -285,7 +289,9 @@ impl<T: Document> Store<T> {
 
     fn parse(&self, secret: &Secret) -> Result<Stored<T>, StoreError> {
         let name = secret.metadata.name.clone().unwrap_or_default();
-        let (record, unknown) = read(content(secret)).map_err(|problem| self.unreadable(&name, problem))?;
+        let read = read::<T>(content(secret)).map_err(|problem| self.unreadable(&name, problem));
+        let (mut record, unknown) = read?;
+        record.kept_as(&name);
         Ok(Stored {
             record,
             uid: secret.metadata.uid.clone().unwrap_or_default(),

@@ -118,6 +118,23 @@ fn a_record_that_was_edited_to_another_virtual_cluster_is_put_right() {
 }
 
 #[test]
+fn a_namespace_that_somebody_wrote_into_a_record_is_not_believed() {
+    let workspace = Workspace::on(host());
+    workspace.virtual_cluster("name = \"misled\"");
+    workspace.apply().assert_success();
+    host().create_namespace("bystander");
+    let uid = host().get("/api/v1/namespaces/bystander").unwrap()["metadata"]["uid"].clone();
+    host().edit_document("virtual-cluster.vcluster-misled", |record| {
+        record["namespace"] = json!("bystander");
+        record["namespace_uid"] = uid;
+    });
+    workspace.destroy().assert_success();
+    host().assert_nothing_remains("vcluster-misled");
+    let bystander = host().get("/api/v1/namespaces/bystander").unwrap();
+    assert!(bystander["metadata"]["deletionTimestamp"].is_null(), "{bystander}");
+}
+
+#[test]
 fn an_apply_that_lives_is_not_taken_over() {
     let [first, second] = [(); 2].map(|()| Workspace::on(host()));
     for workspace in [&first, &second] {

@@ -129,8 +129,8 @@ impl Claim {
     /// Whose objects this record's are.
     pub fn owner(&self) -> Owner {
         let stored = self.held.stored();
-        let (record, namespace) = (stored.uid.clone(), stored.record.namespace.clone());
-        Owner { record, former: self.former.clone(), namespace }
+        let Record { namespace, was_handed_over, .. } = stored.record.clone();
+        Owner { record: stored.uid.clone(), former: self.former.clone(), namespace, was_handed_over }
     }
 
     /// The same, for a record that stands for a lost one with the UID `former`: what was made for that is its own. Only a state

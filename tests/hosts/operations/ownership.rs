@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use terraform_provider_nested::host::apply::{ApplyError, check_free};
 use terraform_provider_nested::host::delete::delete;
 use terraform_provider_nested::host::object::ObjectRef;
-use terraform_provider_nested::host::record::{Item, Record};
+use terraform_provider_nested::host::record::{Item, Phase, Record};
 use tokio_util::sync::CancellationToken;
 
 use super::fixture::{TIMEOUT, Tenant, by_kubectl};
@@ -86,6 +86,34 @@ async fn an_edited_inventory_reaches_nothing_outside_of_the_namespace() {
     assert_eq!(delete_all(&other).await, [""; 0]);
 }
 
+/// Somebody who can write records makes one up for a namespace of others, as if its creation had been cut off.
+#[tokio::test]
+async fn a_record_that_somebody_made_up_reaches_nothing_in_its_namespace() {
+    let victim = Tenant::new("made-up").await;
+    let theirs = json!({"metadata": {"name": "theirs"}, "data": {"key": "kept"}});
+    let theirs =
+        victim.api::<ConfigMap>().create(&by_kubectl(), &serde_json::from_value(theirs).unwrap()).await.unwrap();
+    let namespace_uid = victim.claim.record().namespace_uid;
+    let Tenant { host, name, namespace, claim } = victim;
+    claim.remove().await.unwrap();
+    let tenant = Tenant { claim: Tenant::reserve(&host, &name, &namespace).await, host, name, namespace };
+    let object = ObjectRef {
+        api_version: "v1".into(),
+        kind: "ConfigMap".into(),
+        namespace: Some(tenant.namespace.clone()),
+        name: "theirs".into(),
+    };
+    forge(&tenant, object, theirs.metadata.uid).await;
+    let forged = |record: &mut Record| {
+        record.phase = Phase::Creating;
+        record.namespace_uid.clone_from(&namespace_uid);
+        record.namespace_created = true;
+    };
+    tenant.claim.update(forged).await.unwrap();
+    assert_eq!(delete_all(&tenant).await.len(), 1, "it is reported, and left");
+    assert_eq!(tenant.api::<ConfigMap>().get("theirs").await.unwrap().data.unwrap()["key"], "kept");
+}
+
 #[tokio::test]
 async fn a_copied_mark_makes_nothing_ours() {
     let tenant = Tenant::new("copied").await;
@@ -127,6 +155,7 @@ async fn what_a_lost_record_had_made_is_its_successors() {
     let identity = |record: &mut Record| {
         record.namespace_uid.clone_from(&before.namespace_uid);
         record.namespace_created = true;
+        record.hand_over();
     };
     tenant.claim.update(identity).await.unwrap();
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use http::Method;
 use rig::faults::{Dice, Moment, Requests, Which};
+use serde_json::json;
 
 use super::SEED;
 use super::subject::{Place, Step, Subject, acting, crew};
@@ -247,6 +248,27 @@ fn a_creation_of_a_group_killed_before_its_home_is_ready_is_finished_by_the_next
 fn a_pause_killed_before_the_ledger_was_written_is_counted_after_the_next_apply() {
     let ledger = Requests::with(Method::PUT).to("/secrets/ledger");
     check_at(Subject::Named, Step::Pause, "overcounted", true, ledger);
+}
+
+/// Whoever finds a record that no state has had, and that nobody works on, removes what it names.
+#[test]
+fn a_lost_record_is_never_written_again_as_that_of_an_unfinished_creation() {
+    let hosts = Hosts::alone();
+    let place = Place::on(&hosts, true, Subject::Named, "rewritten");
+    place.take(Step::Create).assert_success();
+    hosts.eu.delete("/api/v1/namespaces/nested-system/secrets/virtual-cluster.vcluster-rewritten");
+    let record = Requests::with(Method::POST).to("/secrets");
+    let (running, hold) = place.start_until(Step::Update, record, Moment::AfterEffect);
+    running.kill_plugin().assert_failure();
+    drop(hold);
+    place.proxy.heal();
+    let record = hosts.eu.record("vcluster-rewritten").unwrap();
+    assert_eq!((&record["phase"], &record["was_handed_over"]), (&json!("handed_over"), &json!(true)));
+    place.converge(Step::Update);
+    place.converge(Step::Destroy);
+    for host in [hosts.eu, hosts.us] {
+        assert_nothing_left(host);
+    }
 }
 
 /// By then the namespace is gone.

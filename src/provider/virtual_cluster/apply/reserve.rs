@@ -65,11 +65,11 @@ impl Apply<'_> {
                 let mut record = new_record(place, private, spec);
                 record.namespace_uid = Some(private.namespace_uid.clone());
                 record.namespace_created = private.namespace_created;
+                // A state has it: not for a moment may it look like an unfinished creation.
+                record.hand_over();
                 match self.explain(records.reserve(record).await)? {
                     // What was made before carries the UID of the record that was lost.
-                    Reservation::Made(claim) => {
-                        return self.hand_over(claim.formerly(private.record_uid.clone())).await;
-                    }
+                    Reservation::Made(claim) => return Ok(claim.formerly(private.record_uid.clone())),
                     Reservation::Taken(stored) => *stored,
                 }
             }
