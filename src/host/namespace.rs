@@ -13,7 +13,7 @@ use kube::api::{Api, ListParams, ObjectMeta, Patch, PatchParams};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use super::ownership::{FIELD_MANAGER, MADE_FOR};
+use super::ownership::{FIELD_MANAGER, MADE_FOR, made_for};
 use super::poll::{self, Ended, Look};
 use super::record::Record;
 use super::records::RecordError;
@@ -122,11 +122,45 @@ pub async fn ensure(
     }
     if ours && !carries(&live, labels) {
         let patch = Patch::Merge(json!({"metadata": {"labels": labels}}));
-        let by_us = PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() };
         let api = Api::<Namespace>::all(host.client());
-        api.patch_metadata(&name, &by_us, &patch).await.map_err(host.failed("label", describe(&name)))?;
+        api.patch_metadata(&name, &by_us(), &patch).await.map_err(host.failed("label", describe(&name)))?;
     }
     Ok(())
+}
+
+/// UID of the record that the claimed one's namespace was made for, where that is another one: it was lost, and this one stands for
+/// it.
+///
+/// # Errors
+/// The host's refusal.
+pub async fn former_record(host: &Host, claim: &Claim) -> Result<Option<String>, Error> {
+    let record = claim.record();
+    let api = Api::<Namespace>::all(host.client());
+    let live =
+        api.get_metadata_opt(&record.namespace).await.map_err(host.failed("read", describe(&record.namespace)))?;
+    let live = live.map(|live| live.metadata).filter(|live| is_ours(claim, live));
+    Ok(live.and_then(|live| made_for(&live).cloned()).filter(|made_for| *made_for != claim.record_uid()))
+}
+
+/// Has a namespace that was made for a record that was lost carry the UID of the claimed one, which stands for it. Everything in it
+/// carries that by then.
+///
+/// # Errors
+/// The host's refusal.
+pub async fn mark_again(host: &Host, claim: &Claim) -> Result<(), Error> {
+    let record = claim.record();
+    if !record.namespace_created {
+        return Ok(());
+    }
+    let marked = json!({"uid": record.namespace_uid, "annotations": {MADE_FOR: claim.record_uid()}});
+    let (patch, by_us) = (Patch::Merge(json!({"metadata": marked})), by_us());
+    let api = Api::<Namespace>::all(host.client());
+    let patched = api.patch_metadata(&record.namespace, &by_us, &patch).await;
+    patched.map(drop).map_err(host.failed("mark", describe(&record.namespace)))
+}
+
+fn by_us() -> PatchParams {
+    PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() }
 }
 
 /// Whether a namespace found under the record's name is the record's own: one that carries the record's UID since it was made, or,

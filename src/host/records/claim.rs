@@ -133,8 +133,13 @@ impl Claim {
         Owner { record: stored.uid.clone(), former: self.former.clone(), namespace, was_handed_over }
     }
 
-    /// The same, for a record that stands for a lost one with the UID `former`: what was made for that is its own. Only a state
-    /// can know it; a record that said so could be forged.
+    /// Whether the record stands for one that was lost.
+    pub fn has_former(&self) -> bool {
+        self.former.is_some()
+    }
+
+    /// The same, for a record that stands for a lost one with the UID `former`: what was made for that is its own. A state knows
+    /// it, or the namespace that was made for that one; a record that said so could be forged.
     pub fn formerly(self, former: String) -> Self {
         Self { former: Some(former).filter(|former| !former.is_empty()), ..self }
     }

@@ -569,6 +569,9 @@ impl<'a> Apply<'a> {
             }
             let applied = apply::apply(host, claim, &objects, &prepared.labels, consent, &self.stop).await;
             self.explain(applied)?;
+            if claim.has_former() {
+                self.explain(namespace::mark_again(host, claim).await)?;
+            }
             // The quota counts the volumes, and has its new size now.
             self.grow_volumes(host, claim, &prepared.spec).await?;
         }

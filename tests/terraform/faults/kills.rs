@@ -250,21 +250,24 @@ fn a_pause_killed_before_the_ledger_was_written_is_counted_after_the_next_apply(
     check_at(Subject::Named, Step::Pause, "overcounted", true, ledger);
 }
 
-/// Whoever finds a record that no state has had, and that nobody works on, removes what it names.
+/// Whoever finds a record that no state has had, and that nobody works on, removes what it names. After the kill Terraform has
+/// forgotten the UID that what was made before carries.
 #[test]
-fn a_lost_record_is_never_written_again_as_that_of_an_unfinished_creation() {
+fn a_lost_record_that_is_written_again_is_never_that_of_an_unfinished_creation() {
     let hosts = Hosts::alone();
     let place = Place::on(&hosts, true, Subject::Named, "rewritten");
     place.take(Step::Create).assert_success();
-    hosts.eu.delete("/api/v1/namespaces/nested-system/secrets/virtual-cluster.vcluster-rewritten");
-    let record = Requests::with(Method::POST).to("/secrets");
-    let (running, hold) = place.start_until(Step::Update, record, Moment::AfterEffect);
-    running.kill_plugin().assert_failure();
-    drop(hold);
-    place.proxy.heal();
-    let record = hosts.eu.record("vcluster-rewritten").unwrap();
-    assert_eq!((&record["phase"], &record["was_handed_over"]), (&json!("handed_over"), &json!(true)));
-    place.converge(Step::Update);
+    for step in [Step::Update, Step::Resize] {
+        hosts.eu.delete("/api/v1/namespaces/nested-system/secrets/virtual-cluster.vcluster-rewritten");
+        let record = Requests::with(Method::POST).to("/secrets");
+        let (running, hold) = place.start_until(step, record, Moment::AfterEffect);
+        running.kill_plugin().assert_failure();
+        drop(hold);
+        place.proxy.heal();
+        let record = hosts.eu.record("vcluster-rewritten").unwrap();
+        assert_eq!((&record["phase"], &record["was_handed_over"]), (&json!("handed_over"), &json!(true)));
+        place.converge(step);
+    }
     place.converge(Step::Destroy);
     for host in [hosts.eu, hosts.us] {
         assert_nothing_left(host);

@@ -82,7 +82,15 @@ impl Apply<'_> {
             Taken::Busy(_) | Taken::Gone => return Err(self.busy(place)),
         };
         self.restore_identity(&claim, place, private).await?;
-        self.hand_over(claim).await
+        let claim = self.hand_over(claim).await?;
+        if claim.record().applied.is_some() {
+            return Ok(claim);
+        }
+        // It may have been written again in place of a lost one by an apply that was cut off, and the state has forgotten that one.
+        match self.explain(namespace::former_record(host, &claim).await)? {
+            Some(former) => Ok(claim.formerly(former)),
+            None => Ok(claim),
+        }
     }
 
     /// Has the claimed record say again which virtual cluster it is of.
