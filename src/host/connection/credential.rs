@@ -2,13 +2,13 @@
 
 use std::fmt;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use http::HeaderValue;
-
 use secrecy::ExposeSecret as _;
+use tokio::time::Instant;
 
 use super::Secret;
 use super::exec::Plugin;

@@ -6,12 +6,13 @@
 use secrecy::ExposeSecret as _;
 use std::io;
 use std::process::{Output, Stdio};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::process::Command;
+use tokio::time::Instant;
 
 use super::credential::{Credential, Identity};
 use super::{Exec, Secret};

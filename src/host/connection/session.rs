@@ -7,7 +7,7 @@
 
 use secrecy::ExposeSecret as _;
 use std::sync::{Arc, Mutex as Lock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -16,6 +16,7 @@ use http::header::{AUTHORIZATION, HeaderValue, RETRY_AFTER};
 use http::{Request, Response, StatusCode};
 use kube::client::{Body, ClientBuilder};
 use tokio::sync::Mutex;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tower::BoxError;
 
@@ -148,7 +149,7 @@ impl Sessions {
             *stopped = Some(since);
             since
         };
-        tokio::time::sleep_until((since + LAST_WORDS).into()).await;
+        tokio::time::sleep_until(since + LAST_WORDS).await;
     }
 
     async fn ask(&self, session: &Session, mut request: Request<Body>) -> Result<Response<Bytes>, BoxError> {

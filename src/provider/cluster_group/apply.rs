@@ -8,9 +8,9 @@ mod destroy;
 mod update;
 
 use std::collections::BTreeMap;
-use std::time::Instant;
 
 use futures::future::join_all;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::host::chart_archives::ArchiveError;
@@ -60,7 +60,7 @@ impl<'a> Apply<'a> {
     async fn in_time<T>(&mut self, what: &str, work: impl Future<Output = Result<T, Problem>>) -> Result<T, Failed> {
         let stop = self.stop.clone();
         let done = tokio::select! {
-            done = tokio::time::timeout_at(self.deadline.into(), work) => done,
+            done = tokio::time::timeout_at(self.deadline, work) => done,
             () = stop.cancelled() => {
                 self.diags.fail(
                     AttributePath::new("id"),

@@ -4,9 +4,10 @@
 //! refused because of one. Those that did not move meanwhile, for at least [`lease::silence`], are nobody's. A live one
 //! moves, and a failure here never fails the apply.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures::future::join_all;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::room;
