@@ -11,6 +11,7 @@ pub mod metadata;
 pub mod name;
 pub mod placement;
 pub mod quantity;
+pub mod random;
 pub mod revision;
 pub mod size;
 pub mod status;

@@ -8,3 +8,6 @@ pub mod command;
 pub mod domain;
 pub mod host;
 pub mod provider;
+
+#[cfg(test)]
+mod simulation;

@@ -84,6 +84,14 @@ impl Default for Configured {
 }
 
 impl Configured {
+    /// As if the provider block had these host clusters.
+    #[cfg(test)]
+    pub(crate) fn with_hosts(hosts: Vec<Host>) -> Self {
+        let configured = Self::default();
+        configured.host_clusters.get_or_init(|| HostClusters::of(hosts));
+        configured
+    }
+
     /// The host cluster of that name, or a diagnostic on `host_cluster`.
     pub fn host_cluster(&self, diags: &mut Diagnostics, name: &str) -> Option<HostCluster> {
         self.host_cluster_at(diags, name, AttributePath::new("host_cluster"))

@@ -1,5 +1,6 @@
 //! Names of virtual clusters and their namespaces: what is allowed, and readable ones for those who give none.
 
+use crate::domain::random;
 use rand::seq::IndexedRandom;
 
 /// The longest name of a virtual cluster. Its StatefulSet's pods carry the label `controller-revision-hash` of
@@ -94,11 +95,12 @@ pub fn generate() -> String {
     ];
     // No vowels, so that no word appears by chance; no 0, 1 or l, so that it can be read out.
     const TAIL: &[u8] = b"bcdfghjkmnpqrstvwxz23456789";
-    let mut rng = rand::rng();
-    let mut word = |words: &[&'static str]| words.choose(&mut rng).copied().unwrap_or("nested");
-    let (adjective, noun) = (word(ADJECTIVES), word(NOUNS));
-    let tail: String = (0..4).filter_map(|_| TAIL.choose(&mut rng).map(|byte| char::from(*byte))).collect();
-    format!("{adjective}-{noun}-{tail}")
+    random::with(|rng| {
+        let mut word = |words: &[&'static str]| words.choose(rng).copied().unwrap_or("nested");
+        let (adjective, noun) = (word(ADJECTIVES), word(NOUNS));
+        let tail: String = (0..4).filter_map(|_| TAIL.choose(rng).map(|byte| char::from(*byte))).collect();
+        format!("{adjective}-{noun}-{tail}")
+    })
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@
 //! then; whoever leaves removes its record first and releases then. A put of an archive that is there changes it, so a
 //! release that has counted the records before fails to delete it.
 
+use crate::domain::random;
 use std::collections::BTreeMap;
 
 use k8s_openapi::ByteString;
@@ -109,7 +110,7 @@ impl ChartArchives {
     /// Changes an archive that is there, so that a release in progress lets it be. False if it is not there.
     async fn touch(&self, digest: &str) -> Result<bool, ArchiveError> {
         let name = secret_name(digest);
-        let touch = json!({"metadata": {"annotations": {USED: format!("{:016x}", rand::random::<u64>())}}});
+        let touch = json!({"metadata": {"annotations": {USED: random::id()}}});
         let by_us = PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() };
         match self.secrets.patch(&name, &by_us, &Patch::Merge(touch)).await {
             Ok(secret) => match self.kept(secret, digest)? {

@@ -16,6 +16,7 @@ use super::record::{Phase, Record};
 use super::records::{RecordError, Records};
 use super::store::{Document, Listing, Store, StoreError, Stored};
 use crate::domain::ledger::{Holding, Ledger, Recorded};
+use crate::domain::random;
 
 /// How long to go on trying while others keep writing first.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -130,7 +131,7 @@ impl LedgerBook {
             match written {
                 Ok(()) => return Ok(Ok(())),
                 Err(StoreError::Changed { .. }) if started.elapsed() < PATIENCE => {
-                    let jitter = rand::rng().random_range(5..100);
+                    let jitter = random::with(|rng| rng.random_range(5..100));
                     sleep(Duration::from_millis(jitter)).await;
                 }
                 Err(error) => return Err(error.into()),

@@ -44,6 +44,7 @@ where
     let mut last = String::new();
     loop {
         let looked = tokio::select! {
+            biased;
             looked = look() => looked,
             () = cancel.cancelled() => return Err(Ended::Cancelled),
         };
@@ -61,6 +62,7 @@ where
             return Err(Ended::TimedOut(last));
         }
         tokio::select! {
+            biased;
             () = sleep(pause) => {}
             () = cancel.cancelled() => return Err(Ended::Cancelled),
         }

@@ -213,6 +213,7 @@ impl Records {
         let pause = (silence / 10).clamp(Duration::from_millis(100), Duration::from_secs(2));
         loop {
             tokio::select! {
+                biased;
                 () = sleep(pause) => {}
                 () = cancel.cancelled() => {
                     let (host, secret) = self.store.named(&secret_name(&seen.record.namespace));

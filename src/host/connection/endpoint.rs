@@ -27,6 +27,9 @@ pub struct Endpoint {
     /// Address, TLS and proxy; no credential.
     pub(super) config: kube::Config,
     pub(super) source: Source,
+    /// What answers instead of the address.
+    #[cfg(test)]
+    pub(super) simulated: Option<kube::Client>,
 }
 
 impl Endpoint {
@@ -46,9 +49,21 @@ impl Endpoint {
             None => problems.keep(credential_of(&base)),
         };
         match (config, source) {
-            (Some(config), Some(source)) if problems.is_empty() => Ok(Self { config, source }),
+            (Some(config), Some(source)) if problems.is_empty() => Ok(Self {
+                config,
+                source,
+                #[cfg(test)]
+                simulated: None,
+            }),
             _ => Err(problems),
         }
+    }
+
+    /// An endpoint whose requests `client` answers, at an address that nobody contacts.
+    #[cfg(test)]
+    pub(crate) fn simulated(client: kube::Client) -> Self {
+        let config = kube::Config::new(http::Uri::from_static("https://simulated"));
+        Self { config, source: Source::Fixed(Credential::default()), simulated: Some(client) }
     }
 
     /// The API server's URL.

@@ -69,6 +69,7 @@ pub(in crate::host) fn clients(endpoint: Arc<Endpoint>, stop_token: StopToken) -
             let place = sessions.line.join(lane);
             async move {
                 tokio::select! {
+                    biased;
                     answer = sessions.send(request, place) => answer,
                     () = sessions.out_of_time() => Err(Reason::Stopped.into()),
                 }
@@ -211,6 +212,10 @@ impl Sessions {
     }
 
     fn connector(&self, identity: Option<&Identity>) -> Result<kube::Client, Reason> {
+        #[cfg(test)]
+        if let Some(client) = &self.endpoint.simulated {
+            return Ok(client.clone());
+        }
         let mut config = self.endpoint.config.clone();
         if let Some(identity) = identity {
             config.auth_info.client_certificate_data = Some(BASE64_STANDARD.encode(&identity.certificate));

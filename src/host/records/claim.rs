@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{RecordError, Records, Stored};
+use crate::domain::random;
 use crate::host::cluster::locked;
 use crate::host::formats::FormatError;
 use crate::host::lease;
@@ -83,7 +84,7 @@ impl Drop for Heartbeat {
 
 /// A new owner: 128 random bits.
 pub(super) fn new_owner() -> String {
-    format!("{:032x}", rand::random::<u128>())
+    random::id()
 }
 
 impl Claim {
@@ -110,6 +111,7 @@ impl Claim {
             };
             // A beat that the host is slow to answer must not keep the last words waiting.
             tokio::select! {
+                biased;
                 () = beat => {}
                 () = stop.cancelled() => {}
             }

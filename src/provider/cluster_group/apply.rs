@@ -60,6 +60,7 @@ impl<'a> Apply<'a> {
     async fn in_time<T>(&mut self, what: &str, work: impl Future<Output = Result<T, Problem>>) -> Result<T, Failed> {
         let stop = self.stop.clone();
         let done = tokio::select! {
+            biased;
             done = tokio::time::timeout_at(self.deadline, work) => done,
             () = stop.cancelled() => {
                 self.diags.fail(

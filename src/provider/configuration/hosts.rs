@@ -95,6 +95,12 @@ impl HostClusterModel {
 }
 
 impl HostClusters {
+    /// These hosts, under their names.
+    #[cfg(test)]
+    pub(crate) fn of(hosts: Vec<Host>) -> Self {
+        Self(Some(hosts.into_iter().map(|host| (host.name().to_owned(), HostCluster::Known(host))).collect()))
+    }
+
     /// The host clusters of a provider block; `None` after errors, which are in `diags`. Reads kubeconfigs; contacts nobody.
     pub fn resolve(model: &ProviderModel, environment: &Environment, diags: &mut Diagnostics) -> Option<Self> {
         let before = diags.errors.len();

@@ -7,6 +7,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Map;
 
+use crate::domain::random;
 use crate::domain::values::MappingVersion;
 use crate::host::access::Access;
 use crate::provider::chart::ChartModel;
@@ -130,7 +131,7 @@ impl From<&Followed> for FollowedPrivate {
 impl VirtualClusterPrivate {
     /// The private state of a new virtual cluster's plan.
     pub fn new_plan() -> Self {
-        let planned_as = Some(format!("{:032x}", rand::random::<u128>()));
+        let planned_as = Some(random::id());
         Self { mapping: MappingVersion::NEWEST.number(), planned_as, ..Self::default() }
     }
 }

@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep};
 use super::{
     Applied, Apply, Failed, Problem, by_uid, check_version, keep_archive, on_each, problem, put, release_archives,
 };
+use crate::domain::random;
 use crate::host::groups::{GroupPhase, GroupRecord, Groups, StoredGroup};
 use crate::host::lease;
 use crate::host::store::StoreError;
@@ -44,7 +45,7 @@ impl Apply<'_> {
         check_version(self.diags, &archive, &spec.vcluster_version, &spec.chart_source).ok()?;
         let creating = GroupRecord {
             name: name.clone(),
-            id: format!("{:032x}", rand::random::<u128>()),
+            id: random::id(),
             epoch: 0,
             generation: 1,
             home: home.uid.clone(),
@@ -116,6 +117,7 @@ async fn make(
     tokio::pin!(prepare);
     let made = loop {
         tokio::select! {
+            biased;
             made = &mut prepare => break made?,
             () = sleep(lease::beat()) => {
                 let next = GroupRecord { generation: authority.record.generation + 1, ..authority.record.clone() };

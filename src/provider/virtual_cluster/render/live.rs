@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use serde_json::Value as Json;
-use tokio::runtime::Handle;
+use tokio::runtime::{Handle, RuntimeFlavor};
 
 use crate::host::Host;
 use crate::host::lookup::lookup;
@@ -54,8 +54,7 @@ pub(super) async fn render(
     let cluster = Arc::new(LiveHost { host: host.clone(), runtime: Handle::current() });
     let Place { name, namespace, .. } = place;
     let (name, namespace) = (name.clone(), namespace.clone());
-    // Not on a thread that drives the host's answers: the render waits for them.
-    let rendered = tokio::task::spawn_blocking(move || {
+    let render = move || {
         let release = Release {
             name: &name,
             namespace: &namespace,
@@ -66,8 +65,14 @@ pub(super) async fn render(
             values: &values,
         };
         chart.render_on(&release, cluster)
-    });
-    let rendered = rendered.await.unwrap_or_else(|error| Err(ChartError::Render { reason: error.to_string() }));
+    };
+    let rendered = match Handle::current().runtime_flavor() {
+        // Nothing else runs on a runtime of one thread while it waits for another: what that draws comes in order.
+        RuntimeFlavor::CurrentThread => Ok(render()),
+        // Not on a thread that drives the host's answers: the render waits for them.
+        _ => tokio::task::spawn_blocking(render).await,
+    };
+    let rendered = rendered.unwrap_or_else(|error| Err(ChartError::Render { reason: error.to_string() }));
     let rendered = rendered.map_err(|error| super::chart_error(diags, "The chart cannot be rendered.", &error)).ok()?;
     refuse_hooks(diags, &rendered)?;
     require_crds(diags, host, &rendered).await?;

@@ -1,0 +1,185 @@
+//! What holds after each write, whatever goes wrong: nothing is oversold, nothing is orphaned, nobody who lives is pushed aside,
+//! nothing of another virtual cluster is touched.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use serde_json::Value;
+use tokio::time::Instant;
+
+use super::api_server::{Key, SECRETS, STATEFUL_SETS, Write};
+use super::world::{Cluster, Held, Process};
+use crate::domain::quantity::Quantity;
+use crate::host::lease;
+use crate::host::ownership::MADE_FOR;
+
+const RECORDS: &str = "nested-system";
+const RECORD: &str = "virtual-cluster.";
+
+#[derive(Default)]
+pub struct Invariants {
+    pub violations: Vec<String>,
+    /// What each host may carry, in percent of what it has.
+    pub percent: u32,
+    /// Which records each process has held.
+    held: Held,
+    /// When each record was last written by its owner.
+    written: BTreeMap<String, Instant>,
+}
+
+impl Invariants {
+    /// What a write has broken.
+    pub fn after(&mut self, process: Process, number: usize, write: &Write, clusters: &[Cluster]) -> Vec<String> {
+        let cluster = &clusters[number];
+        let mut broken = Vec::new();
+        let key = &write.key;
+        if key.collection == SECRETS && key.namespace == RECORDS && key.name.starts_with(RECORD) {
+            self.record(process, cluster, write, &mut broken);
+        } else if key.collection == SECRETS && key.namespace == RECORDS {
+            ledger(write, cluster, clusters, &mut broken);
+        } else {
+            self.object(process, write, &mut broken);
+            let capacity = oversold(cluster, self.percent);
+            broken.extend(capacity);
+        }
+        let said =
+            |problem| format!("process {process} wrote {} {}/{}: {problem}", key.collection, key.namespace, key.name);
+        broken.into_iter().map(said).collect()
+    }
+
+    fn record(&mut self, process: Process, cluster: &Cluster, write: &Write, broken: &mut Vec<String>) {
+        let uid = |object: &Option<Value>| object.as_ref().map(|object| text(&object["metadata"]["uid"]));
+        let uid = uid(&write.after).or_else(|| uid(&write.before)).unwrap_or_default();
+        let (before, after) = (write.before.as_ref().map(content), write.after.as_ref().map(content));
+        let owner = |record: &Option<Value>| record.as_ref().map(|record| text(&record["owner"])).unwrap_or_default();
+        let (was, is) = (owner(&before), owner(&after));
+        if was != is && !was.is_empty() && !is.is_empty() {
+            let silent = self.written.get(&uid).map_or(Duration::MAX, Instant::elapsed);
+            if silent < lease::silence() {
+                broken.push(format!("a living claim was taken over {silent:?} after its last write"));
+            }
+        }
+        if after.is_some() {
+            self.held.entry(process).or_default().insert(uid.clone());
+            self.written.insert(uid.clone(), Instant::now());
+            return;
+        }
+        let still =
+            cluster.server.objects.iter().filter(|(_, object)| made_for(object).is_some_and(|made| made == uid));
+        let still: Vec<String> = still.map(|(key, _)| format!("{} {}", key.collection, key.name)).collect();
+        if !still.is_empty() {
+            broken.push(format!("a record went while there is {}", still.join(", ")));
+        }
+        let ledger = cluster.server.objects.get(&Key::new(SECRETS, RECORDS, "ledger")).map(content);
+        if ledger.is_some_and(|ledger| entries(&ledger).any(|entry| entry["record"] == uid)) {
+            broken.push("a record went that is in the ledger".to_owned());
+        }
+    }
+
+    fn object(&self, process: Process, write: &Write, broken: &mut Vec<String>) {
+        for object in [&write.before, &write.after].into_iter().flatten() {
+            let Some(record) = made_for(object) else { continue };
+            if !self.held.get(&process).is_some_and(|held| held.contains(record)) {
+                broken.push(format!("it was made for record {record}, which this process has never held"));
+            }
+        }
+    }
+}
+
+/// A ledger has an entry only of what has a record.
+fn ledger(write: &Write, cluster: &Cluster, clusters: &[Cluster], broken: &mut Vec<String>) {
+    let (Some(after), name) = (&write.after, write.key.name.as_str()) else { return };
+    if name != "ledger" && !name.starts_with("quota.") {
+        return;
+    }
+    let everywhere: Vec<&Cluster> = if name == "ledger" { vec![cluster] } else { clusters.iter().collect() };
+    let exists = |uid: &Value| {
+        everywhere.iter().any(|cluster| {
+            let mut secrets = cluster.server.objects.iter().filter(|(key, _)| key.namespace == RECORDS);
+            secrets.any(|(_, secret)| secret["metadata"]["uid"] == *uid)
+        })
+    };
+    let before = write.before.as_ref().map(content).unwrap_or_default();
+    for entry in entries(&content(after)) {
+        let is_new = !entries(&before).any(|old| old["record"] == entry["record"]);
+        if is_new && !exists(&entry["record"]) {
+            broken.push(format!("an entry without a record: {entry}"));
+        }
+    }
+}
+
+/// Whether what runs on a host is more than it may carry.
+fn oversold(cluster: &Cluster, percent: u32) -> Option<String> {
+    let objects = &cluster.server.objects;
+    let node = objects.get(&Key::new("v1/nodes", "", "node-1"))?;
+    let cpu =
+        |value: &Value| value.as_str().and_then(|text| text.parse::<Quantity>().ok()).map_or(0, Quantity::millicores);
+    let limit = cpu(&node["status"]["allocatable"]["cpu"]) * u64::from(percent) / 100;
+    let mut sum = 0;
+    for (key, quota) in objects.iter().filter(|(key, _)| key.collection == "v1/resourcequotas") {
+        let runs = |(found, set): (&Key, &Value)| {
+            found.collection == STATEFUL_SETS && found.namespace == key.namespace && set["spec"]["replicas"] != 0
+        };
+        if objects.iter().any(runs) {
+            sum += cpu(&quota["spec"]["hard"]["limits.cpu"]);
+        }
+    }
+    (sum > limit).then(|| format!("host {} carries {sum}m of {limit}m", cluster.name))
+}
+
+/// Which ledgers differ from the records.
+pub fn miscounted(clusters: &[Cluster]) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for cluster in clusters {
+        let documents = || cluster.server.objects.iter().filter(|(key, _)| key.namespace == RECORDS);
+        let records = documents().filter(|(key, _)| key.name.starts_with(RECORD));
+        let record = |(_, secret): (&Key, &Value)| (text(&secret["metadata"]["uid"]), text(&content(secret)["phase"]));
+        let records: BTreeMap<String, String> = records.map(record).collect();
+        let ledger = cluster.server.objects.get(&Key::new(SECRETS, RECORDS, "ledger")).map(content);
+        let ledger = ledger.unwrap_or_default();
+        let counted: Vec<String> = entries(&ledger).map(|entry| text(&entry["record"])).collect();
+        let finished = |phase: &str| phase == "handed_over";
+        let is_wrong = counted.iter().any(|uid| !records.contains_key(uid))
+            || records.iter().any(|(uid, phase)| finished(phase) && !counted.contains(uid));
+        if is_wrong {
+            wrong.push(format!("{}: records {records:?}, ledger {counted:?}", cluster.name));
+        }
+    }
+    wrong
+}
+
+fn entries(ledger: &Value) -> impl Iterator<Item = &Value> {
+    ledger["entries"].as_object().into_iter().flat_map(|entries| entries.values())
+}
+
+/// What a document says.
+pub fn content(secret: &Value) -> Value {
+    let bytes = secret["data"]["record.json"].as_str().and_then(|text| BASE64_STANDARD.decode(text).ok());
+    bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
+}
+
+fn made_for(object: &Value) -> Option<&str> {
+    object["metadata"]["annotations"][MADE_FOR].as_str()
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+/// The virtual clusters that have a record, as `(host, namespace, name, phase)`.
+pub fn recorded(clusters: &[Cluster]) -> Vec<(String, String, String, String)> {
+    let of = |cluster: &Cluster| {
+        let records =
+            cluster.server.objects.iter().filter(|(key, _)| {
+                key.collection == SECRETS && key.namespace == RECORDS && key.name.starts_with(RECORD)
+            });
+        let record = |(_, secret): (&Key, &Value)| {
+            let record = content(secret);
+            (cluster.name.clone(), text(&record["namespace"]), text(&record["name"]), text(&record["phase"]))
+        };
+        records.map(record).collect::<Vec<_>>()
+    };
+    clusters.iter().flat_map(of).collect()
+}
