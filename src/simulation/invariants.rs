@@ -168,6 +168,32 @@ fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
 
+/// What a written document says that matters, in a line.
+pub fn summary(write: &Write) -> String {
+    let Some(after) = &write.after else { return "(gone)".to_owned() };
+    let document = content(after);
+    let share =
+        |of: &Value| format!("{}{}", text(&of["size"]["cpu"]), if of["paused"] == true { " paused" } else { "" });
+    match &document {
+        Value::Null => text(&after["metadata"]["uid"]),
+        record if record["phase"].is_string() => {
+            let owner: String = text(&record["owner"]).chars().take(6).collect();
+            let uid = text(&after["metadata"]["uid"]);
+            format!(
+                "{uid} {} beat {} owner {owner} share {}",
+                record["phase"],
+                record["heartbeat"],
+                share(&record["share"])
+            )
+        }
+        ledger => {
+            let entries = ledger["entries"].as_object().into_iter().flatten();
+            let entry = |(key, entry): (&String, &Value)| format!("{key} {} {}", text(&entry["record"]), share(entry));
+            entries.map(entry).collect::<Vec<_>>().join(", ")
+        }
+    }
+}
+
 /// The virtual clusters that have a record, as `(host, namespace, name, phase)`.
 pub fn recorded(clusters: &[Cluster]) -> Vec<(String, String, String, String)> {
     let of = |cluster: &Cluster| {

@@ -18,7 +18,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tower::BoxError;
 
 use super::api_server::{ApiServer, Call, Key, NAMESPACES, Write};
-use super::invariants::Invariants;
+use super::invariants::{Invariants, summary};
 use crate::host::Host;
 use crate::host::connection::Endpoint;
 
@@ -252,7 +252,10 @@ impl World {
         state.note(|| {
             let text = body.to_string();
             let said = if status < 300 { "" } else { text.as_str() };
-            let written = if write.is_some() { " wrote" } else { "" };
+            let written = match &write {
+                Some(write) => format!(" wrote {}", summary(write)),
+                None => String::new(),
+            };
             format!("{process} {cluster} {} {} {status}{written} {said}", call.method, call.path)
         });
         (process, cluster, call.method.as_str(), &call.path, status).hash(&mut state.trace);
