@@ -16,6 +16,7 @@ pub mod revision;
 pub mod size;
 pub mod status;
 pub mod table;
+pub mod transition;
 pub mod usage;
 pub mod values;
 pub mod volumes;

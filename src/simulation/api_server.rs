@@ -286,7 +286,7 @@ impl ApiServer {
             if !taken.is_empty() && !force {
                 return conflict("Apply failed with conflicts");
             }
-            taken.iter().for_each(|path| drop(owned.remove(path)));
+            owned.retain(|path| !taken.contains(path));
         }
         let mine = (manager.to_owned(), "Apply".to_owned());
         let before = entries.remove(&mine).map(|(_, paths)| paths).unwrap_or_default();

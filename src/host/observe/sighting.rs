@@ -1,6 +1,6 @@
 //! What is kept of an object that was looked at: little, so that a thousand virtual clusters fit into memory. Pure.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use k8s_openapi::api::core::v1::Service;
 use kube::api::DynamicObject;
@@ -50,7 +50,7 @@ pub(in crate::host) struct Wanted {
 }
 
 /// Objects that records name, by kind.
-pub(in crate::host) type WantedByKind = HashMap<KindOf, HashMap<Key, Wanted>>;
+pub(in crate::host) type WantedByKind = BTreeMap<KindOf, HashMap<Key, Wanted>>;
 
 /// Adds what `record` names.
 ///

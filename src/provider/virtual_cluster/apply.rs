@@ -458,7 +458,7 @@ impl<'a> Apply<'a> {
             let label = claim.record().name;
             let hosts = [(room.uid.clone(), room.host.clone())];
             let attribute = if planned.resources == prior.resources { "paused" } else { "resources" };
-            return Err(self.say_denied(room.group, &hosts, &label, (before.as_ref(), &after), attribute).await);
+            return Err(self.say_denied(room.group, &hosts, &label, (before.as_ref(), &meanwhile), attribute).await);
         }
         self.explain(claim.update(|record| record.share = Some(meanwhile.clone())).await)?;
         let consent = drift::consent(&prior.drift);
@@ -559,10 +559,6 @@ impl<'a> Apply<'a> {
         wait: bool,
     ) -> Result<Seen, Failed> {
         self.explain(claim.update(|record| record.spec = renewed(&record.spec, &prepared.spec)).await)?;
-        if !prepared.spec.paused {
-            // Applying does not take back the marks of a pause, whoever made it.
-            self.explain(pause::resume(host, claim).await)?;
-        }
         if let Change::Of(consent) = change {
             let mut objects = Cow::Borrowed(&prepared.objects);
             if prepared.spec.paused {
@@ -575,6 +571,11 @@ impl<'a> Apply<'a> {
             }
             // The quota counts the volumes, and has its new size now.
             self.grow_volumes(host, claim, &prepared.spec).await?;
+        }
+        if !prepared.spec.paused {
+            // Applying does not take back the marks of a pause, whoever made it. It stands behind that, so that what comes back is
+            // held by the quota that it comes back with.
+            self.explain(pause::resume(host, claim).await)?;
         }
         let record = claim.record();
         if !prepared.spec.paused && prepared.spec.volume.is_some() {
@@ -679,7 +680,7 @@ impl<'a> Apply<'a> {
                 format!("{skipped} on host cluster \"{}\". Delete it by hand if nobody needs it.", host.name()),
             );
         }
-        let released = room::release(self.configured, host, &claim.record(), &claim.record_uid()).await;
+        let released = room::release(self.configured, host, claim).await;
         self.explain(released)
     }
 

@@ -10,6 +10,7 @@ use crate::domain::ledger::{Ledger, quota_key};
 use crate::domain::quantity::Bytes;
 use crate::domain::size::Size;
 use crate::domain::table;
+use crate::domain::transition;
 use crate::host::Host;
 use crate::host::ledgers::LedgerBook;
 use crate::provider::Configured;
@@ -121,10 +122,13 @@ impl<'a> Fit<'a> {
         // Whatever the ledger says that it has, as it is the ledger that will be asked.
         let held = numbers.ok().and_then(|numbers| numbers.ledger.entries.get(&private.namespace).cloned());
         let (charged, size) = held.map_or((before.charged(), before.size), |held| (held.charged(), held.size));
+        // It has to fit while it changes, too.
+        let (meanwhile_size, paused) = transition::during((before.size, before.paused), (after.size, after.paused));
+        let meanwhile = Asked { size: meanwhile_size, paused };
         let request = Request {
             group: group.as_ref().map(|group| group.name.clone()),
             label: plan.name.as_ref_option().cloned().unwrap_or_default(),
-            size: after.charged().growth_from(charged),
+            size: meanwhile.charged().growth_from(charged),
             quota: after.size.growth_from(size),
             hosts: Vec::new(),
             replaces: None,

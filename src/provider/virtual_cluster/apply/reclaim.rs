@@ -156,7 +156,7 @@ pub(super) async fn reclaim(
 async fn remove(configured: &Configured, host: &Host, claim: Claim, stop: &CancellationToken) -> Result<(), Problem> {
     let digest = claim.record().chart_digest;
     delete::delete(host, &claim, TIMEOUT, stop).await?;
-    room::release(configured, host, &claim.record(), &claim.record_uid()).await?;
+    room::release(configured, host, &claim).await?;
     claim.remove().await?;
     if let Some(digest) = digest {
         chart::archives_on(host).release(&digest).await?;

@@ -13,13 +13,14 @@ use super::{Apply, Failed};
 use crate::domain::accounting::{Accounting, Choice, Refused, Request};
 use crate::domain::ledger::{Account, Holding, Ledger, Recorded, Refusal, quota_key};
 use crate::domain::limit::Limit;
-use crate::domain::size::{Resource, Size};
+use crate::domain::size::Size;
+use crate::domain::transition;
 use crate::host::Host;
 use crate::host::lease;
 use crate::host::ledgers::{GroupRef, LedgerBook, LedgerError, holding, recorded};
-use crate::host::record::{Phase, Record, Share};
+use crate::host::record::{Phase, Share};
 use crate::host::records::claim::Claim;
-use crate::host::records::{Records, Stored};
+use crate::host::records::{RecordError, Records, Stored};
 use crate::provider::Configured;
 use crate::provider::explain::Explain;
 use crate::provider::virtual_cluster::fit::{When, refuse};
@@ -69,12 +70,11 @@ pub(super) fn share(spec: &Spec) -> Option<Share> {
     Some(Share { group: spec.cluster_group.clone(), size: spec.size()?, paused: spec.paused })
 }
 
-/// What is held while one share becomes another: the larger of each.
+/// What is held while one share becomes another.
 pub(super) fn during(before: Option<&Share>, after: &Share) -> Share {
     let Some(before) = before else { return after.clone() };
-    let larger = |resource: Resource| before.size.get(resource).max(after.size.get(resource));
-    let paused = before.paused && after.paused;
-    Share { group: after.group.clone(), size: Size::from_amounts(larger), paused }
+    let (size, paused) = transition::during((before.size, before.paused), (after.size, after.paused));
+    Share { group: after.group.clone(), size, paused }
 }
 
 impl Apply<'_> {
@@ -397,14 +397,12 @@ pub(super) fn charged(share: &Share) -> Size {
     if share.paused { Size { storage: share.size.storage, ..Size::ZERO } } else { share.size }
 }
 
-/// Gives back what the virtual cluster of `record` holds: the capacity, then the quota. A quota whose home cannot be asked
-/// is cleared of it later, when somebody would be refused because of it.
-pub(super) async fn release(
-    configured: &Configured,
-    host: &Host,
-    record: &Record,
-    record_uid: &str,
-) -> Result<(), crate::host::store::StoreError> {
+/// Gives back what the virtual cluster of a claimed record holds: the capacity, then the quota. A quota whose home cannot be asked
+/// is cleared of it later, when somebody would be refused because of it. The record says first that it holds nothing any more:
+/// whoever rebuilds a ledger meanwhile must not enter it again.
+pub(super) async fn release(configured: &Configured, host: &Host, claim: &Claim) -> Result<(), RecordError> {
+    let (record, record_uid) = (claim.record(), &claim.record_uid());
+    claim.update(|record| record.share = None).await?;
     let drop_entry = |book: LedgerBook, key: String| async move {
         let released = book.change(|ledger| {
             ledger.release(&key, record_uid);
@@ -417,7 +415,9 @@ pub(super) async fn release(
     };
     drop_entry(LedgerBook::capacity(host), record.namespace.clone()).await?;
     configured.planner().accounting().gone(&record.host_uid, &record.namespace);
-    let Some(group) = record.share.as_ref().and_then(|share| share.group.as_ref()) else { return Ok(()) };
+    // One that was cut off behind that write has its group in its spec still.
+    let group = record.share.as_ref().and_then(|share| share.group.as_deref());
+    let Some(group) = group.or_else(|| record.spec["cluster_group"].as_str()) else { return Ok(()) };
     let found = configured.planner().group(configured.known_host_clusters(), group).await;
     let Ok(group) = found.map_err(|error| tracing::debug!(%error, "no quota to give back to")) else { return Ok(()) };
     let Some(home) = group.home() else {
@@ -426,7 +426,7 @@ pub(super) async fn release(
     };
     let reference = GroupRef { name: group.newest.record.name.clone(), id: group.newest.record.id.clone() };
     let quota = LedgerBook::quota(home, reference);
-    drop_entry(quota, quota_key(&record.host_uid, &record.namespace)).await
+    Ok(drop_entry(quota, quota_key(&record.host_uid, &record.namespace)).await?)
 }
 
 /// An error of the store as a diagnostic is the same wherever it comes from.
