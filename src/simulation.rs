@@ -20,6 +20,7 @@ use crate::provider::cluster_group::ClusterGroupModel;
 use crate::provider::cluster_group::model::{GroupHostModel, Number};
 use crate::provider::size::ResourcesModel;
 use crate::provider::virtual_cluster::VirtualClusterModel;
+use api_server::Key;
 use helm_charts::Archive;
 use invariants::{miscounted, recorded};
 use terraform::{End, Kept, apply, import};
@@ -97,9 +98,22 @@ fn member(name: Option<&str>, cpu: u32, paused: bool) -> VirtualClusterModel {
     }
 }
 
+/// A virtual cluster outside of groups.
+fn solo(name: &str, cpu: u32, paused: bool) -> VirtualClusterModel {
+    VirtualClusterModel {
+        cluster_group: Value::Null,
+        host_cluster: text("eu-1"),
+        vcluster_version: text("0.34.7"),
+        chart: Value::Value(ChartModel { source: text(CHART.to_string_lossy()), ..ChartModel::default() }),
+        endpoint_type: text("ClusterIP"),
+        ..member(Some(name), cpu, paused)
+    }
+}
+
 /// Somebody with a state of one virtual cluster.
 struct Team {
     name: Option<String>,
+    grouped: bool,
     kept: Option<Kept<VirtualClusterModel>>,
     wanted: Option<VirtualClusterModel>,
     /// A process of it was killed, or its state was lost: something may be in no state.
@@ -118,13 +132,18 @@ fn fate(world: &World, restless: bool) -> Fate {
 }
 
 impl Team {
+    fn wants(&self, cpu: u32, paused: bool) -> VirtualClusterModel {
+        match &self.name {
+            Some(name) if !self.grouped => solo(name, cpu, paused),
+            name => member(name.as_deref(), cpu, paused),
+        }
+    }
+
     async fn live(&mut self, world: &World) {
         for _ in 0..2 + world.draw(4) {
             sleep(Duration::from_millis(u64::from(world.draw(20_000)))).await;
-            self.wanted = match world.draw(6) {
-                0 => None,
-                number => Some(member(self.name.as_deref(), 3 + world.draw(3), number == 1)),
-            };
+            let (what, cpu) = (world.draw(6), 3 + world.draw(3));
+            self.wanted = (what > 0).then(|| self.wants(cpu, what == 1));
             let fates = (fate(world, world.draw(3) == 0), fate(world, true));
             let end = apply(world, &mut self.kept, self.wanted.as_ref(), fates).await;
             world.note(|| format!("team {:?} wanted {}: {end:?}", self.name, self.wanted.is_some()));
@@ -146,10 +165,12 @@ impl Team {
             world.note(|| format!("team {:?} settles: {last:?}", self.name));
             match &last {
                 End::Quiet => return Ok(()),
-                End::Failed(errors) if self.may_have_forgotten && errors[0].contains("import") => {
-                    let name = self.name.clone().unwrap_or_default();
-                    import(world, &mut self.kept, format!("{GROUP}/{name}")).await;
-                    self.may_have_forgotten = false;
+                // The error says which to import.
+                End::Failed(errors) if self.may_have_forgotten => {
+                    if let Some((_, rest)) = errors[0].split_once("id = \"") {
+                        let id = rest.split('"').next().unwrap_or_default().to_owned();
+                        import(world, &mut self.kept, id).await;
+                    }
                 }
                 _ => {}
             }
@@ -164,6 +185,10 @@ struct Setting {
     teams: usize,
     clusters: Vec<(&'static str, u32)>,
     weather: Weather,
+    /// Two states want the same virtual cluster.
+    rivals: bool,
+    /// Somebody deletes namespaces and ledgers.
+    vandals: bool,
 }
 
 impl Setting {
@@ -172,12 +197,8 @@ impl Setting {
         let clusters = if tight { vec![("eu-1", 8), ("us-1", 6)] } else { vec![("eu-1", 20), ("us-1", 16)] };
         let faults = [0, 0, 20, 60, 150][usize::try_from(seed % 5).unwrap_or_default()];
         let slow = if seed % 7 == 0 { 20 } else { 0 };
-        Self {
-            percent: 100,
-            teams: 2 + usize::try_from(seed % 3).unwrap_or_default(),
-            clusters,
-            weather: Weather { faults, slow },
-        }
+        let (teams, weather) = (2 + usize::try_from(seed % 3).unwrap_or_default(), Weather { faults, slow });
+        Self { percent: 100, teams, clusters, weather, rivals: seed % 2 == 0, vandals: seed % 11 == 0 }
     }
 }
 
@@ -186,22 +207,32 @@ async fn live(world: &World, setting: &Setting) -> Vec<String> {
     world.state().invariants.percent = setting.percent;
     let hosts: Vec<&str> = setting.clusters.iter().map(|(name, _)| *name).collect();
     let mut platform: Option<Kept<ClusterGroupModel>> = None;
-    let mut wanted = group(&hosts, setting.percent, "first");
+    let wanted = group(&hosts, setting.percent, "first");
     let mut wrong = Vec::new();
     if let end @ (End::Failed(_) | End::Killed) = apply(world, &mut platform, Some(&wanted), Default::default()).await {
         return vec![format!("the group cannot be made: {end:?}")];
     }
-    let names = [Some("team-a"), None, Some("team-b"), None];
-    let mut teams: Vec<Team> = names[..setting.teams]
+    // Who stays in the end is at an even place. The rival wants the name of the first.
+    let crew =
+        [(Some("team-a"), true), (None, true), (Some("solo"), false), (setting.rivals.then_some("team-a"), true)];
+    let mut teams: Vec<Team> = crew[..setting.teams]
         .iter()
-        .map(|name| Team { name: name.map(str::to_owned), kept: None, wanted: None, may_have_forgotten: false })
+        .map(|(name, grouped)| Team {
+            name: name.map(str::to_owned),
+            grouped: *grouped,
+            kept: None,
+            wanted: None,
+            may_have_forgotten: false,
+        })
         .collect();
     world.state().weather = setting.weather;
     let group_changes = async {
         for number in 0..world.draw(4) {
             sleep(Duration::from_millis(u64::from(world.draw(60_000)))).await;
-            wanted = group(&hosts, setting.percent, &format!("number {number}"));
-            let end = apply(world, &mut platform, Some(&wanted), (Fate::default(), fate(world, true))).await;
+            // A host that is to leave stays as long as there are virtual clusters on it.
+            let remaining = if world.draw(5) == 0 { &hosts[..1] } else { &hosts[..] };
+            let changed = group(remaining, setting.percent, &format!("number {number}"));
+            let end = apply(world, &mut platform, Some(&changed), (Fate::default(), fate(world, true))).await;
             world.note(|| format!("the group is changed: {end:?}"));
         }
     };
@@ -210,6 +241,20 @@ async fn live(world: &World, setting: &Setting) -> Vec<String> {
             sleep(Duration::from_millis(u64::from(world.draw(90_000)))).await;
             let cluster = world.draw(2) as usize;
             world.take_down(cluster, Duration::from_secs(u64::from(1 + world.draw(60))));
+        }
+        for _ in 0..if setting.vandals { 3 } else { 0 } {
+            sleep(Duration::from_millis(u64::from(world.draw(30_000)))).await;
+            let cluster = world.draw(2) as usize;
+            let is_target = |key: &&Key| {
+                key.is_namespace() && key.name.starts_with("vcluster-")
+                    || key.namespace == "nested-system" && (key.name == "ledger" || key.name.starts_with("quota."))
+            };
+            let targets: Vec<Key> =
+                world.state().clusters[cluster].server.objects.keys().filter(is_target).cloned().collect();
+            if !targets.is_empty() {
+                let target = world.draw(u32::try_from(targets.len()).unwrap_or(1)) as usize;
+                world.delete(cluster, &targets[target]);
+            }
         }
     };
     futures::join!(join_all(teams.iter_mut().map(|team| team.live(world))), group_changes, storms);
@@ -225,7 +270,7 @@ async fn live(world: &World, setting: &Setting) -> Vec<String> {
         for (number, team) in teams.iter_mut().enumerate() {
             let leaves = number % 2 == 1;
             if leaves == pass {
-                let wanted = (!leaves).then(|| member(team.name.as_deref(), 3, false));
+                let wanted = (!leaves).then(|| team.wants(3, false));
                 wrong.extend(team.settle(world, wanted).await.err());
             }
         }

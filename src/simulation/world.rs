@@ -156,6 +156,37 @@ impl World {
         state.note(|| format!("host {cluster} is down for {duration:?}"));
     }
 
+    /// Somebody deletes an object by hand.
+    pub fn delete(&self, cluster: usize, key: &Key) {
+        self.note(|| format!("somebody deletes {key:?} on {cluster}"));
+        let path = match (key.is_namespace(), key.collection.split_once('/')) {
+            (true, _) => format!("/api/v1/namespaces/{}", key.name),
+            (false, Some(("v1", plural))) => format!("/api/v1/namespaces/{}/{plural}/{}", key.namespace, key.name),
+            _ => return,
+        };
+        let (method, query, content_type) = (http::Method::DELETE, BTreeMap::new(), String::new());
+        let call = Call { method, path, query, content_type, body: Value::Null };
+        self.state().clusters[cluster].server.answer(&call);
+        self.settle(cluster);
+    }
+
+    /// Has the controllers of a host do their work in a while.
+    fn settle(&self, cluster: usize) {
+        let mut state = self.state();
+        if !state.clusters[cluster].server.is_unsettled() || state.clusters[cluster].settling {
+            return;
+        }
+        state.clusters[cluster].settling = true;
+        let pause = Duration::from_millis(state.dice.random_range(5..1_500));
+        let world = self.clone();
+        tokio::spawn(async move {
+            sleep(pause).await;
+            let mut state = world.state();
+            state.clusters[cluster].settling = false;
+            state.clusters[cluster].server.reconcile();
+        });
+    }
+
     /// Nothing goes wrong any more.
     pub fn calm(&self) {
         let mut state = self.state();
@@ -262,17 +293,8 @@ impl World {
         if let Some(write) = write {
             state.wrote(process, cluster, &write);
         }
-        if state.clusters[cluster].server.is_unsettled() && !state.clusters[cluster].settling {
-            state.clusters[cluster].settling = true;
-            let pause = Duration::from_millis(state.dice.random_range(5..1_500));
-            let world = self.clone();
-            tokio::spawn(async move {
-                sleep(pause).await;
-                let mut state = world.state();
-                state.clusters[cluster].settling = false;
-                state.clusters[cluster].server.reconcile();
-            });
-        }
+        drop(state);
+        self.settle(cluster);
         match fault {
             Some(fault) => fault.answer(),
             None => respond(status, &body),
