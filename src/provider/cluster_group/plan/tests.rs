@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::provider::chart::ChartModel;
-use crate::provider::cluster_group::spec::DRIFTED;
+use crate::fleet::group::spec::DRIFTED;
 
 fn text(text: &str) -> Value<String> {
     Value::Value(text.to_owned())
