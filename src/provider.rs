@@ -1,6 +1,6 @@
 //! What users see: the provider block, resources, data sources, functions.
 //!
-//! Every file here is one thing of Terraform's: it decides with `domain`, and has `chart` and `host` do the work.
+//! Every file here is one thing of Terraform's: it decides with `domain`, and has `fleet` and the chart crate do the work.
 
 pub mod attribute;
 pub mod chart;
@@ -12,28 +12,32 @@ pub mod data;
 pub mod diagnostics;
 pub mod duration;
 mod explain;
-mod planner;
 pub mod size;
 pub mod timeouts;
 pub mod value;
 pub mod virtual_cluster;
 
-use std::sync::{Arc, OnceLock};
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 
 use crate::application;
-use crate::host::Host;
+use crate::fleet::Fleet;
+use crate::fleet::connections::HostCluster;
+#[cfg(test)]
+use crate::fleet::connections::HostClusters;
+use crate::fleet::notice::Notice;
 use crate::host::connection::Environment;
 use cluster_group::ClusterGroup;
-use configuration::{HostCluster, HostClusters, ProviderModel};
+use configuration::ProviderModel;
 use data::cluster_group::ClusterGroupData;
 use data::host_cluster::HostClusterData;
 use data::virtual_clusters::VirtualClusters;
+use explain::Explain;
 use helm_charts::source::Charts;
-use planner::Planner;
 use terraform_plugin::schema::Schema;
-use terraform_plugin::{AttributePath, Diagnostics, Provider, Report};
+use terraform_plugin::{AttributePath, Diagnostic, Diagnostics, Provider};
 use virtual_cluster::VirtualCluster;
 
 /// The provider `nested`.
@@ -71,25 +75,36 @@ impl Nested {
 
 /// What the provider block has said, shared by everything that works on host clusters.
 pub struct Configured {
-    host_clusters: OnceLock<HostClusters>,
+    fleet: Fleet,
     charts: Charts,
-    planner: Planner,
+    warned: Mutex<HashSet<String>>,
 }
 
 impl Default for Configured {
     fn default() -> Self {
         let charts = Charts::new(application::chart_environment());
-        Self { host_clusters: OnceLock::new(), charts, planner: Planner::default() }
+        Self { fleet: Fleet::new(chart::digest_of), charts, warned: Mutex::default() }
     }
 }
 
 impl Configured {
     /// As if the provider block had these host clusters.
     #[cfg(test)]
-    pub(crate) fn with_hosts(hosts: Vec<Host>) -> Self {
+    pub(crate) fn with_hosts(hosts: Vec<crate::host::Host>) -> Self {
+        let known = |host: crate::host::Host| (host.name().to_owned(), HostCluster::Known(host));
         let configured = Self::default();
-        configured.host_clusters.get_or_init(|| HostClusters::of(hosts));
+        configured.fleet.connections.configure(HostClusters::new(Some(hosts.into_iter().map(known).collect())));
         configured
+    }
+
+    /// The host clusters, what was read of them, and what is planned for them.
+    pub fn fleet(&self) -> &Fleet {
+        &self.fleet
+    }
+
+    /// Where charts come from.
+    pub fn charts(&self) -> &Charts {
+        &self.charts
     }
 
     /// The host cluster of that name, or a diagnostic on `host_cluster`.
@@ -104,64 +119,23 @@ impl Configured {
         name: &str,
         attribute: AttributePath,
     ) -> Option<HostCluster> {
-        let Some(host_clusters) = self.host_clusters.get() else {
-            diags.fail(
-                attribute,
-                "The provider is not configured.",
-                "Terraform asked for a host cluster before it configured the provider. Please report this.",
-            );
-            return None;
-        };
-        match host_clusters.get(name) {
-            Ok(host_cluster) => Some(host_cluster.clone()),
-            Err(error) => {
-                diags.add_error(error.diagnostic(attribute));
-                None
+        let found = self.fleet.connections.get(name);
+        found.map_err(|error| diags.add_error(explain::connection(&error, attribute))).ok()
+    }
+
+    /// Says what an operation has noticed. What is said of a size was said by its plan, if this process has made that.
+    pub fn notify(&self, diags: &mut Diagnostics, notices: &[Notice]) {
+        for notice in notices {
+            let warning = notice.explain();
+            if !matches!(notice, Notice::Size(_)) || self.warn_once(&warning) {
+                diags.add_warning(warning);
             }
         }
     }
 
-    /// What this process knows of hosts and groups, and what it has planned.
-    pub fn planner(&self) -> &Planner {
-        &self.planner
-    }
-
-    /// The name of the host cluster, where the provider has a single one.
-    pub fn only_host(&self) -> Option<&str> {
-        let all = self.host_clusters.get().and_then(HostClusters::all)?;
-        all.keys().next().filter(|_| all.len() == 1).map(String::as_str)
-    }
-
-    /// The names of all host clusters; none while they are not known yet.
-    pub fn host_names(&self) -> Option<Vec<&str>> {
-        let all = self.host_clusters.get().and_then(HostClusters::all)?;
-        Some(all.keys().map(String::as_str).collect())
-    }
-
-    /// Where charts come from.
-    pub fn charts(&self) -> &Charts {
-        &self.charts
-    }
-
-    /// Whether the provider block may have a host cluster of that name.
-    pub fn has_host_cluster(&self, name: &str) -> bool {
-        self.host_clusters.get().is_some_and(|host_clusters| host_clusters.get(name).is_ok())
-    }
-
-    /// Whether there is a host cluster, or may be, whose connection is not known yet.
-    pub fn has_unknown_host_clusters(&self) -> bool {
-        let all = self.host_clusters.get().and_then(HostClusters::all);
-        all.is_none_or(|hosts| hosts.values().any(|host| matches!(host, HostCluster::Unknown)))
-    }
-
-    /// All host clusters whose connection is known.
-    pub fn known_host_clusters(&self) -> Vec<Host> {
-        let all = self.host_clusters.get().and_then(HostClusters::all);
-        let known = |host_cluster: &HostCluster| match host_cluster {
-            HostCluster::Known(host) => Some(host.clone()),
-            HostCluster::Unknown => None,
-        };
-        all.into_iter().flat_map(|hosts| hosts.values()).filter_map(known).collect()
+    /// Takes note of a warning. False if this process has given it before: an apply plans again first.
+    pub fn warn_once(&self, warning: &Diagnostic) -> bool {
+        self.warned.lock().unwrap_or_else(PoisonError::into_inner).insert(warning.detail.to_string())
     }
 }
 
@@ -186,9 +160,9 @@ impl Provider for Nested {
         config: ProviderModel,
     ) -> Option<()> {
         tracing::debug!(terraform_version, "configuring the provider");
-        let resolved = HostClusters::resolve(&config, &Environment::of_process(), diags)?;
+        let resolved = configuration::resolve(&config, &Environment::of_process(), diags)?;
         // Terraform configures a provider process once.
-        self.configured.host_clusters.get_or_init(|| resolved);
+        self.configured.fleet.connections.configure(resolved);
         Some(())
     }
 }

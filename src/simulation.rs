@@ -193,12 +193,19 @@ struct Setting {
 
 impl Setting {
     fn of(seed: u64) -> Self {
-        let tight = seed % 3 == 0;
+        let tight = seed.is_multiple_of(3);
         let clusters = if tight { vec![("eu-1", 8), ("us-1", 6)] } else { vec![("eu-1", 20), ("us-1", 16)] };
         let faults = [0, 0, 20, 60, 150][usize::try_from(seed % 5).unwrap_or_default()];
-        let slow = if seed % 7 == 0 { 20 } else { 0 };
+        let slow = if seed.is_multiple_of(7) { 20 } else { 0 };
         let (teams, weather) = (2 + usize::try_from(seed % 3).unwrap_or_default(), Weather { faults, slow });
-        Self { percent: 100, teams, clusters, weather, rivals: seed % 2 == 0, vandals: seed % 11 == 0 }
+        Self {
+            percent: 100,
+            teams,
+            clusters,
+            weather,
+            rivals: seed.is_multiple_of(2),
+            vandals: seed.is_multiple_of(11),
+        }
     }
 }
 

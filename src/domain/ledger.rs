@@ -26,7 +26,7 @@ pub struct Holding {
 impl Holding {
     /// What it takes of a host's capacity: paused, its storage only.
     pub fn charged(&self) -> Size {
-        if self.paused { Size { storage: self.size.storage, ..Size::ZERO } } else { self.size }
+        self.size.charged(self.paused)
     }
 }
 

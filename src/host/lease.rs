@@ -23,3 +23,37 @@ pub fn silence() -> Duration {
 pub fn beat() -> Duration {
     silence() / BEATS
 }
+
+/// What watching somebody's signs of life has shown so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// They have moved.
+    Alive,
+    /// They stood still for as long as it takes.
+    Dead,
+    /// Nobody can say yet.
+    Open,
+}
+
+/// Judges whoever works on a record by its signs of life: whether they have `moved`, and for how long they were `watched`, by the
+/// clock of the reader. `silence` is how long they may stand still.
+pub fn judge(moved: bool, watched: Duration, silence: Duration) -> Verdict {
+    match (moved, watched >= silence) {
+        (true, _) => Verdict::Alive,
+        (false, true) => Verdict::Dead,
+        (false, false) => Verdict::Open,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_who_stood_still_for_a_silence_is_dead() {
+        let silence = Duration::from_secs(30);
+        assert_eq!(judge(false, silence, silence), Verdict::Dead);
+        assert_eq!(judge(false, silence - Duration::from_millis(1), silence), Verdict::Open);
+        assert_eq!(judge(true, silence * 2, silence), Verdict::Alive);
+    }
+}

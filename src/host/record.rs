@@ -45,6 +45,13 @@ pub struct Share {
     pub paused: bool,
 }
 
+impl Share {
+    /// What it takes of the host's capacity.
+    pub fn charged(&self) -> Size {
+        self.size.charged(self.paused)
+    }
+}
+
 /// What a host remembers about one virtual cluster. Debug leaves out the spec, which may hold a user's secrets.
 #[derive(Clone, PartialEq)]
 pub struct Record {

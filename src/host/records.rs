@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-use super::lease;
+use super::lease::{self, Verdict};
 use super::record::{Record, UNFINISHED_LABEL, secret_name};
 use super::store::{Listing, Store, StoreError};
 use super::{Error, Host, store};
@@ -224,11 +224,10 @@ impl Records {
             let asked = Instant::now();
             let Some(now) = self.get(&seen.record.namespace).await? else { return Ok(Life::Gone) };
             let sign = |stored: &Stored| (stored.uid.clone(), stored.record.owner.clone(), stored.record.heartbeat);
-            if sign(&now) != sign(seen) {
-                return Ok(Life::Alive(Box::new(now)));
-            }
-            if asked.duration_since(since) >= silence {
-                return Ok(Life::Stopped(Box::new(now)));
+            match lease::judge(sign(&now) != sign(seen), asked.duration_since(since), silence) {
+                Verdict::Alive => return Ok(Life::Alive(Box::new(now))),
+                Verdict::Dead => return Ok(Life::Stopped(Box::new(now))),
+                Verdict::Open => {}
             }
         }
     }

@@ -73,9 +73,14 @@ impl<'a> ChartAccess<'a> {
     }
 }
 
+/// The digest of a chart archive; none if the bytes are none.
+pub fn digest_of(archive: &[u8]) -> Option<String> {
+    Some(Archive::from_tgz(archive).ok()?.digest().to_owned())
+}
+
 /// The charts that `host` keeps.
 pub fn archives_on(host: &Host) -> ChartArchives {
-    ChartArchives::of(host, |archive| Some(Archive::from_tgz(archive).ok()?.digest().to_owned()))
+    ChartArchives::of(host, digest_of)
 }
 
 /// The planned `chart`: without a digest in the configuration it keeps the one that it had, and a new one is found when

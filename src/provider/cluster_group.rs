@@ -1,35 +1,31 @@
 //! The resource `nested_cluster_group`: host clusters whose capacity is shared out as virtual clusters.
 //!
 //! This file joins Terraform's calls to the parts: `schema` and `model` say what users see, `validate` and `plan` decide
-//! without I/O, `spec` is what the hosts keep, `read` and `apply` sequence what `host` does, and `find` is how others get
-//! to a group.
+//! without I/O, `spec` leads from there to what the hosts keep, `read` and `apply` have `fleet` do the work.
 
 mod apply;
-mod copies;
-pub(crate) mod find;
-mod members;
 pub(crate) mod model;
 mod plan;
 mod read;
 mod schema;
-pub(crate) mod spec;
+mod spec;
 mod validate;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use crate::fleet::connections::HostCluster;
+use crate::fleet::group::spec::GroupSpec;
 use crate::provider::Configured;
-use crate::provider::configuration::HostCluster;
+use crate::provider::explain::group::at;
 use terraform_plugin::schema::Schema;
 use terraform_plugin::value::Value;
 use terraform_plugin::{
     AttributePath, DeferReason, Diagnostics, Replacement, Resource, StateUpgrade, WriteOnly, defer, deferral_allowed,
 };
 
-use apply::Apply;
 pub use model::{ClusterGroupModel, ClusterGroupPrivate};
-use spec::GroupSpec;
 
 /// `nested_cluster_group`
 pub struct ClusterGroup {
@@ -45,14 +41,14 @@ impl ClusterGroup {
     /// Has virtual clusters of the same run be planned into the group as it is planned.
     fn note(&self, plan: &ClusterGroupModel) {
         if let Some(name) = plan.name.as_ref_option() {
-            self.configured.planner().plan_group(name, GroupSpec::of_plan(plan));
+            self.configured.fleet().planned.plan_group(name, GroupSpec::of_plan(plan));
         }
     }
 
     /// Has the group be asked for anew.
     fn forget(&self, name: &Value<String>) {
         if let Some(name) = name.as_ref_option() {
-            self.configured.planner().forget_group(name);
+            self.configured.fleet().readings.forget_group(name);
         }
     }
 }
@@ -91,7 +87,7 @@ impl Resource for ClusterGroup {
     ) -> Option<(ClusterGroupModel, ClusterGroupPrivate)> {
         let plan = plan::create(&config);
         for key in plan::host_keys(&plan) {
-            let host = self.configured.host_cluster_at(diags, key, members::at(key));
+            let host = self.configured.host_cluster_at(diags, key, at(key));
             if matches!(host, Some(HostCluster::Unknown)) && deferral_allowed() {
                 defer(DeferReason::ProviderConfigUnknown);
             }
@@ -110,7 +106,9 @@ impl Resource for ClusterGroup {
         _meta: (),
     ) -> Option<(ClusterGroupModel, ClusterGroupPrivate, Vec<AttributePath>)> {
         let update = plan::update(diags, &config, &prior);
-        members::check_configured(diags, &self.configured, &plan::host_keys(&update.plan));
+        for key in plan::host_keys(&update.plan) {
+            self.configured.host_cluster_at(diags, key, at(key));
+        }
         self.note(&update.plan);
         Some((update.plan, private, update.replace))
     }
@@ -134,7 +132,7 @@ impl Resource for ClusterGroup {
         _meta: (),
     ) -> Option<(ClusterGroupModel, ClusterGroupPrivate)> {
         let name = planned.name.clone();
-        let created = Apply::new(&self.configured, diags).create(planned, &config).await;
+        let created = apply::create(&self.configured, diags, planned, &config).await;
         self.forget(&name);
         created
     }
@@ -149,7 +147,7 @@ impl Resource for ClusterGroup {
         _meta: (),
     ) -> Option<(ClusterGroupModel, ClusterGroupPrivate)> {
         let name = planned.name.clone();
-        let updated = Apply::new(&self.configured, diags).update(prior, planned, &config, private).await;
+        let updated = apply::update(&self.configured, diags, prior, planned, &config, private).await;
         self.forget(&name);
         updated
     }
@@ -161,7 +159,7 @@ impl Resource for ClusterGroup {
         private: ClusterGroupPrivate,
         _meta: (),
     ) -> Option<()> {
-        let destroyed = Apply::new(&self.configured, diags).destroy(&prior, &private).await;
+        let destroyed = apply::destroy(&self.configured, diags, &prior, &private).await;
         self.forget(&prior.name);
         destroyed
     }

@@ -1,6 +1,14 @@
-//! What a host's errors mean to the user of a resource: a diagnostic on the attribute that it belongs to, with the next
-//! step.
+//! What errors mean to the user of a resource: a diagnostic on the attribute that it belongs to, with the next step.
+//!
+//! This file has those of single operations on a host; the files below it what `fleet` says of groups and virtual clusters.
 
+pub mod group;
+mod notice;
+pub mod room;
+mod size;
+pub mod virtual_cluster;
+
+use crate::fleet::connections::{ConnectionError, NotConfigured};
 use crate::host;
 use crate::host::apply::ApplyError;
 use crate::host::chart_archives::ArchiveError;
@@ -27,6 +35,26 @@ const RUN_AGAIN: &str = "Run `terraform apply` again: nothing is lost, and it co
 
 fn at(attribute: &'static str, summary: &str, error: &dyn std::error::Error, next_step: &str) -> Diagnostic {
     diagnostic(AttributePath::new(attribute), summary, format!("{}.\n\nNext step: {next_step}", sentence(error)))
+}
+
+/// Why a host cluster cannot be used by its name, on the attribute that holds the name.
+pub fn connection(error: &ConnectionError, attribute: AttributePath) -> Diagnostic {
+    match error {
+        ConnectionError::NotConfigured(NotConfigured { name, configured }) => diagnostic(
+            attribute,
+            format!("Host cluster {name:?} is not configured"),
+            format!(
+                "The provider block has these host clusters: {}.\n\nNext step: Use one of them, or add {name:?} to \
+                 host_clusters in the provider block.",
+                configured.join(", ")
+            ),
+        ),
+        ConnectionError::NoProvider => diagnostic(
+            attribute,
+            "The provider is not configured.",
+            "Terraform asked for a host cluster before it configured the provider. Please report this.",
+        ),
+    }
 }
 
 /// An error's text with its first letter raised.

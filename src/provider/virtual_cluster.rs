@@ -1,28 +1,27 @@
 //! The resource `nested_virtual_cluster`: one vCluster in a namespace of its own on a host cluster.
 //!
 //! This file joins Terraform's calls to the parts: `schema` and `model` say what users see, `validate` and `plan` decide
-//! without I/O, `render` makes objects, `read` and `apply` sequence what `host` does.
+//! without I/O, `render` makes objects, `read` and `apply` have `fleet` and `host` do the work.
 
 mod apply;
-pub(crate) use apply::reclaim;
 mod drift;
 mod fit;
-pub(crate) mod membership;
 mod model;
 mod plan;
 mod read;
 mod render;
-mod resize;
 mod schema;
-pub(crate) mod spec;
+mod spec;
 mod validate;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use crate::fleet::connections::HostCluster;
+use crate::fleet::virtual_cluster::resize::{Findings, Resize};
+use crate::fleet::virtual_cluster::spec::Place;
 use crate::provider::Configured;
-use crate::provider::configuration::HostCluster;
 use crate::provider::explain::Explain;
 use terraform_plugin::schema::Schema;
 use terraform_plugin::{
@@ -30,13 +29,9 @@ use terraform_plugin::{
     deferral_allowed,
 };
 
-use apply::Apply;
 use fit::Fit;
 pub use model::{VirtualClusterModel, VirtualClusterPrivate};
 use read::Read;
-pub(crate) use render::LABEL;
-use resize::{Findings, Resize};
-use spec::Place;
 
 /// `nested_virtual_cluster`
 pub struct VirtualCluster {
@@ -56,7 +51,7 @@ impl VirtualCluster {
         config: &VirtualClusterModel,
         replaced: Option<&VirtualClusterPrivate>,
     ) -> Option<(VirtualClusterModel, VirtualClusterPrivate)> {
-        let plan = plan::create(config, self.configured.only_host());
+        let plan = plan::create(config, self.configured.fleet().connections.only());
         let private = VirtualClusterPrivate::new_plan();
         render::check_values(diags, &plan, &private);
         if let Some(key) = plan.host_cluster.as_ref_option() {
@@ -79,20 +74,21 @@ impl VirtualCluster {
         prior: &VirtualClusterModel,
         private: &VirtualClusterPrivate,
     ) -> Option<()> {
-        let Some(resize) = Resize::planned(plan, prior, private).filter(Resize::concerns_the_host) else {
+        let Some(resize) = spec::resize(plan, prior, private).filter(Resize::concerns_the_host) else {
             return Some(());
         };
         let asked = match self.configured.host_cluster(diags, plan.host_cluster.as_ref_option()?)? {
             HostCluster::Unknown => Err("its connection is known only after apply".to_owned()),
-            HostCluster::Known(host) => resize.ask(&host, private).await,
+            HostCluster::Known(host) => resize.ask(&host, &private.known()).await,
         };
-        let findings = asked.unwrap_or_else(|why| Findings::of_warning(resize.unchecked(&why)));
-        for warning in findings.warnings {
-            self.configured.planner().warn_once(&warning.detail);
+        let findings = asked.unwrap_or_else(|why| Findings::of_remark(resize.unchecked(&why)));
+        for remark in findings.remarks {
+            let warning = remark.explain();
+            self.configured.warn_once(&warning);
             diags.add_warning(warning);
         }
-        let refused = !findings.errors.is_empty();
-        findings.errors.into_iter().for_each(|error| diags.add_error(error));
+        let refused = !findings.obstructed.is_empty();
+        findings.obstructed.iter().for_each(|obstructed| diags.add_error(obstructed.explain()));
         (!refused).then_some(())
     }
 
@@ -195,8 +191,8 @@ impl Resource for VirtualCluster {
         private: VirtualClusterPrivate,
         _meta: (),
     ) -> Option<(VirtualClusterModel, VirtualClusterPrivate)> {
-        let applied = Apply::new(&self.configured, diags).create(planned, &config, private).await;
-        self.configured.planner().forget_records();
+        let applied = apply::create(&self.configured, diags, planned, &config, private).await;
+        self.configured.fleet().readings.forget_records();
         applied
     }
 
@@ -209,8 +205,8 @@ impl Resource for VirtualCluster {
         private: VirtualClusterPrivate,
         _meta: (),
     ) -> Option<(VirtualClusterModel, VirtualClusterPrivate)> {
-        let applied = Apply::new(&self.configured, diags).update(prior, planned, &config, private).await;
-        self.configured.planner().forget_records();
+        let applied = apply::update(&self.configured, diags, prior, planned, &config, private).await;
+        self.configured.fleet().readings.forget_records();
         applied
     }
 
@@ -221,8 +217,8 @@ impl Resource for VirtualCluster {
         private: VirtualClusterPrivate,
         _meta: (),
     ) -> Option<()> {
-        let applied = Apply::new(&self.configured, diags).destroy(&prior, &private).await;
-        self.configured.planner().forget_records();
+        let applied = apply::destroy(&self.configured, diags, &prior, &private).await;
+        self.configured.fleet().readings.forget_records();
         applied
     }
 

@@ -277,7 +277,7 @@ impl ApiServer {
         let paths = fields(&body);
         let mut object = was.clone();
         let mut entries = managers(&was);
-        for (other, (_, owned)) in &mut entries {
+        for (other, owned) in &mut entries {
             if other.0 == manager && other.1 == "Apply" {
                 continue;
             }
@@ -289,9 +289,9 @@ impl ApiServer {
             owned.retain(|path| !taken.contains(path));
         }
         let mine = (manager.to_owned(), "Apply".to_owned());
-        let before = entries.remove(&mine).map(|(_, paths)| paths).unwrap_or_default();
+        let before = entries.remove(&mine).unwrap_or_default();
         for path in before.difference(&paths) {
-            if !entries.values().any(|(_, owned)| owned.contains(path)) {
+            if !entries.values().any(|owned| owned.contains(path)) {
                 remove(&mut object, path);
             }
         }
@@ -300,7 +300,7 @@ impl ApiServer {
                 set(&mut object, path, value.clone());
             }
         }
-        entries.insert(mine, ((), paths));
+        entries.insert(mine, paths);
         write_managers(&mut object, &entries);
         match live {
             Some(live) => self.store(key, &live, object),
@@ -388,7 +388,10 @@ fn selects(selector: &str, labels: &Value) -> bool {
 }
 
 /// Who owns which fields, by manager and operation.
-type Managers = BTreeMap<(String, String), ((), BTreeSet<Vec<String>>)>;
+type Managers = BTreeMap<(String, String), Paths>;
+
+/// Fields, each by its path.
+type Paths = BTreeSet<Vec<String>>;
 
 fn managers(object: &Value) -> Managers {
     let entries = object["metadata"]["managedFields"].as_array().into_iter().flatten();
@@ -396,13 +399,13 @@ fn managers(object: &Value) -> Managers {
     let entry = |entry: &Value| {
         let mut paths = BTreeSet::new();
         collect(&entry["fieldsV1"], &mut Vec::new(), &mut paths, &|key| key.strip_prefix("f:").map(str::to_owned));
-        ((text(&entry["manager"]), text(&entry["operation"])), ((), paths))
+        ((text(&entry["manager"]), text(&entry["operation"])), paths)
     };
     entries.map(entry).collect()
 }
 
 fn write_managers(object: &mut Value, entries: &Managers) {
-    let entry = |((manager, operation), ((), paths)): (&(String, String), &((), BTreeSet<Vec<String>>))| {
+    let entry = |((manager, operation), paths): (&(String, String), &Paths)| {
         let mut tree = json!({});
         for path in paths {
             let path: Vec<String> = path.iter().map(|part| format!("f:{part}")).collect();
@@ -410,7 +413,7 @@ fn write_managers(object: &mut Value, entries: &Managers) {
         }
         json!({"manager": manager, "operation": operation, "apiVersion": "v1", "fieldsType": "FieldsV1", "fieldsV1": tree})
     };
-    let owned = entries.iter().filter(|(_, (_, paths))| !paths.is_empty());
+    let owned = entries.iter().filter(|(_, paths)| !paths.is_empty());
     object["metadata"]["managedFields"] = owned.map(entry).collect();
 }
 
@@ -419,16 +422,16 @@ fn own(object: &mut Value, live: &Value, manager: &str) {
     let (before, after) = (fields(live), fields(object));
     let mut entries = managers(live);
     let changed: Vec<Vec<String>> = after.iter().filter(|path| at(live, path) != at(object, path)).cloned().collect();
-    for (_, (_, owned)) in &mut entries {
+    for owned in entries.values_mut() {
         owned.retain(|path| !changed.contains(path) && (after.contains(path) || !before.contains(path)));
     }
     let mine = entries.entry((manager.to_owned(), "Update".to_owned())).or_default();
-    mine.1.extend(changed);
+    mine.extend(changed);
     write_managers(object, &entries);
 }
 
 /// The paths of an object's fields, without those that are the server's own. Lists are fields as a whole.
-fn fields(object: &Value) -> BTreeSet<Vec<String>> {
+fn fields(object: &Value) -> Paths {
     let mut stripped = object.clone();
     if let Some(top) = stripped.as_object_mut() {
         top.retain(|key, _| !["apiVersion", "kind", "status"].contains(&key.as_str()));
@@ -442,12 +445,7 @@ fn fields(object: &Value) -> BTreeSet<Vec<String>> {
     paths
 }
 
-fn collect(
-    value: &Value,
-    path: &mut Vec<String>,
-    paths: &mut BTreeSet<Vec<String>>,
-    part: &dyn Fn(&str) -> Option<String>,
-) {
+fn collect(value: &Value, path: &mut Vec<String>, paths: &mut Paths, part: &dyn Fn(&str) -> Option<String>) {
     match value {
         Value::Object(map) if !map.is_empty() => {
             for (key, value) in map {

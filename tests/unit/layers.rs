@@ -15,14 +15,22 @@ const RULES: &[(&str, &[&str])] = &[
             "terraform_plugin",
             "crate::application",
             "crate::command",
+            "crate::fleet",
             "crate::host",
             "crate::provider",
         ],
     ),
-    ("command", &["kube", "k8s_openapi", "terraform_plugin", "crate::domain", "crate::host", "crate::provider"]),
-    ("host", &["helm_charts", "terraform_plugin", "crate::command", "crate::provider"]),
+    (
+        "command",
+        &["kube", "k8s_openapi", "terraform_plugin", "crate::domain", "crate::fleet", "crate::host", "crate::provider"],
+    ),
+    ("host", &["helm_charts", "terraform_plugin", "crate::command", "crate::fleet", "crate::provider"]),
+    ("fleet", &["kube", "k8s_openapi", "helm_charts", "terraform_plugin", "crate::command", "crate::provider"]),
     ("provider", &["kube", "k8s_openapi", "crate::command"]),
-    ("application", &["kube", "k8s_openapi", "crate::command", "crate::domain", "crate::host", "crate::provider"]),
+    (
+        "application",
+        &["kube", "k8s_openapi", "crate::command", "crate::domain", "crate::fleet", "crate::host", "crate::provider"],
+    ),
 ];
 
 #[test]

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Map;
 
+use crate::fleet::group::Known;
 use crate::provider::chart::ChartModel;
 use crate::provider::size::ResourcesModel;
 use crate::provider::timeouts::TimeoutsModel;
@@ -90,6 +91,19 @@ pub struct ClusterGroupPrivate {
     /// What a later version of this provider has written, kept as it is.
     #[serde(flatten)]
     pub more: Map<String, serde_json::Value>,
+}
+
+impl ClusterGroupPrivate {
+    /// What it knows of the group on its hosts.
+    pub fn known(&self) -> Known {
+        Known { id: self.id.clone(), hosts: self.hosts.clone(), epoch: self.epoch }
+    }
+
+    /// That this is known, beside what a later version has written.
+    pub fn of(known: Known, more: Map<String, serde_json::Value>) -> Self {
+        let Known { id, hosts, epoch } = known;
+        Self { id, hosts, epoch, more }
+    }
 }
 
 #[cfg(test)]

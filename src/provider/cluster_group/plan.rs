@@ -5,9 +5,9 @@
 use std::collections::BTreeMap;
 
 use crate::domain::size::Size;
+use crate::fleet::group::spec::GroupSpec;
 use crate::provider::chart;
 use crate::provider::cluster_group::model::{ClusterGroupModel, GroupHostModel, Number, ReservedModel};
-use crate::provider::cluster_group::spec::GroupSpec;
 use crate::provider::size::ResourcesModel;
 use crate::provider::value::{or_default, planned_distro, same_quantity};
 use terraform_plugin::value::Value;

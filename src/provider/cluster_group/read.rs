@@ -1,17 +1,17 @@
 //! Refresh and import of `nested_cluster_group`: what is true on the hosts, said in Terraform's words. Writes nothing.
 
-use futures::future::join_all;
-
+use crate::fleet::group::copies::{self, Copy};
+use crate::fleet::group::error::Errors;
+use crate::fleet::group::find::{FindError, find};
+use crate::fleet::group::look::{look, recall, with_archives};
+use crate::fleet::group::members::remembered;
+use crate::fleet::group::spec::{DRIFTED, GroupSpec};
 use crate::host::Host;
-use crate::host::groups::{GroupPhase, GroupRecord, Groups, StoredGroup};
+use crate::host::groups::{GroupPhase, GroupRecord, StoredGroup};
 use crate::provider::Configured;
-use crate::provider::chart;
-use crate::provider::cluster_group::copies::{self, Copy};
-use crate::provider::cluster_group::find::{FindError, find};
-use crate::provider::cluster_group::members::{self, Member};
 use crate::provider::cluster_group::model::{ClusterGroupModel, ClusterGroupPrivate};
-use crate::provider::cluster_group::spec::{DRIFTED, GroupSpec};
 use crate::provider::diagnostics::host_failure;
+use crate::provider::explain::group::{at, not_found, report};
 use terraform_plugin::value::Value;
 use terraform_plugin::{AttributePath, DeferReason, Diagnostics, Report, defer};
 
@@ -25,22 +25,24 @@ pub async fn read(
     private: ClusterGroupPrivate,
 ) -> Option<Found> {
     let name = state.name.as_ref_option()?.clone();
-    if private.hosts.is_empty() && configured.has_unknown_host_clusters() {
+    if private.hosts.is_empty() && configured.fleet().connections.has_unknown() {
         defer(DeferReason::ProviderConfigUnknown);
         return Some((state, private));
     }
-    let private = recall(diags, configured, &name, private).await?;
-    if private.hosts.is_empty() {
+    let fleet = configured.fleet();
+    let known = told(diags, recall(fleet, &name, private.known()).await)?;
+    let private = ClusterGroupPrivate::of(known.clone(), private.more);
+    if known.hosts.is_empty() {
         return None;
     }
-    let remembered = members::remembered(diags, configured, &private).await?;
+    let remembered = told(diags, remembered(&fleet.connections, &known).await)?;
     if remembered.unknown {
         defer(DeferReason::ProviderConfigUnknown);
         return Some((state, private));
     }
     for key in remembered.missing.values() {
         diags.warn(
-            members::at(key),
+            at(key),
             format!("Host cluster \"{key}\" of cluster group \"{name}\" is not in the provider block any more."),
             "What it holds of the group is not looked at. If it is gone for good, remove it from the group's `host_clusters`.",
         );
@@ -58,10 +60,11 @@ pub async fn read(
         );
         return None;
     }
-    let copies = look(diags, &remembered.members, &name).await?;
+    let copies = told(diags, look(&remembered.members, &name).await)?;
     let copies: Vec<Copy> = copies.into_iter().map(|(copy, _)| copy).collect();
     let authority = copies::authority(&copies, &private.id, Some(private.epoch)).cloned()?;
-    let copies = with_archives(diags, &remembered.members, copies, &authority.chart_digest).await?;
+    let copies = with_archives(fleet, &remembered.members, copies, &authority.chart_digest).await;
+    let copies = told(diags, copies)?;
     let spec = read_spec(diags, &authority, &AttributePath::root())?;
     let drift = copies::drift(&copies, &authority);
     if !drift.is_empty() {
@@ -74,49 +77,9 @@ pub async fn read(
     Some(state_of(&name, &authority, &spec, !drift.is_empty(), &state, Some(&private)))
 }
 
-/// A private state that was lost is taken from the group's records, wherever they are: Terraform drops it when the plugin is
-/// killed in an apply. None after errors. One that stays empty is that of a group that is gone.
-pub async fn recall(
-    diags: &mut Diagnostics,
-    configured: &Configured,
-    name: &str,
-    private: ClusterGroupPrivate,
-) -> Option<ClusterGroupPrivate> {
-    if !private.hosts.is_empty() {
-        return Some(private);
-    }
-    match find(configured.known_host_clusters(), name).await {
-        Ok(found) => {
-            let record = &found.newest.record;
-            let (id, hosts, epoch) = (record.id.clone(), record.hosts.clone(), record.epoch);
-            Some(ClusterGroupPrivate { id, hosts, epoch, ..private })
-        }
-        Err(FindError::Missing { .. }) if configured.has_unknown_host_clusters() => {
-            diags.fail(
-                AttributePath::new("host_clusters"),
-                format!("Cluster group \"{name}\" is on none of the host clusters whose connections are known."),
-                "The others are configured from values that only an apply makes known. Apply what they come from first.",
-            );
-            None
-        }
-        Err(FindError::Missing { unreachable, .. }) if unreachable.is_empty() => Some(private),
-        Err(FindError::Missing { unreachable, .. }) => {
-            // One that does not answer may have it.
-            unreachable
-                .iter()
-                .for_each(|error| diags.add_error(host_failure(error, AttributePath::new("host_clusters"))));
-            None
-        }
-        Err(error) => {
-            diags.add_error(error.diagnostic(AttributePath::new("name")));
-            None
-        }
-    }
-}
-
 /// The state of the group `name`, from the record on its home.
 pub async fn import(diags: &mut Diagnostics, configured: &Configured, name: &str) -> Option<Found> {
-    if configured.has_unknown_host_clusters() {
+    if configured.fleet().connections.has_unknown() {
         diags.fail(
             AttributePath::root(),
             "The connections to the host clusters are not all known yet.",
@@ -124,7 +87,7 @@ pub async fn import(diags: &mut Diagnostics, configured: &Configured, name: &str
         );
         return None;
     }
-    let found = match find(configured.known_host_clusters(), name).await {
+    let found = match find(configured.fleet().connections.known(), name).await {
         Ok(found) => found,
         Err(FindError::Missing { unreachable, asked, .. }) => {
             // One that does not answer may have it.
@@ -139,7 +102,7 @@ pub async fn import(diags: &mut Diagnostics, configured: &Configured, name: &str
             return None;
         }
         Err(error) => {
-            diags.add_error(error.diagnostic(AttributePath::root()));
+            diags.add_error(not_found(&error, AttributePath::root()));
             return None;
         }
     };
@@ -168,6 +131,11 @@ pub async fn import(diags: &mut Diagnostics, configured: &Configured, name: &str
     let state = ClusterGroupModel { name: Value::Value(name.to_owned()), ..ClusterGroupModel::default() };
     // What differs between the hosts is found by the refresh that follows.
     Some(state_of(name, authority, &spec, false, &state, None))
+}
+
+/// What a look has found; its errors are said.
+fn told<T>(diags: &mut Diagnostics, found: Result<T, Errors>) -> Option<T> {
+    found.map_err(|Errors(errors)| report(diags, &errors)).ok()
 }
 
 /// The state that an authority stands for. What no host keeps is as it was.
@@ -223,47 +191,4 @@ fn read_spec(diags: &mut Diagnostics, record: &GroupRecord, attribute: &Attribut
             );
         })
         .ok()
-}
-
-/// What each host holds under the group's name. Errors are those of single hosts.
-pub async fn look(diags: &mut Diagnostics, members: &[Member], name: &str) -> Option<Vec<(Copy, Option<StoredGroup>)>> {
-    let ask = |member: &Member| {
-        let groups = Groups::of(&member.host);
-        async move { groups.get(name).await }
-    };
-    let asked = join_all(members.iter().map(ask)).await;
-    let mut found = Vec::new();
-    for (member, stored) in std::iter::zip(members, asked) {
-        match stored {
-            Ok(stored) => {
-                let record = stored.as_ref().map(|stored| stored.record.clone());
-                let copy = Copy { uid: member.uid.clone(), key: member.key.clone(), record, archive: true };
-                found.push((copy, stored));
-            }
-            Err(error) => diags.add_error(members::explain(&error, &member.key)),
-        }
-    }
-    (found.len() == members.len()).then_some(found)
-}
-
-/// The copies, with whether each host keeps the archive.
-pub async fn with_archives(
-    diags: &mut Diagnostics,
-    members: &[Member],
-    copies: Vec<Copy>,
-    digest: &str,
-) -> Option<Vec<Copy>> {
-    let ask = |member: &Member| {
-        let archives = chart::archives_on(&member.host);
-        async move { archives.holds(digest).await }
-    };
-    let asked = join_all(members.iter().map(ask)).await;
-    let mut found = Vec::new();
-    for ((member, copy), holds) in std::iter::zip(std::iter::zip(members, copies), asked) {
-        match holds {
-            Ok(archive) => found.push(Copy { archive, ..copy }),
-            Err(error) => diags.add_error(members::explain(&error, &member.key)),
-        }
-    }
-    (found.len() == members.len()).then_some(found)
 }

@@ -5,37 +5,15 @@ use std::collections::BTreeMap;
 use super::environment;
 use super::model::{HostClusterModel, ProviderModel};
 use crate::domain::name::is_label;
+use crate::fleet::connections::{HostCluster, HostClusters};
 use crate::host::Host;
 use crate::host::connection::{ConnectError, Endpoint, Environment, Given, Setting, conflicts};
 use crate::provider::diagnostics::connection_problem;
 use terraform_plugin::value::Value;
-use terraform_plugin::{AttributePath, Diagnostic, Diagnostics, Report, diagnostic, stop_token};
+use terraform_plugin::{AttributePath, Diagnostics, Report, stop_token};
 
 /// Name of the one host cluster that there is without `host_clusters`.
 pub const DEFAULT_HOST: &str = "default";
-
-/// The host clusters of one provider configuration.
-#[derive(Clone, Debug)]
-pub struct HostClusters(Option<BTreeMap<String, HostCluster>>);
-
-/// A host cluster, or that its connection is not known yet.
-#[derive(Clone, Debug)]
-pub enum HostCluster {
-    /// Its connection is complete; whether it answers shows on first use.
-    Known(Host),
-    /// A value of its connection is known only after apply.
-    Unknown,
-}
-
-/// A host cluster that the provider block does not have.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("host cluster {name:?} is not configured in the provider block; configured: {}", configured.join(", "))]
-pub struct NotConfigured {
-    /// The name asked for.
-    pub name: String,
-    /// The names that there are.
-    pub configured: Vec<String>,
-}
 
 impl ProviderModel {
     /// Reports what is wrong with the values themselves. Reads no file, as `terraform validate` runs where there may be none.
@@ -94,63 +72,21 @@ impl HostClusterModel {
     }
 }
 
-impl HostClusters {
-    /// These hosts, under their names.
-    #[cfg(test)]
-    pub(crate) fn of(hosts: Vec<Host>) -> Self {
-        Self(Some(hosts.into_iter().map(|host| (host.name().to_owned(), HostCluster::Known(host))).collect()))
+/// The host clusters of a provider block; `None` after errors, which are in `diags`. Reads kubeconfigs; contacts nobody.
+pub fn resolve(model: &ProviderModel, environment: &Environment, diags: &mut Diagnostics) -> Option<HostClusters> {
+    let before = diags.errors.len();
+    model.validate(diags);
+    if diags.errors.len() > before {
+        return None;
     }
-
-    /// The host clusters of a provider block; `None` after errors, which are in `diags`. Reads kubeconfigs; contacts nobody.
-    pub fn resolve(model: &ProviderModel, environment: &Environment, diags: &mut Diagnostics) -> Option<Self> {
-        let before = diags.errors.len();
-        model.validate(diags);
-        if diags.errors.len() > before {
-            return None;
+    let hosts = match &model.host_clusters {
+        Value::Unknown => return Some(HostClusters::new(None)),
+        Value::Null => default_host(environment, diags),
+        Value::Value(hosts) => {
+            hosts.iter().filter_map(|(name, entry)| one_host(name, entry, environment, diags)).collect()
         }
-        let hosts = match &model.host_clusters {
-            Value::Unknown => return Some(Self(None)),
-            Value::Null => default_host(environment, diags),
-            Value::Value(hosts) => {
-                hosts.iter().filter_map(|(name, entry)| one_host(name, entry, environment, diags)).collect()
-            }
-        };
-        (diags.errors.len() == before).then_some(Self(Some(hosts)))
-    }
-
-    /// A host cluster by its name. While not even the names are known, every name may turn out to be one.
-    ///
-    /// # Errors
-    /// There is none of that name.
-    pub fn get(&self, name: &str) -> Result<&HostCluster, NotConfigured> {
-        match &self.0 {
-            None => Ok(&HostCluster::Unknown),
-            Some(hosts) => hosts
-                .get(name)
-                .ok_or_else(|| NotConfigured { name: name.to_owned(), configured: hosts.keys().cloned().collect() }),
-        }
-    }
-
-    /// All host clusters by name; `None` while not even the names are known.
-    pub fn all(&self) -> Option<&BTreeMap<String, HostCluster>> {
-        self.0.as_ref()
-    }
-}
-
-impl NotConfigured {
-    /// This error on the attribute that holds the name.
-    pub fn diagnostic(&self, attribute: AttributePath) -> Diagnostic {
-        let Self { name, configured } = self;
-        diagnostic(
-            attribute,
-            format!("Host cluster {name:?} is not configured"),
-            format!(
-                "The provider block has these host clusters: {}.\n\nNext step: Use one of them, or add {name:?} to \
-                 host_clusters in the provider block.",
-                configured.join(", ")
-            ),
-        )
-    }
+    };
+    (diags.errors.len() == before).then_some(HostClusters::new(Some(hosts)))
 }
 
 fn one_host(

@@ -17,6 +17,8 @@ use super::wait_for_connection;
 use crate::domain::capacity::capacity;
 use crate::domain::ledger::{Account, Ledger, Recorded, quota_key};
 use crate::domain::size::Size;
+use crate::fleet::group::find::{FindError, Found};
+use crate::fleet::virtual_cluster::membership::Membership;
 use crate::host::Host;
 use crate::host::groups::GroupPhase;
 use crate::host::ledgers::{LedgerBook, said_by};
@@ -24,8 +26,7 @@ use crate::host::record::Record;
 use crate::host::records::RecordError;
 use crate::host::store::Listing;
 use crate::provider::Configured;
-use crate::provider::cluster_group::find::{FindError, Found};
-use crate::provider::virtual_cluster::membership::Membership;
+use crate::provider::explain::group::not_found;
 use terraform_plugin::schema::Schema;
 use terraform_plugin::{AttributePath, DataSource, Diagnostics, Report};
 
@@ -61,12 +62,12 @@ impl ClusterGroupData {
     /// The group as the hosts have it.
     async fn group(&self, diags: &mut Diagnostics, name: &str) -> Option<(Membership, Arc<Found>)> {
         let configured = &self.configured;
-        let found = configured.planner().group(configured.known_host_clusters(), name).await;
+        let found = configured.fleet().group(name).await;
         let is_partial = match &found {
             Ok(found) => !found.absent().is_empty(),
             Err(error) => matches!(error, FindError::Missing { .. }),
         };
-        if is_partial && configured.has_unknown_host_clusters() {
+        if is_partial && configured.fleet().connections.has_unknown() {
             wait_for_connection(diags, at_name(), "one of the host clusters");
             return None;
         }
@@ -74,15 +75,16 @@ impl ClusterGroupData {
         match group {
             Ok(group) => Some(group),
             Err(error) => {
-                diags.add_error(error.diagnostic(at_name()));
+                diags.add_error(not_found(&error, at_name()));
                 None
             }
         }
     }
 
     async fn ask(&self, group: &Membership, key: &str, host: &Host) -> Told {
-        let planner = self.configured.planner();
-        let (nodes, records, ledger) = tokio::join!(planner.nodes(host), planner.records(host), planner.ledger(host));
+        let readings = &self.configured.fleet().readings;
+        let (nodes, records, ledger) =
+            tokio::join!(readings.nodes(host), readings.records(host), readings.ledger(host));
         let rules = group.spec.rules(key).unwrap_or_default();
         let numbers = match (nodes, ledger) {
             (Ok(nodes), Ok(ledger)) => {

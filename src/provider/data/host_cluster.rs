@@ -12,6 +12,7 @@ use super::{STATE_VERSION, amounts, sized, text, wait_for_connection};
 use crate::domain::capacity::Node;
 use crate::domain::ledger::Account;
 use crate::domain::size::{Resource, Size};
+use crate::fleet::connections::HostCluster;
 use crate::host::groups::{GroupRecord, Groups};
 use crate::host::records::RecordError;
 use crate::host::storage_classes::{self, StorageClass};
@@ -19,7 +20,6 @@ use crate::host::store::StoreError;
 use crate::host::{self, Host};
 use crate::provider::Configured;
 use crate::provider::attribute::{attributes, computed, defaulted, string_map};
-use crate::provider::configuration::HostCluster;
 use crate::provider::diagnostics::host_failure;
 use crate::provider::explain::Explain;
 use crate::provider::size::ResourcesModel;
@@ -90,10 +90,10 @@ impl HostClusterData {
     }
 
     fn host(&self, diags: &mut Diagnostics, config: &HostClusterDataModel) -> Option<Host> {
-        let key = match config.name.as_ref_option().map(String::as_str).or(self.configured.only_host()) {
+        let key = match config.name.as_ref_option().map(String::as_str).or(self.configured.fleet().connections.only()) {
             Some(key) => key,
             None => {
-                let Some(names) = self.configured.host_names() else {
+                let Some(names) = self.configured.fleet().connections.names() else {
                     wait_for_connection(diags, name(), "the host clusters");
                     return None;
                 };
@@ -126,10 +126,10 @@ impl HostClusterData {
         };
         // Alone, because a host that does not answer is then not waited for four times.
         let identity = host.identity().await.map_err(|error| host_failure(&error, name()))?;
-        let planner = self.configured.planner();
+        let readings = &self.configured.fleet().readings;
         let groups = Groups::of(host);
         let (nodes, classes, ledger, groups) =
-            tokio::join!(planner.nodes(host), storage_classes::list(host), planner.ledger(host), groups.list());
+            tokio::join!(readings.nodes(host), storage_classes::list(host), readings.ledger(host), groups.list());
         let groups = groups.map_err(|error| unread(error.into()))?;
         Ok(Told {
             id: identity.uid.clone(),

@@ -7,13 +7,13 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::text;
+use crate::fleet::virtual_cluster::spec::{Spec, id};
 use crate::host::record::{Phase, Record};
 use crate::host::store;
 use crate::provider::attribute::{Attributes, attributes, computed, string_map};
 use crate::provider::data::amounts;
 use crate::provider::size::ResourcesModel;
 use crate::provider::value::StringMap;
-use crate::provider::virtual_cluster::spec::{Spec, id};
 use terraform_plugin::schema::AttributeType;
 use terraform_plugin::value::Value;
 use terraform_plugin::{AttributePath, Diagnostic, diagnostic};

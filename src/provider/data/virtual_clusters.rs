@@ -11,13 +11,13 @@ use serde::{Deserialize, Serialize};
 
 use super::listing::{self, Filter, ListedModel, left_out, list};
 use super::{STATE_VERSION, wait_for_connection};
+use crate::fleet::connections::HostCluster;
 use crate::host::record::Record;
 use crate::host::records::RecordError;
 use crate::host::store::Listing;
 use crate::host::{self, Host};
 use crate::provider::Configured;
 use crate::provider::attribute::{attributes, computed, optional, string_map};
-use crate::provider::configuration::HostCluster;
 use crate::provider::diagnostics::host_failure;
 use crate::provider::explain::Explain;
 use crate::provider::value::{self, StringMap};
@@ -50,11 +50,11 @@ impl VirtualClusters {
     fn hosts(&self, diags: &mut Diagnostics, config: &VirtualClustersModel) -> Option<Vec<Host>> {
         let attribute = AttributePath::new("host_cluster");
         let Some(key) = config.host_cluster.as_ref_option() else {
-            if self.configured.has_unknown_host_clusters() {
+            if self.configured.fleet().connections.has_unknown() {
                 wait_for_connection(diags, AttributePath::root(), "one of the host clusters");
                 return None;
             }
-            return Some(self.configured.known_host_clusters());
+            return Some(self.configured.fleet().connections.known());
         };
         match self.configured.host_cluster_at(diags, key, attribute.clone())? {
             HostCluster::Known(host) => Some(vec![host]),
@@ -67,7 +67,7 @@ impl VirtualClusters {
 
     async fn ask(&self, host: Host) -> Result<(String, Host, Arc<Listing<Record>>), Diagnostic> {
         let uid = host.identity().await.map_err(|error| unanswered(&error))?.uid.clone();
-        let records = self.configured.planner().records(&host).await.map_err(|error| match error {
+        let records = self.configured.fleet().readings.records(&host).await.map_err(|error| match error {
             RecordError::Store(host::store::StoreError::Host(error)) => unanswered(&error),
             error => Diagnostic { attribute: AttributePath::root(), ..error.explain() },
         })?;

@@ -4,10 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::drift::{Entry, Path};
 use crate::domain::name::SYSTEM_NAMESPACE;
+use crate::fleet::virtual_cluster::spec::{Place, Spec};
 use crate::host::apply::Consent;
 use crate::host::observe::Observed;
 use crate::host::record::{Phase, Record};
-use crate::provider::virtual_cluster::spec::{Place, Spec};
 use terraform_plugin::value::Value;
 
 /// One entry of `drift`.

@@ -5,18 +5,21 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::accounting::{Choice, Kind, Missing, Refused, Replaced, Request};
+use crate::domain::accounting::{Choice, Missing, Replaced, Request};
 use crate::domain::ledger::{Ledger, quota_key};
 use crate::domain::quantity::Bytes;
 use crate::domain::size::Size;
 use crate::domain::table;
 use crate::domain::transition;
+use crate::fleet::Fleet;
+use crate::fleet::connections::HostCluster;
+use crate::fleet::virtual_cluster::membership::{Membership, limit};
 use crate::host::Host;
 use crate::host::ledgers::LedgerBook;
 use crate::provider::Configured;
-use crate::provider::configuration::HostCluster;
+use crate::provider::explain::group::not_found;
+use crate::provider::explain::room::{When, indented, refusal};
 use crate::provider::size::ResourcesModel;
-use crate::provider::virtual_cluster::membership::{Membership, limit};
 use crate::provider::virtual_cluster::model::{VirtualClusterModel, VirtualClusterPrivate};
 use crate::provider::virtual_cluster::plan::refuse_pause;
 use terraform_plugin::value::Value;
@@ -25,6 +28,7 @@ use terraform_plugin::{AttributePath, Diagnostics, Report};
 /// One look at whether a plan fits.
 pub struct Fit<'a> {
     configured: &'a Configured,
+    fleet: &'a Fleet,
     diags: &'a mut Diagnostics,
 }
 
@@ -37,7 +41,7 @@ struct Asked {
 
 impl Asked {
     fn charged(self) -> Size {
-        if self.paused { Size { storage: self.size.storage, ..Size::ZERO } } else { self.size }
+        self.size.charged(self.paused)
     }
 }
 
@@ -48,7 +52,7 @@ pub fn key_of(private: &VirtualClusterPrivate) -> String {
 
 impl<'a> Fit<'a> {
     pub fn new(configured: &'a Configured, diags: &'a mut Diagnostics) -> Self {
-        Self { configured, diags }
+        Self { configured, fleet: configured.fleet(), diags }
     }
 
     /// Checks a new virtual cluster, which takes the place of the one of `replaced` if there is one.
@@ -104,7 +108,7 @@ impl<'a> Fit<'a> {
             || after.size.growth_from(before.size) != Size::ZERO;
         if !grows && after.size == before.size {
             // Planned again, and no growth any more.
-            self.configured.planner().accounting().free(&key_of(private));
+            self.fleet.planned.accounting().free(&key_of(private));
             return Some(());
         }
         let group = self.group(plan).await?;
@@ -113,12 +117,12 @@ impl<'a> Fit<'a> {
         }
         self.check_minimums(group.as_ref(), after.size, Some(before.size))?;
         if !grows {
-            self.configured.planner().accounting().free(&key_of(private));
+            self.fleet.planned.accounting().free(&key_of(private));
             return Some(());
         }
         let hosts = self.hosts(plan, group.as_ref())?;
         let [host] = hosts.as_slice() else { return Some(()) };
-        let numbers = self.configured.planner().numbers(host).await;
+        let numbers = self.fleet.readings.numbers(host).await;
         // Whatever the ledger says that it has, as it is the ledger that will be asked.
         let held = numbers.ok().and_then(|numbers| numbers.ledger.entries.get(&private.namespace).cloned());
         let (charged, size) = held.map_or((before.charged(), before.size), |held| (held.charged(), held.size));
@@ -140,10 +144,10 @@ impl<'a> Fit<'a> {
     /// The group that the plan names. None inside: it names none, or it cannot be said yet.
     async fn group(&mut self, plan: &VirtualClusterModel) -> Option<Option<Membership>> {
         let Some(name) = plan.cluster_group.as_ref_option() else { return Some(None) };
-        match Membership::planned(self.configured, name).await {
+        match Membership::planned(self.fleet, name).await {
             Ok(group) => Some(group),
             Err(error) => {
-                self.diags.add_error(error.diagnostic(AttributePath::new("cluster_group")));
+                self.diags.add_error(not_found(&error, AttributePath::new("cluster_group")));
                 None
             }
         }
@@ -201,16 +205,16 @@ impl<'a> Fit<'a> {
         hosts: &[Host],
         attribute: AttributePath,
     ) -> Option<()> {
-        let planner = self.configured.planner();
+        let Fleet { readings, planned, .. } = self.fleet;
         if hosts.is_empty() && group.is_none() {
             return Some(());
         }
         for host in hosts {
-            let numbers = planner.numbers(host).await;
+            let numbers = readings.numbers(host).await;
             let uid = numbers.as_ref().map_or_else(|_| format!("?{}", host.name()), |numbers| numbers.uid.clone());
             let limit =
                 numbers.as_ref().map_or_else(|_| Default::default(), |numbers| limit(group, host, &numbers.nodes));
-            let mut accounting = planner.accounting();
+            let mut accounting = planned.accounting();
             if !accounting.has_host(&uid) {
                 let ledger = numbers.as_ref().map(|numbers| numbers.ledger.clone()).map_err(Clone::clone);
                 accounting.set_host(&uid, host.name(), ledger);
@@ -218,23 +222,23 @@ impl<'a> Fit<'a> {
             request.hosts.push(Choice { host: uid, limit });
         }
         if let Some(group) = group
-            && !planner.accounting().has_quota(&group.name)
+            && !planned.accounting().has_quota(&group.name)
         {
-            let numbers = planner.quota(&group.name, quota_numbers(group)).await;
-            let mut accounting = planner.accounting();
+            let numbers = readings.quota(&group.name, quota_numbers(group)).await;
+            let mut accounting = planned.accounting();
             if !accounting.has_quota(&group.name) {
                 accounting.set_quota(&group.name, group.spec.quota_limit(), numbers);
             }
         }
-        let (missing, planned) = {
-            let mut accounting = planner.accounting();
+        let (missing, counted) = {
+            let mut accounting = planned.accounting();
             (accounting.missing(&request), accounting.plan(key.clone(), request.clone()))
         };
         self.warn_of(&missing, group);
-        let Err(refused) = planned else { return Some(()) };
+        let Err(refused) = counted else { return Some(()) };
         // Creations that were cut off hold room that the apply may reclaim: they are no reason to refuse a plan.
         self.leave_out_unfinished(group, hosts).await;
-        let again = planner.accounting().plan(key, request);
+        let again = planned.accounting().plan(key, request);
         match again {
             Ok(()) => {
                 self.diags.warn(
@@ -250,7 +254,7 @@ impl<'a> Fit<'a> {
                 Some(())
             }
             Err(refused) => {
-                refuse(self.diags, &refused, attribute, When::Planned);
+                self.diags.add_error(refusal(&refused, attribute, When::Planned));
                 None
             }
         }
@@ -258,7 +262,7 @@ impl<'a> Fit<'a> {
 
     /// Has the accounting forget what unfinished creations hold.
     async fn leave_out_unfinished(&mut self, group: Option<&Membership>, hosts: &[Host]) {
-        let planner = self.configured.planner();
+        let Fleet { readings, planned, .. } = self.fleet;
         let mut by_quota_key = BTreeMap::new();
         let mut asked = Vec::new();
         let of_group = group.into_iter().flat_map(|group| group.hosts.iter().map(|(_, host)| host));
@@ -266,22 +270,22 @@ impl<'a> Fit<'a> {
         all.sort_by_key(|host| host.name());
         all.dedup_by_key(|host| host.name());
         for host in all {
-            let (Ok(numbers), Some(finished)) = (planner.numbers(host).await, planner.finished(host).await) else {
+            let (Ok(numbers), Some(finished)) = (readings.numbers(host).await, readings.finished(host).await) else {
                 continue;
             };
             let mut ledger = numbers.ledger.clone();
             ledger.entries.retain(|namespace, entry| finished.get(namespace) == Some(&entry.record));
-            planner.accounting().set_host(&numbers.uid, host.name(), Ok(ledger));
+            planned.accounting().set_host(&numbers.uid, host.name(), Ok(ledger));
             asked.push(numbers.uid.clone());
             by_quota_key.extend(
                 finished.iter().map(|(namespace, record)| (quota_key(&numbers.uid, namespace), record.clone())),
             );
         }
         let Some(group) = group else { return };
-        if let Ok(mut ledger) = planner.quota(&group.name, quota_numbers(group)).await {
+        if let Ok(mut ledger) = readings.quota(&group.name, quota_numbers(group)).await {
             let known = |key: &str| asked.iter().any(|uid| key.starts_with(&format!("{uid}/")));
             ledger.entries.retain(|key, entry| !known(key) || by_quota_key.get(key) == Some(&entry.record));
-            planner.accounting().set_quota(&group.name, group.spec.quota_limit(), Ok(ledger));
+            planned.accounting().set_quota(&group.name, group.spec.quota_limit(), Ok(ledger));
         }
     }
 
@@ -322,111 +326,4 @@ fn asked(model: &VirtualClusterModel, default: &Size) -> Asked {
     let unset = ResourcesModel::default();
     let size = model.resources.as_ref_option().unwrap_or(&unset).size_or(default);
     Asked { size, paused: model.paused.as_ref_option() == Some(&true) }
-}
-
-/// When a refusal is said.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum When {
-    Planned,
-    Applied,
-}
-
-/// The refusal with its table, on `attribute`.
-pub fn refuse(diags: &mut Diagnostics, refused: &Refused, attribute: AttributePath, when: When) {
-    let Refused { kind, request, rows, host, changes } = refused;
-    let label = &request.label;
-    let group = request.group.as_deref();
-    let summary = match (kind, group) {
-        (Kind::Quota, group) => {
-            format!(
-                "Virtual cluster {label:?} does not fit: the quota of cluster group {:?} is used up.",
-                group.unwrap_or("")
-            )
-        }
-        (Kind::Capacity, Some(group)) if request.hosts.len() > 1 => {
-            format!("Virtual cluster {label:?} does not fit: no host of cluster group {group:?} has room for it.")
-        }
-        (Kind::Capacity, _) => {
-            format!("Virtual cluster {label:?} does not fit on host cluster {:?}.", host.as_deref().unwrap_or(""))
-        }
-    };
-    let table = indented(&table::render(rows));
-    let show =
-        |resource: crate::domain::size::Resource, amount| format!("{} {}", resource.attribute(), resource.say(amount));
-    let requested: Vec<String> = crate::domain::size::Resource::ALL
-        .into_iter()
-        .map(|resource| {
-            let size = if *kind == Kind::Quota { request.quota } else { request.size };
-            (resource, size.get(resource))
-        })
-        .filter(|(_, amount)| *amount > 0)
-        .map(|(resource, amount)| show(resource, amount))
-        .collect();
-    let place = match (kind, host) {
-        (Kind::Quota, _) => " in the quota".to_owned(),
-        (Kind::Capacity, Some(host)) => format!(" on \"{host}\""),
-        (Kind::Capacity, None) => String::new(),
-    };
-    let missing: Vec<String> = changes
-        .iter()
-        .map(|change| {
-            let (resource, show) = (change.resource.attribute(), |amount| change.resource.say(amount));
-            format!(
-                "  {resource}: {} requested, {} available, {} too many",
-                show(change.requested),
-                show(change.available),
-                show(change.reduce_by)
-            )
-        })
-        .collect();
-    let smallest: Vec<String> = changes
-        .iter()
-        .map(|change| {
-            let (resource, show) = (change.resource.attribute(), |amount| change.resource.say(amount));
-            match kind {
-                Kind::Quota => format!(
-                    "ask for {} less {resource}, or raise `quota.{resource}` of the group to {}",
-                    show(change.reduce_by),
-                    show(change.raise_to)
-                ),
-                Kind::Capacity => {
-                    format!("ask for {} less {resource}, or make room for as much", show(change.reduce_by))
-                }
-            }
-        })
-        .collect();
-    let more = match (kind, when) {
-        (Kind::Capacity, When::Planned) => {
-            " Room is made by pausing or destroying virtual clusters in an apply before this one (Terraform decides the order \
-             within one), by more nodes, by less `reserved`, or by a higher `oversubscription_percent`."
-        }
-        (Kind::Capacity, When::Applied) => {
-            " Room is made by pausing or destroying virtual clusters, by more nodes, by less `reserved`, or by a higher \
-             `oversubscription_percent`."
-        }
-        (Kind::Quota, _) => " Pausing gives no quota back; destroying does.",
-    };
-    let nothing = if when == When::Applied { "\nNothing was created or changed.\n" } else { "" };
-    diags.fail(
-        attribute,
-        summary,
-        format!(
-            "Used is what is there, allocated what this {} has given away so far, available what is left.\n\n{table}\nRequested: \
-             {}.\nMissing{place}:\n{}\n{nothing}\nNext step: {}.{more}",
-            if when == When::Planned { "plan" } else { "apply" },
-            requested.join(", "),
-            missing.join("\n"),
-            sentence(&smallest.join("; "))
-        ),
-    );
-}
-
-/// Terraform wraps the lines of a text, unless they begin with a space.
-fn indented(text: &str) -> String {
-    text.lines().map(|line| format!("  {line}\n")).collect()
-}
-
-fn sentence(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }

@@ -9,9 +9,9 @@ use serde_json::Map;
 
 use crate::domain::random;
 use crate::domain::values::MappingVersion;
+use crate::fleet::group::spec::Followed;
 use crate::host::access::Access;
 use crate::provider::chart::ChartModel;
-use crate::provider::cluster_group::spec::Followed;
 use crate::provider::size::ResourcesModel;
 use crate::provider::timeouts::TimeoutsModel;
 use crate::provider::value::StringMap;

@@ -7,12 +7,13 @@ use crate::domain::name;
 use crate::domain::quantity::Bytes;
 use crate::domain::size::Size;
 use crate::domain::values::limits;
+use crate::fleet::virtual_cluster::spec::{self, Place, Spec, UNFINISHED};
 use crate::provider::chart;
+use crate::provider::explain::virtual_cluster::no_pause;
 use crate::provider::size::ResourcesModel;
 use crate::provider::value::{or_default, or_prior, or_unknown, planned_distro, same_quantity};
 use crate::provider::virtual_cluster::drift;
 use crate::provider::virtual_cluster::model::{VirtualClusterModel, VirtualClusterPrivate};
-use crate::provider::virtual_cluster::spec::{self, Place, Spec, UNFINISHED};
 use terraform_plugin::value::Value;
 use terraform_plugin::{AttributePath, Diagnostics, Report};
 
@@ -266,12 +267,7 @@ fn check_storage(
 
 /// Refuses to pause a virtual cluster without storage.
 pub fn refuse_pause(diags: &mut Diagnostics) {
-    diags.fail(
-        AttributePath::new("paused"),
-        "A virtual cluster without storage cannot be paused.",
-        "With `resources.storage` of 0 its data lives only as long as its control plane's pod, and pausing removes that pod. \
-         Give it storage when it is created, or keep it running.",
-    );
+    diags.add_error(no_pause());
 }
 
 /// What follows the group changes the control plane's pod, and with it the data of a virtual cluster without storage.

@@ -3,25 +3,24 @@
 //! A host that cannot be reached is an error, never "the virtual cluster is gone". What differs on the host from what was
 //! applied goes into `drift`, which the next plan sets back and the next apply repairs.
 
-use std::convert::Infallible;
-
+use crate::fleet::connections::HostCluster;
+use crate::fleet::virtual_cluster::check_host;
+use crate::fleet::virtual_cluster::membership::Membership;
+use crate::fleet::virtual_cluster::room::charge_resumed;
+use crate::fleet::virtual_cluster::spec::{Place, Spec, UNFINISHED};
 use crate::host::Host;
 use crate::host::access::Access;
-use crate::host::ledgers::LedgerBook;
 use crate::host::observe::Observed;
 use crate::host::record::{Phase, Record};
 use crate::host::records::{Records, Stored};
 use crate::host::view::Seen;
 use crate::provider::Configured;
-use crate::provider::configuration::HostCluster;
 use crate::provider::explain::Explain;
+use crate::provider::explain::group::not_found;
 use crate::provider::virtual_cluster::drift;
-use crate::provider::virtual_cluster::membership::Membership;
 use crate::provider::virtual_cluster::model::{
     FollowedPrivate, KubeconfigModel, VirtualClusterModel, VirtualClusterPrivate,
 };
-use crate::provider::virtual_cluster::render::exposure;
-use crate::provider::virtual_cluster::spec::{Place, Spec, UNFINISHED};
 use terraform_plugin::value::Value;
 use terraform_plugin::{AttributePath, DeferReason, Diagnostics, Report, defer};
 
@@ -55,17 +54,18 @@ impl<'a> Read<'a> {
                 return Some((state, private));
             }
         };
-        check_host(self.diags, &host, &private).await?;
-        let view = self.configured.planner().view(&host);
+        let checked = check_host(&host, &private.known()).await;
+        self.explain(checked)?;
+        let view = self.configured.fleet().readings.view(&host);
         let mut seen = self.explain(view.record(&place.namespace).await)?;
-        if seen.stored.as_ref().is_some_and(|stored| !private.is_of(&stored.record, &place)) {
+        if seen.stored.as_ref().is_some_and(|stored| !private.known().is_of(&stored.record, &place)) {
             // That it is gone is not said by what is shared.
             seen = self.explain(view.record_now(&place.namespace, seen).await)?;
         }
         let Some(stored) = seen.stored.take() else {
             return self.without_record(&host, &place, "missing", state, private).await;
         };
-        if !private.is_of(&stored.record, &place) {
+        if !private.known().is_of(&stored.record, &place) {
             return self.without_record(&host, &place, "edited", state, private).await;
         }
         self.observe(&host, stored, seen, state, private).await
@@ -89,7 +89,7 @@ impl<'a> Read<'a> {
             }
         };
         let identity = self.explain(host.identity().await)?.clone();
-        let mut seen = self.explain(self.configured.planner().view(&host).record(&place.namespace).await)?;
+        let mut seen = self.explain(self.configured.fleet().readings.view(&host).record(&place.namespace).await)?;
         let Some(stored) = seen.stored.take().filter(|stored| stored.record.name == place.name) else {
             self.diags.fail(
                 AttributePath::root(),
@@ -118,9 +118,9 @@ impl<'a> Read<'a> {
 
     /// The place of the virtual cluster `name` of a group, wherever it is.
     pub async fn place_in_group(&mut self, group: &str, name: &str) -> Option<Place> {
-        let hosts = self.configured.known_host_clusters();
-        let found = self.configured.planner().group(hosts, group).await;
-        let found = found.map_err(|error| self.diags.add_error(error.diagnostic(AttributePath::root()))).ok()?;
+        let hosts = self.configured.fleet().connections.known();
+        let found = self.configured.fleet().readings.group(hosts, group).await;
+        let found = found.map_err(|error| self.diags.add_error(not_found(&error, AttributePath::root()))).ok()?;
         let mut places = Vec::new();
         for (_, _, host) in found.members() {
             let records = Records::of(host).list().await;
@@ -159,8 +159,8 @@ impl<'a> Read<'a> {
         mut private: VirtualClusterPrivate,
     ) -> Option<Found> {
         let place = Place::of(&state)?;
-        let exposure = exposure(&self.spec(&stored.record, &place)?, &place.name);
-        let observed = self.configured.planner().view(host).observe(seen, stored, &exposure).await;
+        let exposure = self.spec(&stored.record, &place)?.exposure(&place.name);
+        let observed = self.configured.fleet().readings.view(host).observe(seen, stored, &exposure).await;
         let (stored, observed) = self.explain(observed)?;
         let record = &stored.record;
         let spec = self.spec(record, &place)?;
@@ -196,7 +196,7 @@ impl<'a> Read<'a> {
 
     /// What a virtual cluster on `host` is to follow, as the group has it now. None where nobody can say.
     async fn followed(&self, group: &str, host: &Host) -> Option<FollowedPrivate> {
-        let found = self.configured.planner().group(self.configured.known_host_clusters(), group).await;
+        let found = self.configured.fleet().group(group).await;
         let group = found.and_then(Membership::of);
         let group = group.map_err(|error| tracing::debug!(%error, "what follows the group stays as it was")).ok()?;
         group.followed(host).as_ref().map(FollowedPrivate::from)
@@ -223,8 +223,8 @@ impl<'a> Read<'a> {
     /// The host cluster of a state. Where its key is gone from the configuration, the same Kubernetes cluster under
     /// another key will do: that is a rename.
     async fn host(&mut self, place: &Place, private: &VirtualClusterPrivate) -> Option<HostCluster> {
-        if !private.host_uid.is_empty() && !self.configured.has_host_cluster(&place.host_cluster) {
-            for host in self.configured.known_host_clusters() {
+        if !private.host_uid.is_empty() && !self.configured.fleet().connections.has(&place.host_cluster) {
+            for host in self.configured.fleet().connections.known() {
                 if host.identity().await.is_ok_and(|identity| identity.uid == private.host_uid) {
                     return Some(HostCluster::Known(host));
                 }
@@ -248,46 +248,6 @@ impl<'a> Read<'a> {
     fn explain<T>(&mut self, result: Result<T, impl Explain>) -> Option<T> {
         result.map_err(|error| self.diags.add_error(error.explain())).ok()
     }
-}
-
-/// Charges a virtual cluster that somebody has resumed with the CLI, as soon as it is seen. It runs, whether there is room
-/// or not.
-async fn charge_resumed(host: &Host, stored: &Stored) {
-    if !stored.record.share.as_ref().is_some_and(|share| share.paused) {
-        return;
-    }
-    let ledger = LedgerBook::capacity(host);
-    let charged = ledger.change(|ledger| {
-        let entry = ledger.entries.get_mut(&stored.record.namespace);
-        if let Some(entry) = entry.filter(|entry| entry.record == stored.uid()) {
-            entry.paused = false;
-        }
-        Ok::<(), Infallible>(())
-    });
-    if let Err(error) = charged.await {
-        tracing::debug!(%error, "a resumed virtual cluster could not be charged; the next apply does");
-    }
-}
-
-/// Refuses a host whose kubeconfig now leads to another Kubernetes cluster than the one of the private state.
-pub async fn check_host(diags: &mut Diagnostics, host: &Host, private: &VirtualClusterPrivate) -> Option<()> {
-    let identity = host.identity().await.map_err(|error| diags.add_error(error.explain())).ok()?;
-    let (expected, actual) = (&private.host_uid, &identity.uid);
-    if private.is_host(actual) {
-        return Some(());
-    }
-    diags.fail(
-        AttributePath::new("host_cluster"),
-        format!("Host cluster \"{}\" is not the cluster that it was.", host.name()),
-        format!(
-            "The namespace kube-system at {} has UID {actual}; this virtual cluster was created on the cluster where it is \
-             {expected}. Point `host_clusters[\"{}\"]` back to that cluster. If that cluster is gone for good, remove the \
-             virtual cluster from the state with `terraform state rm`.",
-            host.address(),
-            host.name()
-        ),
-    );
-    None
 }
 
 /// Fills in `endpoint` and `kubeconfig`, as far as the host has them.

@@ -7,50 +7,18 @@ use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
 
-use crate::domain::endpoint::{EndpointType, host_name};
 use crate::domain::values::{Layer, MappingVersion, VirtualClusterSpec, chart_values, limits};
+use crate::fleet::group::spec::Followed;
+use crate::fleet::virtual_cluster::spec::{Place, Spec};
+use crate::fleet::virtual_cluster::{LABEL, Prepared};
 use crate::host::Host;
-use crate::host::access::Exposure;
 use crate::host::pause::paused_form;
 use crate::provider::chart::{self, ChartAccess};
-use crate::provider::cluster_group::spec::Followed;
 use crate::provider::explain::Explain;
 use crate::provider::virtual_cluster::model::{VirtualClusterModel, VirtualClusterPrivate};
-use crate::provider::virtual_cluster::spec::{Place, Spec};
 use helm_charts::{Archive, Chart, ChartError, UserValues};
 use terraform_plugin::value::Value;
 use terraform_plugin::{AttributePath, Diagnostics, Report};
-
-/// The label that every object of a virtual cluster carries.
-pub const LABEL: &str = "nested-clusters.io/virtual-cluster";
-
-/// A virtual cluster that is ready to be applied.
-pub struct Prepared {
-    /// What it is made from, with the chart's digest.
-    pub spec: Spec,
-    /// The chart, as it is kept on the host.
-    pub archive: Vec<u8>,
-    /// What is applied, in the form for a paused virtual cluster if it is to be paused.
-    pub objects: Vec<Json>,
-    /// Labels for all of it, the namespace included.
-    pub labels: BTreeMap<String, String>,
-}
-
-/// The label by which the objects of the virtual cluster `name` are listed in its namespace.
-pub fn selector(name: &str) -> String {
-    format!("{LABEL}={name}")
-}
-
-/// How the virtual cluster `name` is reached.
-pub fn exposure(spec: &Spec, name: &str) -> Exposure {
-    let own_name = spec.host_dns.as_ref().and_then(|dns| host_name(name, dns).ok());
-    match (spec.endpoint_type.parse(), own_name) {
-        (Ok(EndpointType::Ingress | EndpointType::LoadBalancer), Some(host)) => Exposure::Ingress { host },
-        (Ok(EndpointType::NodePort), _) => Exposure::NodePort,
-        (Ok(EndpointType::ClusterIp), _) => Exposure::ClusterIp,
-        _ => Exposure::LoadBalancer,
-    }
-}
 
 /// Reports what is wrong with `values` as far as the plan is known: no YAML, a contradiction, something refused.
 pub fn check_values(diags: &mut Diagnostics, plan: &VirtualClusterModel, private: &VirtualClusterPrivate) {

@@ -1,72 +1,16 @@
-//! What is applied for one virtual cluster, with every default filled in. It is kept in the virtual cluster's record on
-//! the host, so that an import finds what the user wrote.
-//!
-//! Owns the step from Terraform's model, and the digest over it that a plan compares.
+//! The step between Terraform's model of a virtual cluster and what is applied for it. Pure.
 
-use std::collections::BTreeMap;
-use std::str::FromStr;
-
-use semver::Version;
-use serde::{Deserialize, Serialize};
-
-use crate::domain::distro::Distro;
-use crate::domain::endpoint::{EndpointType, host_name};
 use crate::domain::quantity::Bytes;
-use crate::domain::revision;
-use crate::domain::size::Size;
-use crate::domain::values::{VirtualClusterSpec, limits};
-use crate::host::record::Record;
+use crate::domain::values::limits;
+use crate::fleet::virtual_cluster::known::Known;
+use crate::fleet::virtual_cluster::resize::Resize;
+use crate::fleet::virtual_cluster::spec::{Place, Spec};
 use crate::host::records::Stored;
 use crate::provider::chart::ChartModel;
-use crate::provider::cluster_group::spec::Followed;
 use crate::provider::size::ResourcesModel;
 use crate::provider::value::{known, map_or_null, optional, string_map};
-use crate::provider::virtual_cluster::model::{FollowedPrivate, VirtualClusterModel, VirtualClusterPrivate};
+use crate::provider::virtual_cluster::model::{VirtualClusterModel, VirtualClusterPrivate};
 use terraform_plugin::value::Value;
-
-/// The revision of a virtual cluster whose last apply was cut off.
-pub const UNFINISHED: &str = "unfinished";
-
-/// One virtual cluster as it is to be. Quantities are kept as the user wrote them.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Spec {
-    /// Version of the mapping from these attributes to chart values.
-    pub mapping: u32,
-    /// Exact version of vCluster and its chart.
-    pub vcluster_version: String,
-    /// Where the chart came from. Not part of the revision: a mirror changes nothing.
-    pub chart_source: String,
-    /// User name for the chart's source.
-    pub chart_username: Option<String>,
-    /// `sha256:` digest of the chart.
-    pub chart_digest: String,
-    pub distro: String,
-    pub kubernetes_version: Option<String>,
-    pub endpoint_type: String,
-    pub host_dns: Option<String>,
-    /// Text of a `vcluster.yaml`.
-    pub values: Option<String>,
-    pub cpu: String,
-    pub memory: String,
-    pub storage: String,
-    /// Size of the control plane's volume, fixed when it was created. None: no volume.
-    pub volume: Option<String>,
-    pub labels: BTreeMap<String, String>,
-    pub annotations: BTreeMap<String, String>,
-    /// Not part of the revision: it is read live.
-    pub paused: bool,
-    /// The group that it is in.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cluster_group: Option<String>,
-    /// What follows the group, as it was when it was applied.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub followed: Option<Followed>,
-    /// Storage class of the control plane's volume, fixed when it was created. None: the host's default.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub storage_class: Option<String>,
-    /// The revision that the host carries in full; none while an apply is under way or was cut off.
-    pub applied: Option<String>,
-}
 
 impl Spec {
     /// The spec of a plan, or none while something that it needs is unknown.
@@ -98,78 +42,6 @@ impl Spec {
             storage_class: private.storage_class.clone(),
             applied: None,
         })
-    }
-
-    /// The spec with what follows the group taken from there.
-    pub fn following(self, followed: Followed) -> Self {
-        Self {
-            endpoint_type: followed.endpoint_type.clone(),
-            host_dns: followed.host_dns.clone(),
-            followed: Some(followed),
-            ..self
-        }
-    }
-
-    /// The size in units, where the quantities are well-formed.
-    pub fn size(&self) -> Option<Size> {
-        Some(Size {
-            cpu: self.cpu.parse().ok()?,
-            memory: self.memory.parse().ok()?,
-            storage: self.storage.parse().ok()?,
-        })
-    }
-
-    /// What the mapping to chart values needs, for the virtual cluster at `place`. None if a value is malformed, which
-    /// validation has refused.
-    pub fn typed(&self, place: &Place) -> Option<VirtualClusterSpec> {
-        let host_name = |dns: &String| host_name(&place.name, dns).ok();
-        let distro = Distro::from_str(&self.distro).ok()?;
-        let image_tag = |version: &String| distro.image_tag(version).ok();
-        let of_group = self.followed.as_ref().and_then(|followed| followed.kubernetes_version.as_ref());
-        let kubernetes_version = self.kubernetes_version.as_ref().or(of_group);
-        let node_selector = self.followed.as_ref().map(|followed| followed.node_selector.clone());
-        Some(VirtualClusterSpec {
-            name: place.name.clone(),
-            namespace: place.namespace.clone(),
-            vcluster_version: Version::parse(&self.vcluster_version).ok()?,
-            size: self.size()?,
-            volume: self.volume.as_ref().and_then(|volume| volume.parse().ok()),
-            storage_class: self.storage_class.clone(),
-            endpoint_type: EndpointType::from_str(&self.endpoint_type).ok()?,
-            host_name: self.host_dns.as_ref().and_then(host_name),
-            distro,
-            kubernetes_version: kubernetes_version.and_then(image_tag),
-            node_selector: node_selector.unwrap_or_default(),
-        })
-    }
-
-    /// Digest of everything that decides what is applied. Two texts of the same values, and two spellings of the same
-    /// size, have the same one.
-    pub fn revision(&self) -> String {
-        self.revision_following(self.followed.as_ref().map(Followed::digest).as_deref())
-    }
-
-    /// The revision, where only the digest is known of what follows the group.
-    pub fn revision_following(&self, followed: Option<&str>) -> String {
-        let mut canonical = self.clone();
-        canonical.chart_source = String::new();
-        canonical.chart_username = None;
-        canonical.paused = false;
-        canonical.applied = None;
-        canonical.volume = None;
-        canonical.storage_class = None;
-        canonical.followed = None;
-        if self.cluster_group.is_some() {
-            // Part of what follows the group.
-            canonical.endpoint_type = String::new();
-            canonical.host_dns = None;
-        }
-        if let Some(size) = self.size() {
-            canonical.cpu = size.cpu.to_string();
-            canonical.memory = size.memory.to_string();
-            canonical.storage = size.storage.to_string();
-        }
-        revision::digest(&(canonical, followed))
     }
 
     /// The attributes of a state that an import fills in.
@@ -204,19 +76,6 @@ impl Spec {
     }
 }
 
-/// The `id` of a virtual cluster.
-pub fn id(host_cluster: &str, namespace: &str, name: &str) -> String {
-    format!("{host_cluster}/{namespace}/{name}")
-}
-
-/// Where a virtual cluster is: everything of its `id`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
-    pub host_cluster: String,
-    pub namespace: String,
-    pub name: String,
-}
-
 impl Place {
     /// The place that a state names.
     pub fn of(state: &VirtualClusterModel) -> Option<Self> {
@@ -226,190 +85,86 @@ impl Place {
             name: known(&state.name)?,
         })
     }
-
-    /// Reads an `id`. Its host cluster's key may hold a `/`; a namespace and a name cannot.
-    pub fn parse(id: &str) -> Option<Self> {
-        let (rest, name) = id.rsplit_once('/')?;
-        let (host_cluster, namespace) = rest.rsplit_once('/')?;
-        let parts = [host_cluster, namespace, name];
-        parts.iter().all(|part| !part.is_empty()).then(|| Self {
-            host_cluster: host_cluster.to_owned(),
-            namespace: namespace.to_owned(),
-            name: name.to_owned(),
-        })
-    }
-
-    /// The `id`.
-    pub fn id(&self) -> String {
-        id(&self.host_cluster, &self.namespace, &self.name)
-    }
 }
 
 impl VirtualClusterPrivate {
-    /// Has it say again what the record says. An apply whose plugin is killed leaves Terraform without a private state, as
-    /// the plugin could return none.
-    pub fn recall(&mut self, stored: &Stored, spec: &Spec) {
-        let record = &stored.record;
-        self.record_uid = stored.uid().to_owned();
-        if self.host_uid.is_empty() {
-            self.host_uid.clone_from(&record.host_uid);
+    /// What it knows of the virtual cluster on its host.
+    pub fn known(&self) -> Known {
+        Known {
+            host_uid: self.host_uid.clone(),
+            namespace: self.namespace.clone(),
+            record_uid: self.record_uid.clone(),
+            namespace_uid: self.namespace_uid.clone(),
+            namespace_created: self.namespace_created,
+            mapping: self.mapping,
+            volume: self.volume.clone(),
+            storage_class: self.storage_class.clone(),
         }
-        self.namespace.clone_from(&record.namespace);
-        self.namespace_uid = record.namespace_uid.clone().unwrap_or_default();
-        self.namespace_created = record.namespace_created;
-        self.mapping = spec.mapping;
-        self.volume.clone_from(&spec.volume);
-        self.storage_class.clone_from(&spec.storage_class);
     }
 
-    /// Has it say what a creation has come to, whose record has the UID `record_uid`.
-    pub fn remember(&mut self, record: &Record, record_uid: String, spec: &Spec) {
-        self.record_uid = record_uid;
-        self.namespace_uid = record.namespace_uid.clone().unwrap_or_default();
-        self.namespace_created = record.namespace_created;
-        self.volume.clone_from(&spec.volume);
-        self.followed = spec.followed.as_ref().map(FollowedPrivate::from);
+    /// Has it say again what the record says.
+    pub fn recall(&mut self, stored: &Stored, spec: &Spec) {
+        let mut known = self.known();
+        known.recall(stored, spec);
+        self.keep(known);
     }
 
-    /// Whether the record is of the virtual cluster at `place` that this state knows.
-    pub fn is_of(&self, record: &Record, place: &Place) -> bool {
-        let known = self.namespace_uid.is_empty() || record.namespace_uid.as_ref() == Some(&self.namespace_uid);
-        known && record.name == place.name && record.namespace == place.namespace
+    /// Has it say this of the virtual cluster on its host.
+    pub fn keep(&mut self, known: Known) {
+        let Known { host_uid, namespace, record_uid, namespace_uid, namespace_created, mapping, volume, storage_class } =
+            known;
+        (self.host_uid, self.namespace, self.record_uid) = (host_uid, namespace, record_uid);
+        (self.namespace_uid, self.namespace_created) = (namespace_uid, namespace_created);
+        (self.mapping, self.volume, self.storage_class) = (mapping, volume, storage_class);
     }
+}
 
-    /// Whether `uid` may be the host that this virtual cluster was created on. True as long as none is on record.
-    pub fn is_host(&self, uid: &str) -> bool {
-        self.host_uid.is_empty() || self.host_uid == uid
-    }
+/// What a plan does to the size of a virtual cluster. None while it is not known, or the virtual cluster is nowhere yet.
+pub fn resize(
+    plan: &VirtualClusterModel,
+    prior: &VirtualClusterModel,
+    private: &VirtualClusterPrivate,
+) -> Option<Resize> {
+    let before = prior.resources.as_ref_option()?.size()?;
+    // What is not known yet counts as it was.
+    let after = plan.resources.as_ref_option()?.size_or(&before);
+    Some(Resize {
+        namespace: prior.namespace.as_ref_option()?.clone(),
+        name: prior.name.as_ref_option()?.clone(),
+        most_before: before,
+        before,
+        after,
+        volume: private.volume.as_ref().and_then(|volume| volume.parse().ok()),
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fleet::virtual_cluster::spec::tests::spec;
     use crate::provider::chart;
-
-    fn spec() -> Spec {
-        Spec {
-            mapping: 1,
-            vcluster_version: "0.34.7".into(),
-            chart_source: chart::DEFAULT_SOURCE.into(),
-            chart_username: None,
-            chart_digest: "sha256:0".into(),
-            distro: "k8s".into(),
-            kubernetes_version: None,
-            endpoint_type: "LoadBalancer".into(),
-            host_dns: None,
-            values: None,
-            cpu: "4".into(),
-            memory: "4Gi".into(),
-            storage: "2Gi".into(),
-            volume: Some("512Mi".into()),
-            labels: BTreeMap::from([("team".to_owned(), "a".to_owned())]),
-            annotations: BTreeMap::new(),
-            paused: false,
-            cluster_group: None,
-            followed: None,
-            storage_class: None,
-            applied: None,
-        }
-    }
-
-    #[track_caller]
-    fn check_fixture(stored: &str, expected: &str) {
-        let document: serde_json::Value = serde_json::from_str(stored).unwrap();
-        let spec: Spec = serde_json::from_value(document["spec"].clone()).unwrap();
-        assert_eq!(serde_json::to_value(&spec).unwrap(), document["spec"], "a field is stored in another form");
-        assert_eq!(spec.revision(), expected, "{}", document["name"]);
-        // An apply that is cut off leaves none.
-        assert!(spec.applied.is_none_or(|applied| applied == expected), "{}", document["name"]);
-    }
-
-    #[test]
-    fn what_released_versions_have_applied_has_the_same_revision() {
-        check_fixture(
-            include_str!("../../../tests/fixtures/formats/0.1/virtual-cluster.ungrouped.json"),
-            "93fdbc784292b739",
-        );
-        check_fixture(
-            include_str!("../../../tests/fixtures/formats/0.1/virtual-cluster.paused.json"),
-            "93fdbc784292b739",
-        );
-        check_fixture(
-            include_str!("../../../tests/fixtures/formats/0.1/virtual-cluster.grouped.json"),
-            "7f0e1642f08167a5",
-        );
-        check_fixture(
-            include_str!("../../../tests/fixtures/formats/0.1/virtual-cluster.unfinished.json"),
-            "7f0e1642f08167a5",
-        );
-    }
-
-    #[track_caller]
-    fn check_revision(change: impl FnOnce(&mut Spec), changes: bool) {
-        let mut changed = spec();
-        change(&mut changed);
-        assert_eq!(spec().revision() != changed.revision(), changes, "{changed:?}");
-    }
-
-    #[test]
-    fn revision_follows_what_is_applied() {
-        check_revision(|spec| spec.cpu = "5".into(), true);
-        check_revision(|spec| spec.values = Some("{}".into()), true);
-        check_revision(|spec| spec.mapping = 2, true);
-        check_revision(|spec| spec.labels.clear(), true);
-    }
-
-    #[test]
-    fn revision_ignores_spelling_source_and_pause() {
-        check_revision(|spec| spec.memory = "4096Mi".into(), false);
-        check_revision(|spec| spec.cpu = "4000m".into(), false);
-        check_revision(|spec| spec.chart_source = "/mirror".into(), false);
-        check_revision(|spec| spec.paused = true, false);
-        check_revision(|spec| spec.volume = None, false);
-        check_revision(|spec| spec.applied = Some("x".into()), false);
-        check_revision(|spec| spec.storage_class = Some("fast".into()), false);
-    }
-
-    #[test]
-    fn the_revision_of_a_virtual_cluster_in_a_group_follows_the_group() {
-        let in_group = Spec { cluster_group: Some("dev".into()), ..spec() };
-        let of = |endpoint_type: &str| Followed { endpoint_type: endpoint_type.into(), ..Followed::default() };
-        let (before, after) = (in_group.clone().following(of("Ingress")), in_group.clone().following(of("NodePort")));
-        assert_ne!(before.revision(), after.revision());
-        let digest = of("NodePort").digest();
-        assert_eq!(before.revision_following(Some(&digest)), after.revision(), "a plan knows the digest only");
-    }
 
     #[test]
     fn a_spec_survives_the_way_through_a_state() {
         let private = VirtualClusterPrivate { mapping: 1, ..VirtualClusterPrivate::default() };
         assert_eq!(Spec::of(&spec().to_model(), &private), Some(spec()));
+        assert_eq!(spec().chart_source, chart::DEFAULT_SOURCE);
     }
 
     #[test]
-    fn a_lost_private_state_is_as_the_record_has_it() {
-        let mut record = Record::new("a", "vcluster-a", "host-uid", serde_json::Value::Null);
-        record.namespace_uid = Some("namespace-uid".into());
-        let mut lost = VirtualClusterPrivate::default();
-        lost.recall(&Stored::for_tests(record, "record-uid"), &spec());
-        let expected = VirtualClusterPrivate {
+    fn a_private_state_says_what_it_was_told() {
+        let known = Known {
             host_uid: "host-uid".into(),
-            record_uid: "record-uid".into(),
             namespace: "vcluster-a".into(),
+            record_uid: "record-uid".into(),
             namespace_uid: "namespace-uid".into(),
+            namespace_created: true,
             mapping: 1,
             volume: Some("512Mi".into()),
-            ..VirtualClusterPrivate::default()
+            storage_class: Some("fast".into()),
         };
-        assert_eq!(lost, expected);
-    }
-
-    #[test]
-    fn ids_read_back() {
-        let place = Place { host_cluster: "eu/1".into(), namespace: "vcluster-a".into(), name: "a".into() };
-        assert_eq!(Place::parse(&place.id()), Some(place));
-        for id in ["", "a", "a/b", "/b/c", "a//c", "a/b/"] {
-            assert_eq!(Place::parse(id), None, "{id}");
-        }
+        let mut private = VirtualClusterPrivate::default();
+        private.keep(known.clone());
+        assert_eq!(private.known(), known);
     }
 }

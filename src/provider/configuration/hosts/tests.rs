@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::*;
+use terraform_plugin::Diagnostic;
 
 fn text(value: &str) -> Value<String> {
     Value::Value(value.to_owned())
@@ -46,7 +47,7 @@ fn kubeconfig(home: &Path) -> String {
 
 fn resolve(model: &ProviderModel, environment: &Environment) -> Result<HostClusters, Vec<String>> {
     let mut diags = Diagnostics::default();
-    let hosts = HostClusters::resolve(model, environment, &mut diags);
+    let hosts = super::super::resolve(model, environment, &mut diags);
     let shown = |diag: &Diagnostic| format!("{}: {}", diag.attribute, diag.summary);
     hosts.ok_or_else(|| diags.errors.iter().map(shown).collect())
 }
@@ -334,7 +335,7 @@ mod default_host {
         let home = tempfile::tempdir().unwrap();
         let mut diags = Diagnostics::default();
         let environment = environment(home.path(), &[("KUBE_HOST", "eu"), ("KUBE_INSECURE", "maybe")]);
-        HostClusters::resolve(&ProviderModel::default(), &environment, &mut diags);
+        super::super::resolve(&ProviderModel::default(), &environment, &mut diags);
         assert_eq!(diags.errors.len(), 1);
         assert_eq!(
             diags.errors[0].summary,

@@ -7,12 +7,12 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::numbers::Numbers;
+use crate::fleet::virtual_cluster::membership::Membership;
 use crate::provider::cluster_group::model::GroupHostModel;
 use crate::provider::data::listing::ListedModel;
 use crate::provider::data::{limited, sized, text};
 use crate::provider::size::ResourcesModel;
 use crate::provider::value::StringMap;
-use crate::provider::virtual_cluster::membership::Membership;
 use terraform_plugin::value::Value;
 
 /// Configuration and result.

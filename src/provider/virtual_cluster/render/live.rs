@@ -7,11 +7,11 @@ use std::sync::Arc;
 use serde_json::Value as Json;
 use tokio::runtime::{Handle, RuntimeFlavor};
 
+use crate::fleet::virtual_cluster::spec::Place;
 use crate::host::Host;
 use crate::host::lookup::lookup;
 use crate::host::object::ObjectRef;
 use crate::provider::explain::Explain;
-use crate::provider::virtual_cluster::spec::Place;
 use helm_charts::{Chart, ChartError, Cluster, KubeVersion, Release, Rendered, UserValues};
 use terraform_plugin::{AttributePath, Diagnostics, Report};
 

@@ -10,15 +10,14 @@ use futures::future::join_all;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::room;
+use super::destroy::take_down;
+use crate::fleet::Fleet;
+use crate::fleet::notice::Notice;
 use crate::host::lease;
 use crate::host::record::Phase;
 use crate::host::records::claim::Claim;
 use crate::host::records::{Life, Records, Stored, Taken};
-use crate::host::{Host, delete, namespace};
-use crate::provider::Configured;
-use crate::provider::chart;
-use terraform_plugin::{AttributePath, Diagnostics, Report};
+use crate::host::{Host, namespace};
 
 /// How long removing one abandoned creation may take.
 const TIMEOUT: Duration = Duration::from_secs(120);
@@ -44,51 +43,36 @@ impl Unfinished {
 
     /// Removes those that nobody works on. Where the create took less than a silence, the rest of it is waited for, as nobody
     /// else may ever come by; those that live show it at once.
-    pub async fn reclaim(
-        self,
-        configured: &Configured,
-        diags: &mut Diagnostics,
-        patience: Duration,
-        stop: &CancellationToken,
-    ) {
+    pub async fn reclaim(self, fleet: &Fleet, patience: Duration, stop: &CancellationToken) -> Vec<Notice> {
         let silence = lease::silence().saturating_sub(self.seen.elapsed());
         if silence > patience {
-            return;
+            return Vec::new();
         }
-        stopped(configured, diags, self.stored, silence, stop).await;
+        stopped(fleet, self.stored, silence, stop).await
     }
 }
 
-/// Removes those of these unfinished creations that stay silent for so long, and says so. How many went.
+/// Removes those of these unfinished creations that stay silent for so long. A notice for each that went.
 pub async fn stopped(
-    configured: &Configured,
-    diags: &mut Diagnostics,
+    fleet: &Fleet,
     unfinished: Vec<(Host, Stored)>,
     silence: Duration,
     stop: &CancellationToken,
-) -> usize {
+) -> Vec<Notice> {
     let reclaim = |(host, stored): (Host, Stored)| async move {
         let name = stored.record.name.clone();
         // Others of this process have seen it, too.
-        if !configured.planner().begins(&format!("reclaim {}", stored.uid())) {
+        if !fleet.begins(&format!("reclaim {}", stored.uid())) {
             return None;
         }
-        let reclaimed = reclaim(configured, &host, &stored, silence, stop).await;
+        let reclaimed = reclaim(fleet, &host, &stored, silence, stop).await;
         Some((host, name, reclaimed))
     };
-    let mut removed = 0;
+    let mut removed = Vec::new();
     for (host, name, reclaimed) in join_all(unfinished.into_iter().map(reclaim)).await.into_iter().flatten() {
         match reclaimed {
             Ok(Watched::Removed) => {
-                removed += 1;
-                diags.warn(
-                    AttributePath::root(),
-                    format!("An abandoned virtual cluster was removed from host cluster \"{}\".", host.name()),
-                    format!(
-                        "The creation or destroy of \"{name}\" was cut off, and nobody has worked on it since. What it left is \
-                         gone."
-                    ),
-                );
+                removed.push(Notice::Reclaimed { host: host.name().to_owned(), name });
             }
             Ok(Watched::Gone | Watched::Alive) => {}
             Err(error) => tracing::warn!(virtual_cluster = name, %error, "could not remove an abandoned creation"),
@@ -100,7 +84,7 @@ pub async fn stopped(
 /// Removes what is left of a virtual cluster that was handed over and whose namespace is gone, with everything in it: somebody has
 /// deleted it, and no state may know the virtual cluster any more. No namespace gets that UID again. False if it is there, or
 /// nobody can say, or somebody works on it.
-pub async fn hollow(configured: &Configured, host: &Host, stored: Stored, stop: &CancellationToken) -> bool {
+pub async fn hollow(fleet: &Fleet, host: &Host, stored: Stored, stop: &CancellationToken) -> bool {
     let record = &stored.record;
     let known = record.phase == Phase::HandedOver && record.namespace_uid.is_some();
     let is_hollow = known && namespace::uid(host, &record.namespace).await.is_ok_and(|uid| uid != record.namespace_uid);
@@ -109,7 +93,7 @@ pub async fn hollow(configured: &Configured, host: &Host, stored: Stored, stop: 
         match Records::of(host).take(stored, stop).await? {
             Taken::Mine(claim) => {
                 claim.update(|record| record.phase = Phase::Deleting).await?;
-                remove(configured, host, claim, stop).await.map(|()| true)
+                remove(fleet, host, claim, stop).await.map(|()| true)
             }
             Taken::Busy(_) => Ok(false),
             Taken::Gone => Ok(true),
@@ -136,7 +120,7 @@ pub(super) enum Watched {
 
 /// Removes what a creation that stays silent for so long has left behind, its share of the ledgers included.
 pub(super) async fn reclaim(
-    configured: &Configured,
+    fleet: &Fleet,
     host: &Host,
     stored: &Stored,
     silence: Duration,
@@ -148,18 +132,17 @@ pub(super) async fn reclaim(
         Life::Alive(_) => Ok(Watched::Alive),
         Life::Stopped(stored) => {
             let claim = records.claim_to(*stored, |record| record.phase = Phase::Deleting).await?;
-            remove(configured, host, claim, stop).await.map(|()| Watched::Removed)
+            remove(fleet, host, claim, stop).await.map(|()| Watched::Removed)
         }
     }
 }
 
-async fn remove(configured: &Configured, host: &Host, claim: Claim, stop: &CancellationToken) -> Result<(), Problem> {
+async fn remove(fleet: &Fleet, host: &Host, claim: Claim, stop: &CancellationToken) -> Result<(), Problem> {
     let digest = claim.record().chart_digest;
-    delete::delete(host, &claim, TIMEOUT, stop).await?;
-    room::release(configured, host, &claim).await?;
+    take_down(fleet, host, &claim, TIMEOUT, stop).await?;
     claim.remove().await?;
     if let Some(digest) = digest {
-        chart::archives_on(host).release(&digest).await?;
+        fleet.archives(host).release(&digest).await?;
     }
     Ok(())
 }

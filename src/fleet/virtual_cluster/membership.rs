@@ -4,16 +4,19 @@ use std::sync::Arc;
 
 use crate::domain::capacity::{Node, capacity};
 use crate::domain::limit::Limit;
+use crate::fleet::Fleet;
+use crate::fleet::group::find::{FindError, Found};
+use crate::fleet::group::spec::{Followed, GroupSpec};
 use crate::host::Host;
+use crate::host::groups::{GroupPhase, Groups};
 use crate::host::ledgers::GroupRef;
-use crate::provider::Configured;
-use crate::provider::cluster_group::find::{FindError, Found};
-use crate::provider::cluster_group::spec::{Followed, GroupSpec};
 
 /// A group, and which of its hosts this provider has.
 #[derive(Debug, Clone)]
 pub struct Membership {
+    /// The group's name.
     pub name: String,
+    /// What it says.
     pub spec: GroupSpec,
     /// Its host clusters that this provider has: the group's key, and the host.
     pub hosts: Vec<(String, Host)>,
@@ -28,17 +31,16 @@ impl Membership {
     ///
     /// # Errors
     /// There is none, or its record cannot be read.
-    pub async fn planned(configured: &Configured, name: &str) -> Result<Option<Self>, FindError> {
-        let planner = configured.planner();
-        let found = planner.group(configured.known_host_clusters(), name).await;
-        let spec = match planner.planned_group(name) {
+    pub async fn planned(fleet: &Fleet, name: &str) -> Result<Option<Self>, FindError> {
+        let found = fleet.group(name).await;
+        let spec = match fleet.planned.group(name) {
             Some(Some(spec)) => spec,
             Some(None) => return Ok(None),
             // It may be on one that only the apply makes known.
-            None if found.is_err() && configured.has_unknown_host_clusters() => return Ok(None),
+            None if found.is_err() && fleet.connections.has_unknown() => return Ok(None),
             None => return Self::of(found?).map(Some),
         };
-        let known = configured.known_host_clusters();
+        let known = fleet.connections.known();
         let by_key = |key: &String| known.iter().find(|host| host.name() == key).cloned();
         let keys = spec.host_clusters.keys();
         let (hosts, absent) = keys.fold((Vec::new(), Vec::new()), |(mut hosts, mut absent), key| {
@@ -65,6 +67,50 @@ impl Membership {
         let hosts = found.members().map(|(_, key, host)| (key.to_owned(), host.clone())).collect();
         let absent = found.absent().into_iter().map(str::to_owned).collect();
         Ok(Self { name: record.name.clone(), spec, hosts, absent, found: Some(found) })
+    }
+
+    /// The group `name` as its authority has it now.
+    ///
+    /// # Errors
+    /// There is none any more, or its record cannot be read.
+    pub async fn now(fleet: &Fleet, name: &str) -> Result<Self, FindError> {
+        let found = fleet.group(name).await?;
+        let Some(home) = found.home().cloned() else {
+            // Whoever needs the home says that it is missing.
+            return Self::of(found);
+        };
+        let authority = Groups::of(&home).get(name).await?;
+        let newest = &found.newest.record;
+        let found = match authority {
+            Some(stored) if stored.record.id == newest.id && stored.record.age() >= newest.age() => {
+                Arc::new(Found { newest: stored, ..(*found).clone() })
+            }
+            Some(stored) if stored.record.id == newest.id => found,
+            _ => {
+                fleet.readings.forget_group(name);
+                return Err(FindError::Missing {
+                    name: name.to_owned(),
+                    asked: vec![home.name().to_owned()],
+                    unreachable: found.unreachable.clone(),
+                });
+            }
+        };
+        if found.newest.record.home != home.identity().await.map(|identity| identity.uid.clone()).unwrap_or_default() {
+            // The home has moved since this process looked.
+            fleet.readings.forget_group(name);
+        }
+        Self::of(found)
+    }
+
+    /// Where the group stands; none while it is only planned.
+    pub fn phase(&self) -> Option<GroupPhase> {
+        self.found.as_ref().map(|found| found.newest.record.phase)
+    }
+
+    /// Whether nothing of the group has changed between two looks.
+    pub fn is_same(&self, other: &Self) -> bool {
+        let record = |group: &Self| group.found.as_ref().map(|found| found.newest.record.clone());
+        record(self) == record(other)
     }
 
     /// The group's key for a host of this provider.

@@ -1,29 +1,27 @@
-//! What one process knows of hosts and groups while it plans and applies, each asked once, and the sum of what it plans.
+//! What one run has read of hosts and groups while it plans and applies.
 //!
-//! Owns caching and who is asked. Whether something fits is decided by [`crate::domain::accounting`] for a plan, and by the
-//! ledgers for an apply.
+//! Owns what is asked once, what is kept for some seconds, and what is forgotten when something was written. It decides
+//! nothing: a plan is summed up by [`crate::domain::accounting`], and an apply asks the ledgers anew.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
-use crate::domain::accounting::Accounting;
 use crate::domain::capacity::Node;
 use crate::domain::ledger::Ledger;
-use crate::domain::size::Size;
+use crate::fleet::group::find::{FindError, Found, find};
+use crate::fleet::locked;
+use crate::fleet::virtual_cluster::LABEL;
 use crate::host::ledgers::{LedgerBook, finished, said_by};
 use crate::host::record::Record;
 use crate::host::records::{RecordError, Records};
 use crate::host::store::Listing;
 use crate::host::view::{Run, View};
 use crate::host::{Host, nodes};
-use crate::provider::cluster_group::find::{FindError, Found, find};
-use crate::provider::cluster_group::spec::GroupSpec;
-use crate::provider::virtual_cluster::LABEL;
 
 /// How long the nodes of a host are taken as they were read, while many virtual clusters are placed.
 const NODES_FRESH: Duration = Duration::from_secs(20);
@@ -73,60 +71,20 @@ impl<T: Clone> Asked<T> {
     }
 }
 
-/// What virtual clusters of this process will take that have a host and are not in its ledger yet, by the host's UID and
-/// the namespace.
-type OnTheirWay = BTreeMap<(String, String), Size>;
-
-/// A virtual cluster on its way to a host. Dropped, it has arrived or given up.
-pub struct OnItsWay<'p> {
-    planner: &'p Planner,
-    key: (String, String),
-}
-
-impl Drop for OnItsWay<'_> {
-    fn drop(&mut self) {
-        locked(&self.planner.on_their_way).remove(&self.key);
-    }
-}
-
-/// The right to choose a host, which one has at a time: otherwise all that are created at once would choose the same.
-pub struct Choosing<'p> {
-    /// When the choice began, and so before any ledger was read for it: what arrives meanwhile is in either.
-    on_their_way: OnTheirWay,
-    _alone: tokio::sync::MutexGuard<'p, ()>,
-}
-
-impl Choosing<'_> {
-    /// What those on their way will take of the host with the UID `uid`, except of what its ledger, read since, has already.
-    pub fn taken_soon(&self, uid: &str, ledger: &Ledger) -> Size {
-        let here = self
-            .on_their_way
-            .iter()
-            .filter(|((host, namespace), _)| host == uid && !ledger.entries.contains_key(namespace));
-        here.fold(Size::ZERO, |sum, (_, size)| sum.saturating_add(*size))
-    }
-}
-
 /// One per provider configuration.
 #[derive(Default)]
-pub struct Planner {
+pub struct Readings {
     hosts: Asked<Result<Arc<HostNumbers>, String>>,
     groups: Asked<Result<Arc<Found>, FindError>>,
-    planned_groups: Mutex<BTreeMap<String, Option<GroupSpec>>>,
-    accounting: Mutex<Accounting>,
     quotas: Asked<Result<Ledger, String>>,
     finished: Asked<Option<Arc<BTreeMap<String, String>>>>,
     nodes: Mutex<HashMap<String, Nodes>>,
     records: Asked<Listed>,
     run: Run,
     views: Mutex<HashMap<String, View>>,
-    on_their_way: Mutex<OnTheirWay>,
-    choosing: tokio::sync::Mutex<()>,
-    warned: Mutex<HashSet<String>>,
-    begun: Mutex<HashSet<String>>,
 }
 
-impl Planner {
+impl Readings {
     /// The numbers of `host` as they were when this process first asked; or why there are none.
     ///
     /// # Errors
@@ -146,22 +104,6 @@ impl Planner {
     /// Has the group be asked for anew: it was just written.
     pub fn forget_group(&self, name: &str) {
         self.groups.forget(name);
-    }
-
-    /// Takes note of a group as it is planned, so that virtual clusters of the same run are planned into it. Without a spec
-    /// not all of it is known yet.
-    pub fn plan_group(&self, name: &str, spec: Option<GroupSpec>) {
-        locked(&self.planned_groups).insert(name.to_owned(), spec);
-    }
-
-    /// The group as this run has planned it, if it has.
-    pub fn planned_group(&self, name: &str) -> Option<Option<GroupSpec>> {
-        locked(&self.planned_groups).get(name).cloned()
-    }
-
-    /// The sum of what is planned.
-    pub fn accounting(&self) -> MutexGuard<'_, Accounting> {
-        locked(&self.accounting)
     }
 
     /// The quota ledger of a group as `read` found it when this process first asked.
@@ -240,29 +182,6 @@ impl Planner {
             }
         }
     }
-
-    /// Takes note of a warning. False if this process has given it before: an apply plans again first.
-    pub fn warn_once(&self, warning: &str) -> bool {
-        locked(&self.warned).insert(warning.to_owned())
-    }
-
-    /// Whether nobody of this process has begun that yet. From now on somebody has.
-    pub fn begins(&self, work: &str) -> bool {
-        locked(&self.begun).insert(work.to_owned())
-    }
-
-    /// Begins the choice of a host, once nobody else is choosing.
-    pub async fn choosing(&self) -> Choosing<'_> {
-        let alone = self.choosing.lock().await;
-        Choosing { on_their_way: locked(&self.on_their_way).clone(), _alone: alone }
-    }
-
-    /// A virtual cluster in `namespace` sets out for the host with the UID `uid`.
-    pub fn sets_out(&self, uid: &str, namespace: &str, size: Size) -> OnItsWay<'_> {
-        let key = (uid.to_owned(), namespace.to_owned());
-        locked(&self.on_their_way).insert(key.clone(), size);
-        OnItsWay { planner: self, key }
-    }
 }
 
 async fn read_numbers(host: &Host) -> Result<HostNumbers, String> {
@@ -283,31 +202,4 @@ fn rebuilt(records: &Listing<Record>) -> Ledger {
     let mut ledger = Ledger::default();
     ledger.reconcile(&said_by(records), |_| true);
     ledger
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::ledger::Holding;
-
-    #[tokio::test]
-    async fn what_arrives_while_a_host_is_chosen_counts_once() {
-        let planner = Planner::default();
-        let arriving = planner.sets_out("uid", "vcluster-a", Size::DEFAULT);
-        let choosing = planner.choosing().await;
-        // A ledger that was read before it arrived, and one that was read after.
-        let (before, mut after) = (Ledger::default(), Ledger::default());
-        let (name, record) = ("a".to_owned(), String::new());
-        after.put("vcluster-a", Holding { name, group: None, size: Size::DEFAULT, paused: false, record });
-        drop(arriving);
-        assert_eq!(choosing.taken_soon("uid", &before), Size::DEFAULT);
-        assert_eq!(choosing.taken_soon("uid", &after), Size::ZERO);
-        assert_eq!(choosing.taken_soon("another", &before), Size::ZERO);
-        drop(choosing);
-        assert_eq!(planner.choosing().await.taken_soon("uid", &before), Size::ZERO);
-    }
 }

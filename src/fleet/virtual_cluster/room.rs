@@ -8,25 +8,22 @@ use std::convert::Infallible;
 
 use futures::future::join_all;
 
+use super::Operation;
+use super::error::Error;
+use super::membership::{Membership, limit};
 use super::reclaim::{self, Watched};
-use super::{Apply, Failed};
 use crate::domain::accounting::{Accounting, Choice, Refused, Request};
 use crate::domain::ledger::{Account, Holding, Ledger, Recorded, Refusal, quota_key};
 use crate::domain::limit::Limit;
 use crate::domain::size::Size;
 use crate::domain::transition;
+use crate::fleet::Fleet;
 use crate::host::Host;
 use crate::host::lease;
 use crate::host::ledgers::{GroupRef, LedgerBook, LedgerError, holding, recorded};
 use crate::host::record::{Phase, Share};
 use crate::host::records::claim::Claim;
 use crate::host::records::{RecordError, Records, Stored};
-use crate::provider::Configured;
-use crate::provider::explain::Explain;
-use crate::provider::virtual_cluster::fit::{When, refuse};
-use crate::provider::virtual_cluster::membership::{Membership, limit};
-use crate::provider::virtual_cluster::spec::Spec;
-use terraform_plugin::{AttributePath, Report};
 
 /// Where a virtual cluster gets its room.
 pub(super) struct Room<'g> {
@@ -39,11 +36,17 @@ pub(super) struct Room<'g> {
     pub limit: Limit,
 }
 
-/// There is no room.
+/// Where there is no room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Denied {
+    /// In the quota of the group.
     Quota,
+    /// On the host.
     Capacity,
 }
+
+/// What came of asking for room: it is entered in all ledgers, or one has none.
+pub(super) type Admitted = Result<(), Denied>;
 
 /// Where a ledger's entries are compared with records.
 struct Behind<'b> {
@@ -56,6 +59,88 @@ struct Behind<'b> {
     key: &'b str,
 }
 
+/// What a ledger said when it was asked to enter somebody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Answer {
+    /// It has.
+    Entered,
+    /// It has no room.
+    Refused,
+    /// There is no ledger.
+    Missing,
+}
+
+/// What comes next when a ledger was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    /// It is entered.
+    Done,
+    /// The ledger is asked (again).
+    Ask,
+    /// The ledger is made from the records.
+    Rebuild,
+    /// The ledger is compared with the records.
+    Compare,
+    /// Those who hold room and have stopped are removed.
+    CleanUp,
+    /// There is no room.
+    Deny,
+}
+
+/// What was tried so that a ledger has room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Tried {
+    #[default]
+    Nothing,
+    /// It was compared with the records.
+    Compared,
+    /// Then the dead were removed, and that may have freed room.
+    CleanedUp { freed: bool },
+    /// Then it was compared once more.
+    ComparedAgain,
+}
+
+/// What was seen of a ledger while room is wanted in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Seen {
+    /// What it said last. None: it has changed since, or was never asked.
+    answer: Option<Answer>,
+    tried: Tried,
+}
+
+impl Seen {
+    /// What comes next. A refusal is believed once the ledger was compared with the records, and those who hold room and have
+    /// stopped are gone.
+    fn next(self) -> Step {
+        match (self.answer, self.tried) {
+            (None, _) => Step::Ask,
+            (Some(Answer::Entered), _) => Step::Done,
+            (Some(Answer::Missing), _) => Step::Rebuild,
+            (Some(Answer::Refused), Tried::Nothing | Tried::CleanedUp { freed: true }) => Step::Compare,
+            (Some(Answer::Refused), Tried::Compared) => Step::CleanUp,
+            (Some(Answer::Refused), Tried::CleanedUp { freed: false } | Tried::ComparedAgain) => Step::Deny,
+        }
+    }
+
+    /// After the ledger said this.
+    fn said(self, answer: Answer) -> Self {
+        Self { answer: Some(answer), ..self }
+    }
+
+    /// After it was made from the records.
+    fn rebuilt(self) -> Self {
+        Self { answer: None, ..self }
+    }
+
+    /// After it was compared with the records, which may have changed it.
+    fn compared(self, changed: bool) -> Self {
+        match self.tried {
+            Tried::Nothing => Self { answer: None, tried: Tried::Compared },
+            _ => Self { answer: self.answer.filter(|_| !changed), tried: Tried::ComparedAgain },
+        }
+    }
+}
+
 impl Behind<'_> {
     fn key(&self, uid: &str, namespace: &str) -> String {
         match self.account {
@@ -65,11 +150,6 @@ impl Behind<'_> {
     }
 }
 
-/// What a virtual cluster of this spec takes.
-pub(super) fn share(spec: &Spec) -> Option<Share> {
-    Some(Share { group: spec.cluster_group.clone(), size: spec.size()?, paused: spec.paused })
-}
-
 /// What is held while one share becomes another.
 pub(super) fn during(before: Option<&Share>, after: &Share) -> Share {
     let Some(before) = before else { return after.clone() };
@@ -77,14 +157,9 @@ pub(super) fn during(before: Option<&Share>, after: &Share) -> Share {
     Share { group: after.group.clone(), size, paused }
 }
 
-impl Apply<'_> {
+impl Operation<'_> {
     /// Enters the share in the ledgers. The quota is asked only where it grows.
-    pub(super) async fn admit(
-        &mut self,
-        room: &Room<'_>,
-        claim: &Claim,
-        share: &Share,
-    ) -> Result<Result<(), Denied>, Failed> {
+    pub(super) async fn admit(&mut self, room: &Room<'_>, claim: &Claim, share: &Share) -> Result<Admitted, Error> {
         let record = claim.record();
         let quota_grows = record.share.as_ref().is_none_or(|held| share.size.growth_from(held.size) != Size::ZERO)
             || record.phase == Phase::Reserved;
@@ -97,7 +172,7 @@ impl Apply<'_> {
         };
         let mut given_back = None;
         if let Some(group) = room.group.filter(|_| quota_grows) {
-            let (home, reference) = self.home(group)?;
+            let (home, reference) = home(group)?;
             let book = LedgerBook::quota(&home, reference);
             let key = quota_key(&room.uid, &room.namespace);
             let hosts = group.found.iter().flat_map(|found| found.members());
@@ -133,7 +208,7 @@ impl Apply<'_> {
     /// Makes sure that what was entered is still there, and still counts. A ledger that was lost and rebuilt since counts
     /// only records from [`Phase::Creating`] on, and so does the one that a home gets to which the group moves. So this
     /// stands behind that phase.
-    pub(super) async fn confirm(&mut self, room: &Room<'_>, claim: &Claim, share: &Share) -> Result<(), Failed> {
+    pub(super) async fn confirm(&mut self, room: &Room<'_>, claim: &Claim, share: &Share) -> Result<(), Error> {
         if let Some(group) = room.group {
             self.check_not_moved(group, &room.uid).await?;
         }
@@ -141,11 +216,11 @@ impl Apply<'_> {
         let stands = |ledger: Option<Ledger>, key: &str| {
             ledger.is_some_and(|ledger| ledger.entries.get(key).is_some_and(|entry| entry.record == uid))
         };
-        let capacity = self.explain(LedgerBook::capacity(&room.host).read().await)?;
+        let capacity = LedgerBook::capacity(&room.host).read().await?;
         let mut stands_everywhere = stands(capacity, &room.namespace);
         if let Some(group) = room.group {
-            let (home, reference) = self.home(group)?;
-            let quota = self.explain(LedgerBook::quota(&home, reference).read().await)?;
+            let (home, reference) = home(group)?;
+            let quota = LedgerBook::quota(&home, reference).read().await?;
             stands_everywhere &= stands(quota, &quota_key(&room.uid, &room.namespace));
         }
         if stands_everywhere {
@@ -153,43 +228,25 @@ impl Apply<'_> {
         }
         match self.admit(room, claim, share).await? {
             Ok(()) => Ok(()),
-            Err(_) => {
-                self.diags.fail(
-                    AttributePath::new("resources"),
-                    "The room for this virtual cluster was lost before it was made.",
-                    "A ledger on the host cluster was deleted while this apply ran, and others have taken the room since. \
-                     Nothing is left of this virtual cluster. Apply again when there is room.",
-                );
-                Err(Failed)
-            }
+            Err(_) => Err(Error::RoomLost),
         }
     }
 
     /// Whether the group still has its home, and this host.
-    async fn check_not_moved(&mut self, group: &Membership, uid: &str) -> Result<(), Failed> {
-        let planner = self.configured.planner();
-        planner.forget_group(&group.name);
-        let now = planner.group(self.configured.known_host_clusters(), &group.name).await;
-        let now = now.map_err(|error| {
-            self.diags.add_error(error.diagnostic(AttributePath::new("cluster_group")));
-            Failed
-        })?;
+    async fn check_not_moved(&mut self, group: &Membership, uid: &str) -> Result<(), Error> {
+        self.fleet.readings.forget_group(&group.name);
+        let now = self.fleet.group(&group.name).await?;
         let (before, now) = (group.found.as_ref().map(|found| &found.newest.record), &now.newest.record);
         let stays = before.is_some_and(|before| (&before.id, before.epoch) == (&now.id, now.epoch));
         if stays && now.hosts.contains_key(uid) {
             return Ok(());
         }
-        self.diags.fail(
-            AttributePath::new("cluster_group"),
-            format!("Cluster group \"{}\" was changed while this virtual cluster was about to be created.", group.name),
-            "Its home or its host clusters are others now. Nothing was created.\n\nNext step: Apply again.",
-        );
-        Err(Failed)
+        Err(Error::GroupChanged { group: group.name.clone() })
     }
 
     /// Writes what the virtual cluster holds from now on. It is less than, or as much as, what was entered before.
-    pub(super) async fn settle(&mut self, room: &Room<'_>, claim: &Claim, share: &Share) -> Result<(), Failed> {
-        self.explain(claim.update(|record| record.share = Some(share.clone())).await)?;
+    pub(super) async fn settle(&mut self, room: &Room<'_>, claim: &Claim, share: &Share) -> Result<(), Error> {
+        claim.update(|record| record.share = Some(share.clone())).await?;
         let Some(entry) = holding(&claim.record(), &claim.record_uid()) else { return Ok(()) };
         let put = |book: LedgerBook, key: String, entry: Holding| async move {
             let put = book.change(|ledger| {
@@ -201,7 +258,7 @@ impl Apply<'_> {
         let capacity = put(LedgerBook::capacity(&room.host), room.namespace.clone(), entry.clone()).await;
         // One that is missing is rebuilt from the record.
         if let Err(LedgerError::Store(error)) = capacity {
-            return self.explain(Err(error));
+            return Err(error.into());
         }
         if let Some((home, reference)) = room.group.and_then(|group| Some((group.home()?.clone(), group.reference()?)))
         {
@@ -213,69 +270,52 @@ impl Apply<'_> {
         Ok(())
     }
 
-    /// The home of the group. Without it nothing is created, resumed or grown.
-    pub(super) fn home(&mut self, group: &Membership) -> Result<(Host, GroupRef), Failed> {
-        if let Some(found) = group.home().cloned().zip(group.reference()) {
-            return Ok(found);
-        }
-        let key = group.found.as_ref().map(|found| found.home_key().to_owned()).unwrap_or_default();
-        let mut detail = format!(
-            "Host cluster \"{key}\" keeps who has which share of the quota. Without it nothing is created, resumed or grown in \
-             this group; everything else goes on."
-        );
-        for error in group.found.iter().flat_map(|found| &found.unreachable) {
-            detail.push_str(&format!("\n\n{error}."));
-        }
-        detail.push_str(
-            "\n\nNext step: Make it reachable, and have it in this provider's `host_clusters`. If it is gone for good, remove it \
-             from the group and from the provider block that manages the group; the home then moves.",
-        );
-        self.diags.fail(
-            AttributePath::new("cluster_group"),
-            format!("The home of cluster group \"{}\" cannot be asked.", group.name),
-            detail,
-        );
-        Err(Failed)
-    }
-
     async fn enter(
         &mut self,
         behind: &Behind<'_>,
         entry: &Holding,
         limit: &Limit,
-    ) -> Result<Result<Option<Holding>, Refusal>, Failed> {
-        let mut asked_again = 0;
+    ) -> Result<Result<Option<Holding>, Refusal>, Error> {
+        let (mut seen, mut before, mut refusal) = (Seen::default(), None, None);
         loop {
-            let mut before = None;
-            let entered = behind.book.change(|ledger| {
-                before = ledger.entries.get(behind.key).cloned();
-                ledger.admit(behind.account, behind.key, entry.clone(), limit)
-            });
-            match entered.await {
-                Ok(Ok(())) => return Ok(Ok(before)),
-                Ok(Err(refusal)) => {
-                    let room_made = match asked_again {
-                        0 => self.reconcile(behind).await?,
-                        1 => self.clean_up(behind).await? && self.reconcile(behind).await?,
-                        _ => false,
-                    };
-                    if !room_made && asked_again > 0 {
-                        return Ok(Err(refusal));
+            seen = match (seen.next(), refusal.take()) {
+                (Step::Done, _) => return Ok(Ok(before)),
+                (Step::Deny, Some(refused)) => return Ok(Err(refused)),
+                (Step::Ask | Step::Deny, _) => {
+                    let entered = behind.book.change(|ledger| {
+                        before = ledger.entries.get(behind.key).cloned();
+                        ledger.admit(behind.account, behind.key, entry.clone(), limit)
+                    });
+                    match entered.await {
+                        Ok(Ok(())) => seen.said(Answer::Entered),
+                        Ok(Err(refused)) => {
+                            refusal = Some(refused);
+                            seen.said(Answer::Refused)
+                        }
+                        Err(LedgerError::Missing { .. }) => seen.said(Answer::Missing),
+                        Err(LedgerError::Store(error)) => return Err(error.into()),
                     }
-                    asked_again += 1;
                 }
-                Err(LedgerError::Missing { .. }) => {
+                (Step::Rebuild, _) => {
                     let mut ledger = Ledger::default();
                     ledger.reconcile(&self.records_behind(behind).await?, |_| true);
-                    self.explain(behind.book.create(ledger).await)?;
+                    behind.book.create(ledger).await?;
+                    seen.rebuilt()
                 }
-                Err(LedgerError::Store(error)) => return self.explain(Err(error)),
-            }
+                (Step::Compare, said) => {
+                    refusal = said;
+                    seen.compared(self.reconcile(behind).await?)
+                }
+                (Step::CleanUp, said) => {
+                    refusal = said;
+                    Seen { tried: Tried::CleanedUp { freed: self.clean_up(behind).await? }, ..seen }
+                }
+            };
         }
     }
 
     /// Compares a ledger with the records behind it. True if it changed.
-    async fn reconcile(&mut self, behind: &Behind<'_>) -> Result<bool, Failed> {
+    async fn reconcile(&self, behind: &Behind<'_>) -> Result<bool, Error> {
         let records = self.records_behind(behind).await?;
         let known = |key: &str| match behind.account {
             Account::Capacity => true,
@@ -289,14 +329,14 @@ impl Apply<'_> {
         match reconciled.await {
             Ok(_) => Ok(changed),
             Err(LedgerError::Missing { .. }) => Ok(true),
-            Err(LedgerError::Store(error)) => self.explain(Err(error)),
+            Err(LedgerError::Store(error)) => Err(error.into()),
         }
     }
 
-    async fn records_behind(&mut self, behind: &Behind<'_>) -> Result<BTreeMap<String, Recorded>, Failed> {
+    async fn records_behind(&self, behind: &Behind<'_>) -> Result<BTreeMap<String, Recorded>, RecordError> {
         let mut all = BTreeMap::new();
         for (uid, host) in &behind.hosts {
-            let records = self.explain(recorded(host).await)?;
+            let records = recorded(host).await?;
             let ours = records
                 .into_iter()
                 // What a record that cannot be read holds stays in whichever ledger it is.
@@ -310,11 +350,11 @@ impl Apply<'_> {
     }
 
     /// Watches those who hold room and have not finished, and removes those whose namespaces are gone. True if room became free.
-    async fn clean_up(&mut self, behind: &Behind<'_>) -> Result<bool, Failed> {
-        let Some(ledger) = self.explain(behind.book.read().await)? else { return Ok(true) };
+    async fn clean_up(&self, behind: &Behind<'_>) -> Result<bool, Error> {
+        let Some(ledger) = behind.book.read().await? else { return Ok(true) };
         let (mut watched, mut freed) = (Vec::new(), false);
         for (uid, host) in &behind.hosts {
-            for stored in self.explain(Records::of(host).list().await)?.readable {
+            for stored in Records::of(host).list().await?.readable {
                 let key = behind.key(uid, &stored.record.namespace);
                 if key == behind.key || !ledger.entries.contains_key(&key) {
                     continue;
@@ -322,15 +362,15 @@ impl Apply<'_> {
                 if stored.record.is_unfinished() {
                     watched.push((host.clone(), stored));
                 } else {
-                    freed |= reclaim::hollow(self.configured, host, stored, &self.stop).await;
+                    freed |= reclaim::hollow(self.fleet, host, stored, &self.limits.stop).await;
                 }
             }
         }
-        let (stop, configured) = (self.stop.clone(), self.configured);
+        let (stop, fleet) = (self.limits.stop.clone(), self.fleet);
         let watch = |(host, stored): (Host, Stored)| {
             let stop = stop.clone();
             async move {
-                let watched = reclaim::reclaim(configured, &host, &stored, lease::silence(), &stop).await;
+                let watched = reclaim::reclaim(fleet, &host, &stored, lease::silence(), &stop).await;
                 matches!(watched, Ok(Watched::Removed | Watched::Gone))
             }
         };
@@ -338,36 +378,30 @@ impl Apply<'_> {
         Ok(freed || stopped.contains(&true))
     }
 
-    /// Says that there is no room, with the table. `before`: what it holds already, for one that is there.
-    pub(super) async fn say_denied(
-        &mut self,
+    /// The error that there is no room, with what there is instead. `before`: what it holds already, for one that is there.
+    pub(super) async fn denied(
+        &self,
         group: Option<&Membership>,
         hosts: &[(String, Host)],
         label: &str,
         (before, after): (Option<&Share>, &Share),
-        attribute: &'static str,
-    ) -> Failed {
+        is_resume: bool,
+    ) -> Error {
         match self.refusal(group, hosts, label, before, after).await {
-            Ok(Some(refused)) => refuse(self.diags, &refused, AttributePath::new(attribute), When::Applied),
-            Ok(None) => self.diags.fail(
-                AttributePath::new(attribute),
-                format!("There was no room for virtual cluster \"{label}\"."),
-                "Others took it, and have given it back since. Nothing was created or changed. Apply again.",
-            ),
-            Err(Failed) => {}
+            Ok(refused) => Error::NoRoom { label: label.to_owned(), refused, is_resume },
+            Err(error) => error,
         }
-        Failed
     }
 
     async fn refusal(
-        &mut self,
+        &self,
         group: Option<&Membership>,
         hosts: &[(String, Host)],
         label: &str,
         before: Option<&Share>,
         after: &Share,
-    ) -> Result<Option<Box<Refused>>, Failed> {
-        let (charged, size) = (|share: &Share| charged(share), |share: &Share| share.size);
+    ) -> Result<Option<Box<Refused>>, Error> {
+        let (charged, size) = (Share::charged, |share: &Share| share.size);
         let mut accounting = Accounting::default();
         let mut request = Request {
             group: group.map(|group| group.name.clone()),
@@ -378,34 +412,43 @@ impl Apply<'_> {
             replaces: None,
         };
         for (uid, host) in hosts {
-            let ledger = self.explain(LedgerBook::capacity(host).read().await)?.unwrap_or_default();
-            let nodes = self.explain(self.configured.planner().nodes(host).await)?;
+            let ledger = LedgerBook::capacity(host).read().await?.unwrap_or_default();
+            let nodes = self.fleet.readings.nodes(host).await?;
             accounting.set_host(uid, host.name(), Ok(ledger));
             request.hosts.push(Choice { host: uid.clone(), limit: limit(group, host, &nodes) });
         }
         if let Some(group) = group {
-            let (home, reference) = self.home(group)?;
-            let ledger = self.explain(LedgerBook::quota(&home, reference).read().await)?.unwrap_or_default();
+            let (home, reference) = home(group)?;
+            let ledger = LedgerBook::quota(&home, reference).read().await?.unwrap_or_default();
             accounting.set_quota(&group.name, group.spec.quota_limit(), Ok(ledger));
         }
         Ok(accounting.plan("this".to_owned(), request).err())
     }
 }
 
-/// What a share takes of a host's capacity.
-pub(super) fn charged(share: &Share) -> Size {
-    if share.paused { Size { storage: share.size.storage, ..Size::ZERO } } else { share.size }
+/// The home of the group. Without it nothing is created, resumed or grown.
+///
+/// # Errors
+/// It does not answer, or the provider does not have it.
+pub(super) fn home(group: &Membership) -> Result<(Host, GroupRef), Error> {
+    group.home().cloned().zip(group.reference()).ok_or_else(|| Error::NoHome {
+        group: group.name.clone(),
+        key: group.found.as_ref().map(|found| found.home_key().to_owned()).unwrap_or_default(),
+        unreachable: group.found.iter().flat_map(|found| found.unreachable.clone()).collect(),
+    })
 }
 
 /// Gives back what the virtual cluster of a claimed record holds: the capacity, then the quota. A quota whose home cannot be asked
 /// is cleared of it later, when somebody would be refused because of it. The record says first that it holds nothing any more:
 /// whoever rebuilds a ledger meanwhile must not enter it again.
-pub(super) async fn release(configured: &Configured, host: &Host, claim: &Claim) -> Result<(), RecordError> {
-    let (record, record_uid) = (claim.record(), &claim.record_uid());
+pub(super) async fn release(fleet: &Fleet, host: &Host, claim: &Claim) -> Result<(), RecordError> {
+    let (record, owner) = (claim.record(), &claim.owner());
     claim.update(|record| record.share = None).await?;
     let drop_entry = |book: LedgerBook, key: String| async move {
         let released = book.change(|ledger| {
-            ledger.release(&key, record_uid);
+            for record in [Some(&owner.record), owner.former.as_ref()].into_iter().flatten() {
+                ledger.release(&key, record);
+            }
             Ok::<(), Infallible>(())
         });
         match released.await {
@@ -414,11 +457,11 @@ pub(super) async fn release(configured: &Configured, host: &Host, claim: &Claim)
         }
     };
     drop_entry(LedgerBook::capacity(host), record.namespace.clone()).await?;
-    configured.planner().accounting().gone(&record.host_uid, &record.namespace);
+    fleet.planned.accounting().gone(&record.host_uid, &record.namespace);
     // One that was cut off behind that write has its group in its spec still.
     let group = record.share.as_ref().and_then(|share| share.group.as_deref());
     let Some(group) = group.or_else(|| record.spec["cluster_group"].as_str()) else { return Ok(()) };
-    let found = configured.planner().group(configured.known_host_clusters(), group).await;
+    let found = fleet.group(group).await;
     let Ok(group) = found.map_err(|error| tracing::debug!(%error, "no quota to give back to")) else { return Ok(()) };
     let Some(home) = group.home() else {
         tracing::warn!("the home of the group does not answer; the share of its quota is given back later");
@@ -429,18 +472,72 @@ pub(super) async fn release(configured: &Configured, host: &Host, claim: &Claim)
     Ok(drop_entry(quota, quota_key(&record.host_uid, &record.namespace)).await?)
 }
 
-/// An error of the store as a diagnostic is the same wherever it comes from.
-impl Explain for LedgerError {
-    fn explain(&self) -> terraform_plugin::Diagnostic {
-        match self {
-            Self::Store(error) => error.explain(),
-            Self::Missing { host, secret } => terraform_plugin::diagnostic(
-                AttributePath::new("id"),
-                "A ledger is missing.",
-                format!(
-                    "{secret} on host cluster \"{host}\" was deleted in this moment.\n\nNext step: Apply again: it is rebuilt."
-                ),
-            ),
+/// Charges a virtual cluster that somebody has resumed with the CLI, as soon as it is seen. It runs, whether there is room
+/// or not.
+pub async fn charge_resumed(host: &Host, stored: &Stored) {
+    if !stored.record.share.as_ref().is_some_and(|share| share.paused) {
+        return;
+    }
+    let ledger = LedgerBook::capacity(host);
+    let charged = ledger.change(|ledger| {
+        let entry = ledger.entries.get_mut(&stored.record.namespace);
+        if let Some(entry) = entry.filter(|entry| entry.record == stored.uid()) {
+            entry.paused = false;
         }
+        Ok::<(), Infallible>(())
+    });
+    if let Err(error) = charged.await {
+        tracing::debug!(%error, "a resumed virtual cluster could not be charged; the next apply does");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(answer: Option<Answer>, tried: Tried, expected: Step) {
+        assert_eq!(Seen { answer, tried }.next(), expected, "{answer:?} after {tried:?}");
+    }
+
+    #[test]
+    fn a_ledger_is_asked_until_it_has_answered() {
+        check(None, Tried::Nothing, Step::Ask);
+        for tried in [Tried::Nothing, Tried::Compared, Tried::CleanedUp { freed: true }, Tried::ComparedAgain] {
+            check(Some(Answer::Entered), tried, Step::Done);
+            check(Some(Answer::Missing), tried, Step::Rebuild);
+        }
+    }
+
+    #[test]
+    fn a_refusal_is_believed_after_the_dead_are_gone() {
+        check(Some(Answer::Refused), Tried::Nothing, Step::Compare);
+        check(Some(Answer::Refused), Tried::Compared, Step::CleanUp);
+        check(Some(Answer::Refused), Tried::CleanedUp { freed: false }, Step::Deny);
+        check(Some(Answer::Refused), Tried::CleanedUp { freed: true }, Step::Compare);
+        check(Some(Answer::Refused), Tried::ComparedAgain, Step::Deny);
+    }
+
+    #[test]
+    fn what_has_changed_is_asked_again_and_otherwise_only_once() {
+        let refused = Seen::default().said(Answer::Refused);
+        assert_eq!(refused.compared(false).next(), Step::Ask, "others may have given room back meanwhile");
+        let cleaned = Seen { tried: Tried::CleanedUp { freed: true }, ..refused };
+        assert_eq!(cleaned.compared(true).next(), Step::Ask);
+        assert_eq!(cleaned.compared(false).next(), Step::Deny);
+        assert_eq!(Seen { tried: Tried::Compared, ..refused }.rebuilt().next(), Step::Ask);
+    }
+
+    #[test]
+    fn while_one_share_becomes_another_the_larger_of_each_is_held() {
+        let share = |cpu: &str, storage: &str, paused| Share {
+            group: None,
+            size: Size { cpu: cpu.parse().unwrap(), storage: storage.parse().unwrap(), ..Size::ZERO },
+            paused,
+        };
+        let (small, large) = (share("3", "5Gi", true), share("4", "2Gi", false));
+        assert_eq!(during(Some(&small), &large), share("4", "5Gi", false));
+        assert_eq!(during(Some(&large), &small), share("4", "5Gi", false));
+        assert_eq!(during(None, &small), small);
     }
 }

@@ -6,12 +6,10 @@ use std::collections::BTreeMap;
 
 use futures::future::join_all;
 
+use crate::fleet::group::copies::believed;
 use crate::host::groups::{Groups, StoredGroup};
 use crate::host::store::StoreError;
 use crate::host::{self, Host};
-use crate::provider::cluster_group::copies::believed;
-use crate::provider::explain::Explain;
-use terraform_plugin::{AttributePath, Diagnostic, diagnostic};
 
 /// A group as its home has it.
 #[derive(Debug, Clone)]
@@ -151,50 +149,4 @@ async fn ask(host: Host, name: String) -> Result<(String, Host, Option<StoredGro
     let uid = host.identity().await?.uid.clone();
     let stored = Groups::of(&host).get(&name).await?;
     Ok((uid, host, stored))
-}
-
-impl FindError {
-    /// This error on the attribute that names the group.
-    pub fn diagnostic(&self, attribute: AttributePath) -> Diagnostic {
-        match self {
-            Self::Missing { name, asked, unreachable } => {
-                let mut detail = match asked.as_slice() {
-                    [] => "No host cluster of the provider block answers.".to_owned(),
-                    asked => format!("These host clusters were asked: {}.", asked.join(", ")),
-                };
-                for error in unreachable {
-                    detail.push_str(&format!("\n\nNot asked: {error}."));
-                }
-                detail.push_str(
-                    "\n\nNext step: Check the name. If this configuration creates the group, refer to its resource \
-                     (nested_cluster_group.<resource>.name) instead of writing the name, so that it comes first; with \
-                     several provider configurations, create the group first.",
-                );
-                diagnostic(attribute, format!("There is no cluster group \"{name}\"."), detail)
-            }
-            Self::Ambiguous { name, first, second } => diagnostic(
-                attribute,
-                format!("There are two cluster groups \"{name}\"."),
-                format!(
-                    "Host clusters \"{first}\" and \"{second}\" belong to different groups of that name.\n\nNext step: Use a \
-                     provider configuration that has the host clusters of one of them only, or rename one of the groups."
-                ),
-            ),
-            Self::Disputed { name, first, second } => diagnostic(
-                attribute,
-                format!("The host clusters of cluster group \"{name}\" do not agree on its home."),
-                format!(
-                    "Host clusters \"{first}\" and \"{second}\" contradict each other on which of the group's host clusters \
-                     decides. An apply of the group may have been cut off, or somebody has edited its records.\n\nNext step: Plan \
-                     and apply the configuration that manages the group. Its plan shows what differs."
-                ),
-            ),
-            Self::Damaged { name, .. } => diagnostic(
-                attribute,
-                format!("The record of cluster group \"{name}\" cannot be read."),
-                format!("{self}. Was it written by a newer version of this provider, or edited by hand?"),
-            ),
-            Self::Store(error) => error.explain(),
-        }
-    }
 }

@@ -1,0 +1,657 @@
+//! Creating a virtual cluster: a host, a name, room, objects, the hand-over.
+//!
+//! Rule: what has no room is not made, and what was made is never forgotten. A creation that fails removes what it has made, or
+//! comes back as something that a state has to keep.
+
+use std::collections::BTreeSet;
+
+use super::converge::{self, Work};
+use super::error::Error;
+use super::known::Known;
+use super::membership::Membership;
+use super::place::{Target, candidates};
+use super::reclaim::Unfinished;
+use super::room::{Denied, Room, home};
+use super::spec::{Place, Spec};
+use super::wanted::Wanted;
+use super::{Look, Operation, Prepare, Prepared, Renderer};
+use crate::domain::ledger::Holding;
+use crate::domain::quantity::Bytes;
+use crate::fleet::group::spec::Followed;
+use crate::fleet::{Fleet, Limits, Outcome};
+use crate::host::Host;
+use crate::host::apply::Consent;
+use crate::host::groups::GroupPhase;
+use crate::host::ledgers::holding;
+use crate::host::record::{Phase, Record, Share};
+use crate::host::records::claim::Claim;
+use crate::host::records::{Records, Reservation};
+
+/// A virtual cluster that is to be created.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    /// What it is to be.
+    pub wanted: Wanted,
+    /// What is fixed already: the version of the mapping.
+    pub known: Known,
+    /// Under which key its plan was counted.
+    pub planned_as: String,
+}
+
+/// A virtual cluster that was created, whole or in part.
+#[derive(Debug)]
+pub struct Created {
+    /// What was wanted, with what the group has said.
+    pub wanted: Wanted,
+    /// Where it is.
+    pub place: Place,
+    /// What a state has to know of it.
+    pub known: Known,
+    /// What was applied.
+    pub spec: Spec,
+    /// What there is of it.
+    pub look: Look,
+    /// Whether all of it was made.
+    pub is_whole: bool,
+    /// What it holds in the ledgers.
+    pub holding: Option<Holding>,
+}
+
+/// What a creation has seen so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Seen {
+    /// Its group is being made or removed.
+    is_closed: bool,
+    /// It is to be paused, and has no storage.
+    would_lose_data: bool,
+    host: HostSeen,
+    is_prepared: bool,
+    is_reserved: bool,
+    /// The group as it was after the record was there: whoever changes it from then on sees the record.
+    group: Option<GroupSeen>,
+    room: Option<RoomSeen>,
+    made: Option<MadeSeen>,
+    is_looked_at: bool,
+    has_reclaimed: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum HostSeen {
+    #[default]
+    NotChosen,
+    Chosen,
+    /// All that come into question have said no.
+    NoneLeft,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum GroupSeen {
+    Same,
+    Changed,
+    Unreadable,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum RoomSeen {
+    Entered,
+    Denied(Denied),
+    /// A ledger could not be asked, and may have entered it.
+    Unsaid,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum MadeSeen {
+    Whole,
+    /// The record names a namespace.
+    Partly,
+    /// The record names nothing yet, though something may be there.
+    Nothing,
+    /// Another apply has taken the record over, and owns what is there.
+    Lost,
+}
+
+/// What comes next in a creation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    /// The group takes nobody in.
+    RefuseClosed,
+    /// A pause would lose its data.
+    RefusePause,
+    /// A host is chosen.
+    Choose,
+    /// There is no room: the name is given back if it was reserved, and what there is instead is said.
+    SayFull,
+    /// Its objects are made.
+    Prepare,
+    /// Its name is reserved on the host.
+    Reserve,
+    /// The group is looked at again.
+    LookAtGroup,
+    /// The group is another now: the name is given back, and all begins anew.
+    StartOver,
+    /// The group cannot be read any more: the name is given back.
+    GiveUp,
+    /// Quota and capacity are entered.
+    Admit,
+    /// The host has no room any more: the name is given back, and another host chosen.
+    TryAnother,
+    /// The objects are made.
+    Make,
+    /// What there is of it is looked at.
+    Look,
+    /// What others have left unfinished is removed.
+    Reclaim,
+    /// Terraform's state becomes the owner.
+    HandOver,
+    /// What was made is removed, as far as anybody can say what that is.
+    Undo,
+    /// What arrived late goes, unless another apply owns it.
+    Withdraw,
+}
+
+impl Seen {
+    /// What comes next.
+    fn next(self) -> Step {
+        match self.made {
+            None if self.is_reserved => self.with_a_name(),
+            None => self.without_a_name(),
+            Some(MadeSeen::Lost) => Step::Withdraw,
+            Some(MadeSeen::Nothing) => Step::Undo,
+            Some(MadeSeen::Whole | MadeSeen::Partly) if !self.is_looked_at => Step::Look,
+            Some(MadeSeen::Whole | MadeSeen::Partly) if !self.has_reclaimed => Step::Reclaim,
+            // Nothing is asked any more: what is killed between this and the saving of the state is in none, and counts as
+            // finished.
+            Some(MadeSeen::Whole | MadeSeen::Partly) => Step::HandOver,
+        }
+    }
+
+    fn without_a_name(self) -> Step {
+        match self.host {
+            _ if self.is_closed => Step::RefuseClosed,
+            _ if self.would_lose_data => Step::RefusePause,
+            HostSeen::NotChosen => Step::Choose,
+            HostSeen::NoneLeft => Step::SayFull,
+            HostSeen::Chosen if self.is_prepared => Step::Reserve,
+            HostSeen::Chosen => Step::Prepare,
+        }
+    }
+
+    fn with_a_name(self) -> Step {
+        match (self.group, self.room) {
+            (None, _) => Step::LookAtGroup,
+            (Some(GroupSeen::Changed), _) => Step::StartOver,
+            (Some(GroupSeen::Unreadable), _) => Step::GiveUp,
+            (Some(GroupSeen::Same), None) => Step::Admit,
+            (Some(GroupSeen::Same), Some(RoomSeen::Entered)) => Step::Make,
+            (Some(GroupSeen::Same), Some(RoomSeen::Denied(Denied::Quota))) => Step::SayFull,
+            (Some(GroupSeen::Same), Some(RoomSeen::Denied(Denied::Capacity))) => Step::TryAnother,
+            (Some(GroupSeen::Same), Some(RoomSeen::Unsaid)) => Step::Undo,
+        }
+    }
+}
+
+/// Creates a virtual cluster. After an error what was left on the host comes back.
+pub async fn create(
+    fleet: &Fleet,
+    limits: Limits,
+    asked: Asked,
+    renderer: &mut dyn Renderer,
+) -> Outcome<Created, Error> {
+    let mut operation = Operation::new(fleet, limits);
+    let (planned_as, namespace) = (asked.planned_as.clone(), asked.wanted.namespace.clone());
+    let left = match operation.create(asked, renderer).await {
+        Ok(created) => created,
+        Err(error) => {
+            operation.errors.push(error);
+            None
+        }
+    };
+    let settled = left.as_ref().and_then(|created| Some((&created.known.host_uid, created.holding.as_ref()?)));
+    let mut accounting = fleet.planned.accounting();
+    match settled {
+        Some((uid, holding)) => accounting.settle(&planned_as, uid, &namespace, holding),
+        None => accounting.free(&planned_as),
+    }
+    drop(accounting);
+    Outcome { left, errors: operation.errors, notices: operation.notices }
+}
+
+/// What a creation works with, from one attempt to the next.
+struct Creation<'a> {
+    /// What is wanted, wherever it goes.
+    open: Wanted,
+    share: Share,
+    group: Option<Membership>,
+    /// UIDs of hosts that have said no.
+    denied: BTreeSet<String>,
+    attempt: Attempt<'a>,
+}
+
+/// What one attempt has come to, on the host that it has chosen.
+struct Attempt<'a> {
+    wanted: Wanted,
+    known: Known,
+    target: Option<Target<'a>>,
+    place: Option<Place>,
+    prepared: Option<Prepared>,
+    claim: Option<Claim>,
+    made: Option<super::Seen>,
+    look: Option<Look>,
+}
+
+impl<'a> Creation<'a> {
+    fn begin(&mut self) -> Seen {
+        let known =
+            Known { mapping: self.attempt.known.mapping, namespace: self.open.namespace.clone(), ..Known::default() };
+        self.attempt = Attempt::new(self.open.clone(), known);
+        let would_lose_data = self.share.paused && self.share.size.storage == Bytes(0);
+        Seen { is_closed: self.closed().is_some(), would_lose_data, ..Seen::default() }
+    }
+
+    /// Where the group stands, if it takes nobody in.
+    fn closed(&self) -> Option<Option<GroupPhase>> {
+        self.group.as_ref().map(Membership::phase).filter(|phase| *phase != Some(GroupPhase::Ready))
+    }
+}
+
+impl<'a> Attempt<'a> {
+    fn new(wanted: Wanted, known: Known) -> Self {
+        Self { wanted, known, target: None, place: None, prepared: None, claim: None, made: None, look: None }
+    }
+
+    fn target(&self) -> Result<&Target<'a>, Error> {
+        self.target.as_ref().ok_or(Error::OutOfStep)
+    }
+
+    fn placed(&self) -> Result<(Host, &Place, &Prepared), Error> {
+        let place = self.place.as_ref().ok_or(Error::OutOfStep)?;
+        Ok((self.target()?.host.clone(), place, self.prepared.as_ref().ok_or(Error::OutOfStep)?))
+    }
+
+    fn claim(&self) -> Result<&Claim, Error> {
+        self.claim.as_ref().ok_or(Error::OutOfStep)
+    }
+
+    /// What a state has to keep.
+    fn created(self, record: &Record, record_uid: String, is_whole: bool) -> Result<Created, Error> {
+        let Self { wanted, mut known, place: Some(place), prepared: Some(prepared), look: Some(look), .. } = self
+        else {
+            return Err(Error::OutOfStep);
+        };
+        let holding = holding(record, &record_uid);
+        known.remember(record, record_uid, &prepared.spec);
+        Ok(Created { wanted, place, known, spec: prepared.spec, look, is_whole, holding })
+    }
+}
+
+impl<'a> Operation<'a> {
+    /// The group that the virtual cluster is to be in, as its authority has it now.
+    async fn membership(&self, wanted: &Wanted) -> Result<Option<Membership>, Error> {
+        match &wanted.group {
+            Some(name) => Ok(Some(Membership::now(self.fleet, name).await?)),
+            None => Ok(None),
+        }
+    }
+
+    async fn create(&mut self, asked: Asked, renderer: &mut dyn Renderer) -> Result<Option<Created>, Error> {
+        let Asked { mut wanted, known, .. } = asked;
+        let group = self.membership(&wanted).await?;
+        if let Some(group) = &group {
+            wanted.inherit(&group.spec);
+            home(group)?;
+        }
+        let hosts = candidates(self.fleet, &wanted, group.as_ref())?;
+        let mut unfinished = Some(Unfinished::look(hosts, &wanted.namespace).await);
+        let share = wanted.share().ok_or(Error::OutOfStep)?;
+        let attempt = Attempt::new(wanted.clone(), known);
+        let mut creation = Creation { open: wanted, share, group, denied: BTreeSet::new(), attempt };
+        let mut seen = creation.begin();
+        loop {
+            match seen.next() {
+                Step::RefuseClosed => {
+                    let group = creation.open.group.clone().unwrap_or_default();
+                    return Err(Error::GroupNotOpen { group, phase: creation.closed().flatten() });
+                }
+                Step::RefusePause => return Err(Error::PauseWithoutStorage),
+                Step::Choose => {
+                    let Creation { group, share, denied, .. } = &creation;
+                    let target = self.choose(&creation.open, group.as_ref(), share, denied).await?;
+                    seen.host = if target.is_some() { HostSeen::Chosen } else { HostSeen::NoneLeft };
+                    creation.attempt.target = target;
+                }
+                Step::SayFull => {
+                    if let Some(claim) = creation.attempt.claim.take() {
+                        self.note(claim.remove().await);
+                    }
+                    return Err(self.full(&creation).await);
+                }
+                Step::Prepare => {
+                    self.prepare(&mut creation, renderer).await?;
+                    seen.is_prepared = true;
+                }
+                Step::Reserve => {
+                    let Attempt { known, .. } = &creation.attempt;
+                    let (host, place, prepared) = creation.attempt.placed()?;
+                    let may_use = creation.open.may_use_namespace;
+                    let claim = self.reserve(&host, place, known, &prepared.spec, may_use).await?;
+                    creation.attempt.claim = Some(claim);
+                    seen.is_reserved = true;
+                }
+                Step::LookAtGroup => seen.group = Some(self.look_at_group(&mut creation).await),
+                Step::StartOver => {
+                    self.give_back_name(&mut creation).await?;
+                    seen = creation.begin();
+                }
+                Step::GiveUp => {
+                    self.give_back_name(&mut creation).await?;
+                    return Ok(None);
+                }
+                Step::Admit => {
+                    let room = room_of(&creation)?;
+                    seen.room = Some(match self.admit(&room, creation.attempt.claim()?, &creation.share).await {
+                        Ok(Ok(())) => RoomSeen::Entered,
+                        Ok(Err(denied)) => RoomSeen::Denied(denied),
+                        Err(error) => {
+                            self.errors.push(error);
+                            RoomSeen::Unsaid
+                        }
+                    });
+                }
+                Step::TryAnother => {
+                    self.give_back_name(&mut creation).await?;
+                    let uid = creation.attempt.target()?.uid.clone();
+                    tracing::info!(host = creation.attempt.target()?.host.name(), "no room here any more");
+                    creation.denied.insert(uid);
+                    seen = creation.begin();
+                }
+                Step::Make => seen.made = Some(self.make(&mut creation).await?),
+                Step::Look => {
+                    let made = creation.attempt.made.take();
+                    let (host, _, prepared) = creation.attempt.placed()?;
+                    let record = creation.attempt.claim()?.record();
+                    let look = self.look(&host, &record, &prepared.spec, made, false).await;
+                    creation.attempt.look = Some(look);
+                    seen.is_looked_at = true;
+                }
+                Step::Reclaim => {
+                    if let Some(unfinished) = unfinished.take() {
+                        let patience = self.limits.time_left();
+                        let reclaimed = unfinished.reclaim(self.fleet, patience, &self.limits.stop).await;
+                        self.notices.extend(reclaimed);
+                    }
+                    seen.has_reclaimed = true;
+                }
+                Step::HandOver => {
+                    return self.hand_over(creation.attempt, seen.made == Some(MadeSeen::Whole)).await;
+                }
+                Step::Undo => return self.undo(creation.attempt).await,
+                Step::Withdraw => return self.withdraw(creation.attempt).await,
+            }
+        }
+    }
+
+    /// Takes from the group what follows it on the chosen host, and has the objects made.
+    async fn prepare(&mut self, creation: &mut Creation<'a>, renderer: &mut dyn Renderer) -> Result<(), Error> {
+        let Creation { group, attempt, .. } = creation;
+        let Attempt { wanted, known, target: Some(target), .. } = attempt else { return Err(Error::OutOfStep) };
+        let host = &target.host;
+        wanted.host = Some(host.name().to_owned());
+        let (namespace, name) = (wanted.namespace.clone(), wanted.name.clone());
+        let place = Place { host_cluster: host.name().to_owned(), namespace, name };
+        known.host_uid.clone_from(&target.uid);
+        let followed = match group {
+            Some(group) => Some(follow(group, host, wanted, known)?),
+            None => None,
+        };
+        let time = self.limits.time_left();
+        let prepare = Prepare { host, place: &place, wanted, known, followed: followed.as_ref(), time };
+        let prepared = renderer.prepare(&prepare).await?;
+        if let Some(chart) = &mut wanted.chart {
+            chart.digest = Some(prepared.spec.chart_digest.clone());
+        }
+        (attempt.place, attempt.prepared) = (Some(place), Some(prepared));
+        Ok(())
+    }
+
+    /// Looks at the group again, now that the record is there: whoever changes the group from now on sees it.
+    async fn look_at_group(&mut self, creation: &mut Creation<'a>) -> GroupSeen {
+        match self.membership(&creation.open).await {
+            Ok(now) if is_same(creation.group.as_ref(), now.as_ref()) => GroupSeen::Same,
+            Ok(now) => {
+                creation.group = now;
+                GroupSeen::Changed
+            }
+            Err(error) => {
+                self.errors.push(error);
+                GroupSeen::Unreadable
+            }
+        }
+    }
+
+    async fn give_back_name(&mut self, creation: &mut Creation<'a>) -> Result<(), Error> {
+        match creation.attempt.claim.take() {
+            Some(claim) => Ok(claim.remove().await?),
+            None => Ok(()),
+        }
+    }
+
+    /// From a virtual cluster that has room to one that can be used.
+    async fn make(&mut self, creation: &mut Creation<'a>) -> Result<MadeSeen, Error> {
+        if let Some(target) = &mut creation.attempt.target {
+            // The host's ledger has it.
+            target.on_its_way = None;
+        }
+        let room = room_of(creation)?;
+        let claim = creation.attempt.claim()?;
+        let (_, _, prepared) = creation.attempt.placed()?;
+        let asked = converge::Asked {
+            is_new: true,
+            is_pause_only: false,
+            paused: prepared.spec.paused,
+            wait: creation.open.wait,
+            has_former: claim.has_former(),
+            has_volume: prepared.spec.volume.is_some(),
+        };
+        let consent = Consent::default();
+        let work = Work { room: &room, claim, prepared, share: &creation.share, consent: &consent };
+        let made = self.converge(&work, asked).await;
+        if claim.lost().is_cancelled() {
+            // Another apply has taken over and owns what is there. If no step has met that yet, the error is still to be said.
+            match made {
+                Ok(_) => drop(self.note(claim.confirm().await)),
+                Err(error) => self.errors.push(error),
+            }
+            return Ok(MadeSeen::Lost);
+        }
+        let has_namespace = claim.record().namespace_uid.is_some();
+        match made {
+            Ok(made) => {
+                creation.attempt.made = Some(made);
+                Ok(MadeSeen::Whole)
+            }
+            Err(error) => {
+                self.errors.push(error);
+                Ok(if has_namespace { MadeSeen::Partly } else { MadeSeen::Nothing })
+            }
+        }
+    }
+
+    /// Gives what was made to Terraform, tainted or not.
+    async fn hand_over(&mut self, mut attempt: Attempt<'a>, is_whole: bool) -> Result<Option<Created>, Error> {
+        let claim = attempt.claim.take().ok_or(Error::OutOfStep)?;
+        let (record, record_uid, lost) = (claim.record(), claim.record_uid(), claim.lost());
+        let created = attempt.created(&record, record_uid, is_whole)?;
+        let hand_over = |record: &mut Record| {
+            record.hand_over();
+            if is_whole {
+                created.spec.mark_applied(record);
+            }
+        };
+        self.note(claim.finish(hand_over).await);
+        Ok((!lost.is_cancelled()).then_some(created))
+    }
+
+    /// Removes what a creation has left that failed before its record had more than a name. The host is asked what that is: an
+    /// answer may have been lost. What cannot be removed goes into the state, so that it is not forgotten.
+    async fn undo(&mut self, mut attempt: Attempt<'a>) -> Result<Option<Created>, Error> {
+        let claim = attempt.claim.take().ok_or(Error::OutOfStep)?;
+        let (host, _, prepared) = attempt.placed()?;
+        let (spec, record, record_uid) = (prepared.spec.clone(), claim.record(), claim.record_uid());
+        let lost = claim.lost();
+        match self.remove(&host, claim).await {
+            Ok(()) => {
+                self.note(self.fleet.archives(&host).release(&spec.chart_digest).await);
+                Ok(None)
+            }
+            Err(error) if lost.is_cancelled() => {
+                self.errors.push(error);
+                self.withdraw_from(&host, record, record_uid).await?;
+                Ok(None)
+            }
+            Err(error) => {
+                self.errors.push(error);
+                attempt.look = Some(self.look(&host, &record, &spec, None, false).await);
+                attempt.created(&record, record_uid, false).map(Some)
+            }
+        }
+    }
+
+    /// Another apply has taken the record over: this process was silent for too long.
+    async fn withdraw(&mut self, mut attempt: Attempt<'a>) -> Result<Option<Created>, Error> {
+        let claim = attempt.claim.take().ok_or(Error::OutOfStep)?;
+        let (host, _, _) = attempt.placed()?;
+        let (record, record_uid) = (claim.record(), claim.record_uid());
+        drop(claim);
+        self.withdraw_from(&host, record, record_uid).await?;
+        Ok(None)
+    }
+
+    /// Removes what this creation has written since its record was removed by others: a request that was sent before can arrive
+    /// after that, and nobody else would ever know of it. Where there is a record, its owner takes care of what is there.
+    async fn withdraw_from(&mut self, host: &Host, mut record: Record, record_uid: String) -> Result<(), Error> {
+        let records = Records::of(host);
+        if records.get(&record.namespace).await?.is_some() {
+            return Ok(());
+        }
+        record.phase = Phase::Deleting;
+        match records.reserve(record).await? {
+            Reservation::Made(claim) => self.remove(host, claim.formerly(record_uid)).await,
+            Reservation::Taken(_) => Ok(()),
+        }
+    }
+
+    /// Nothing of the hosts that come into question has room.
+    async fn full(&self, creation: &Creation<'a>) -> Error {
+        let group = creation.group.as_ref();
+        let mut hosts = Vec::new();
+        match candidates(self.fleet, &creation.open, group) {
+            Ok(all) => {
+                for host in all {
+                    if let Ok(identity) = host.identity().await {
+                        hosts.push((identity.uid.clone(), host.clone()));
+                    }
+                }
+            }
+            Err(error) => return error,
+        }
+        self.denied(group, &hosts, &creation.open.name, (None, &creation.share), false).await
+    }
+}
+
+/// Where the virtual cluster gets its room.
+fn room_of<'r>(creation: &'r Creation<'_>) -> Result<Room<'r>, Error> {
+    let Target { host, uid, limit, .. } = creation.attempt.target()?;
+    Ok(Room {
+        group: creation.group.as_ref(),
+        host: host.clone(),
+        uid: uid.clone(),
+        namespace: creation.open.namespace.clone(),
+        limit: *limit,
+    })
+}
+
+/// What the virtual cluster follows of its group on this host. The storage class is fixed from now on.
+fn follow(group: &Membership, host: &Host, wanted: &mut Wanted, known: &mut Known) -> Result<Followed, Error> {
+    let Some((key, followed)) = group.key(host).zip(group.followed(host)) else {
+        return Err(Error::NotInGroup { host: host.name().to_owned(), group: group.name.clone() });
+    };
+    known.storage_class = group.spec.host_clusters.get(key).and_then(|host| host.storage_class.clone());
+    wanted.follow(&followed);
+    Ok(followed)
+}
+
+/// Whether nothing of the group has changed between two looks.
+fn is_same(before: Option<&Membership>, now: Option<&Membership>) -> bool {
+    match (before, now) {
+        (Some(before), Some(now)) => before.is_same(now),
+        (None, None) => true,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(seen: Seen, expected: Step) {
+        assert_eq!(seen.next(), expected, "{seen:?}");
+    }
+
+    const CHOSEN: Seen = Seen {
+        is_closed: false,
+        would_lose_data: false,
+        host: HostSeen::Chosen,
+        is_prepared: false,
+        is_reserved: false,
+        group: None,
+        room: None,
+        made: None,
+        is_looked_at: false,
+        has_reclaimed: false,
+    };
+    const RESERVED: Seen = Seen { is_prepared: true, is_reserved: true, ..CHOSEN };
+
+    #[test]
+    fn nothing_is_reserved_before_there_is_a_host_and_something_to_make() {
+        check(Seen::default(), Step::Choose);
+        check(CHOSEN, Step::Prepare);
+        check(Seen { is_prepared: true, ..CHOSEN }, Step::Reserve);
+        check(Seen { host: HostSeen::NoneLeft, ..CHOSEN }, Step::SayFull);
+        check(Seen { is_closed: true, ..Seen::default() }, Step::RefuseClosed);
+        check(Seen { would_lose_data: true, ..Seen::default() }, Step::RefusePause);
+    }
+
+    #[test]
+    fn room_is_asked_for_in_the_group_as_it_is_behind_the_record() {
+        check(RESERVED, Step::LookAtGroup);
+        check(Seen { group: Some(GroupSeen::Same), ..RESERVED }, Step::Admit);
+        check(Seen { group: Some(GroupSeen::Changed), ..RESERVED }, Step::StartOver);
+        check(Seen { group: Some(GroupSeen::Unreadable), ..RESERVED }, Step::GiveUp);
+    }
+
+    #[test]
+    fn nothing_is_made_without_room() {
+        let with = |room| Seen { group: Some(GroupSeen::Same), room: Some(room), ..RESERVED };
+        check(with(RoomSeen::Entered), Step::Make);
+        check(with(RoomSeen::Denied(Denied::Quota)), Step::SayFull);
+        check(with(RoomSeen::Denied(Denied::Capacity)), Step::TryAnother);
+        check(with(RoomSeen::Unsaid), Step::Undo);
+    }
+
+    #[test]
+    fn the_hand_over_is_the_last_thing_that_is_asked() {
+        for made in [MadeSeen::Whole, MadeSeen::Partly] {
+            let seen = Seen { made: Some(made), ..RESERVED };
+            check(seen, Step::Look);
+            check(Seen { is_looked_at: true, ..seen }, Step::Reclaim);
+            check(Seen { is_looked_at: true, has_reclaimed: true, ..seen }, Step::HandOver);
+        }
+    }
+
+    #[test]
+    fn what_another_has_taken_over_is_not_touched_and_what_has_no_namespace_is_undone() {
+        check(Seen { made: Some(MadeSeen::Lost), ..RESERVED }, Step::Withdraw);
+        check(Seen { made: Some(MadeSeen::Nothing), ..RESERVED }, Step::Undo);
+    }
+}
