@@ -1,8 +1,8 @@
 //! Plans as tables: a configuration, what changes in it, and what the plan makes of that.
 
 use super::*;
-use crate::provider::chart::ChartModel;
 use crate::fleet::group::spec::DRIFTED;
+use crate::provider::chart::ChartModel;
 
 fn text(text: &str) -> Value<String> {
     Value::Value(text.to_owned())
