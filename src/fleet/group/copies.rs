@@ -65,6 +65,26 @@ pub fn believed(seen: &[(&str, &GroupRecord)]) -> Result<Option<usize>, (usize, 
     }
 }
 
+/// What a group that was read before has become.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Since {
+    /// What its home says now is the group.
+    Newer,
+    /// What was read is: the home has moved away, and its old record says less.
+    AsRead,
+    /// It is gone, or another group has its name.
+    Gone,
+}
+
+/// What the group of the record `read` has become, where its home says `now` what it is.
+pub fn since(read: &GroupRecord, now: Option<&GroupRecord>) -> Since {
+    match now.filter(|now| now.id == read.id) {
+        None => Since::Gone,
+        Some(now) if now.age() >= read.age() => Since::Newer,
+        Some(_) => Since::AsRead,
+    }
+}
+
 /// What differs on the hosts from the `authority`, a line each.
 pub fn drift(copies: &[Copy], authority: &GroupRecord) -> Vec<String> {
     let mut lines = Vec::new();
@@ -200,6 +220,16 @@ mod tests {
         check_believed([Some(record(0, 3)), moved(), moved()], Ok(Some("us")));
         // With nobody to bear it out, the group's own apply has to clear it up.
         check_believed([Some(record(0, 3)), moved(), None], Err(("us", "eu")));
+    }
+
+    #[test]
+    fn a_group_is_what_its_home_says_now_unless_that_is_older() {
+        assert_eq!(since(&record(0, 3), Some(&record(0, 3))), Since::Newer);
+        assert_eq!(since(&record(0, 3), Some(&record(1, 1))), Since::Newer);
+        assert_eq!(since(&record(1, 1), Some(&record(0, 9))), Since::AsRead);
+        assert_eq!(since(&record(0, 3), None), Since::Gone);
+        let other = GroupRecord { id: "other".into(), ..record(9, 9) };
+        assert_eq!(since(&record(0, 3), Some(&other)), Since::Gone);
     }
 
     #[track_caller]

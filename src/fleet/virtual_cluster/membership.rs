@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::domain::capacity::{Node, capacity};
 use crate::domain::limit::Limit;
 use crate::fleet::Fleet;
+use crate::fleet::group::copies::{Since, since};
 use crate::fleet::group::find::{FindError, Found};
 use crate::fleet::group::spec::{Followed, GroupSpec};
 use crate::host::Host;
@@ -80,13 +81,11 @@ impl Membership {
             return Self::of(found);
         };
         let authority = Groups::of(&home).get(name).await?;
-        let newest = &found.newest.record;
-        let found = match authority {
-            Some(stored) if stored.record.id == newest.id && stored.record.age() >= newest.age() => {
-                Arc::new(Found { newest: stored, ..(*found).clone() })
-            }
-            Some(stored) if stored.record.id == newest.id => found,
-            _ => {
+        let since = since(&found.newest.record, authority.as_ref().map(|stored| &stored.record));
+        let found = match (since, authority) {
+            (Since::Newer, Some(stored)) => Arc::new(Found { newest: stored, ..(*found).clone() }),
+            (Since::AsRead, _) => found,
+            (Since::Newer | Since::Gone, _) => {
                 fleet.readings.forget_group(name);
                 return Err(FindError::Missing {
                     name: name.to_owned(),
