@@ -7,12 +7,14 @@ NODE_MEMORY ?= 64Gi
 FUZZ_SECONDS ?= 600
 SEED ?= 1
 KILLS ?= 200
+SEEDS ?= 2000
+FIRST ?= 1
 CHART_FUZZ_TARGETS ?= template archive values
 PLUGIN_FUZZ_TARGETS ?= call handshake
 RIG := $(or $(CARGO_TARGET_DIR),target)/debug/rig
 
 .DEFAULT_GOAL := help
-.PHONY: bins help quickstart test test-unit test-charts test-hosts test-terraform torment compare-charts fuzz lint docs tools \
+.PHONY: bins help quickstart test test-unit test-charts test-hosts test-terraform torment simulate compare-charts fuzz lint docs tools \
 	bench-applying bench-planning bench-refreshing bench-render bench-startup rig-up rig-down
 
 help: ## List these targets
@@ -40,6 +42,9 @@ test-terraform: tools ## What users see, with the real Terraform
 
 torment: tools ## KILLS times the plugin or Terraform killed, every fault in every operation, random faults; SEED gives them again
 	TORMENT_SEED="$(SEED)" TORMENT_KILLS="$(KILLS)" tests/run torment
+
+simulate: ## SEEDS lives of groups and virtual clusters on hosts in memory, from seed FIRST on. SIMULATION_SEED=n plays one again, and prints it
+	@SIMULATION_SEEDS="$(SEEDS)" SIMULATION_FIRST="$(FIRST)" cargo test --workspace --lib simulation -- --nocapture
 
 compare-charts: ## HELM_CHARTS=DIRECTORY: charts of others, every case of their own suites, beside Helm
 	@test -n "$(HELM_CHARTS)" || { echo "HELM_CHARTS names no directory of charts." >&2; \

@@ -99,7 +99,8 @@ impl LedgerBook {
     }
 
     /// Changes the ledger. `change` runs on what is stored, again whenever somebody else wrote first; its error ends the
-    /// attempts with nothing written. A change that changes nothing writes nothing, and a ledger without entries is removed.
+    /// attempts with nothing written. A change that changes nothing writes nothing, and a ledger without entries is removed, also
+    /// one that somebody was killed before entering anything in.
     ///
     /// # Errors
     /// [`LedgerError::Missing`], the host's refusal, or [`StoreError::Changed`] after a minute of others being faster.
@@ -120,7 +121,7 @@ impl LedgerBook {
             if let Err(refused) = change(&mut record.ledger) {
                 return Ok(Err(refused));
             }
-            if record == stored.record {
+            if record == stored.record && !record.ledger.entries.is_empty() {
                 return Ok(Ok(()));
             }
             let written = match record.ledger.entries.is_empty() {

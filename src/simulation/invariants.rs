@@ -38,7 +38,7 @@ impl Invariants {
         if key.collection == SECRETS && key.namespace == RECORDS && key.name.starts_with(RECORD) {
             self.record(process, cluster, write, &mut broken);
         } else if key.collection == SECRETS && key.namespace == RECORDS {
-            ledger(write, cluster, clusters, &mut broken);
+            // Who wakes up late may still enter what has no record any more: `miscounted` has to find none of it in the end.
         } else {
             self.object(process, write, &mut broken);
             let capacity = oversold(cluster, self.percent);
@@ -84,28 +84,6 @@ impl Invariants {
             if !self.held.get(&process).is_some_and(|held| held.contains(record)) {
                 broken.push(format!("it was made for record {record}, which this process has never held"));
             }
-        }
-    }
-}
-
-/// A ledger has an entry only of what has a record.
-fn ledger(write: &Write, cluster: &Cluster, clusters: &[Cluster], broken: &mut Vec<String>) {
-    let (Some(after), name) = (&write.after, write.key.name.as_str()) else { return };
-    if name != "ledger" && !name.starts_with("quota.") {
-        return;
-    }
-    let everywhere: Vec<&Cluster> = if name == "ledger" { vec![cluster] } else { clusters.iter().collect() };
-    let exists = |uid: &Value| {
-        everywhere.iter().any(|cluster| {
-            let mut secrets = cluster.server.objects.iter().filter(|(key, _)| key.namespace == RECORDS);
-            secrets.any(|(_, secret)| secret["metadata"]["uid"] == *uid)
-        })
-    };
-    let before = write.before.as_ref().map(content).unwrap_or_default();
-    for entry in entries(&content(after)) {
-        let is_new = !entries(&before).any(|old| old["record"] == entry["record"]);
-        if is_new && !exists(&entry["record"]) {
-            broken.push(format!("an entry without a record: {entry}"));
         }
     }
 }
