@@ -2,6 +2,7 @@
 //! can go wrong, drawn from a seed. `SIMULATION_SEED=n` runs one seed and prints what happened; `SIMULATION_SEEDS=n` runs so many.
 
 mod api_server;
+mod at_each_request;
 mod invariants;
 mod terraform;
 mod world;
@@ -330,14 +331,22 @@ async fn clean(world: &World, may_be_forgotten: bool, wrong: &mut Vec<String>) {
     }
 }
 
+/// What a life has come to: what went wrong, what it stands for, what happened, and how many requests it took.
+type Life = (Vec<String>, u64, Vec<String>, u64);
+
 /// Runs a seed in a world of its own.
-fn simulate(seed: u64, log: bool) -> (Vec<String>, u64, Vec<String>, u64) {
+fn simulate(seed: u64, log: bool) -> Life {
     let setting = Setting::of(seed);
+    in_a_world(seed, &setting.clusters, log, async |world| live(world, &setting).await)
+}
+
+/// Lives in a world that is drawn from `seed`, on a clock of its own.
+fn in_a_world(seed: u64, clusters: &[(&str, u32)], log: bool, life: impl AsyncFnOnce(&World) -> Vec<String>) -> Life {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     runtime.block_on(async {
         random::seed(seed);
-        let world = World::new(seed, &setting.clusters, log);
-        let wrong = match tokio::time::timeout(Duration::from_secs(24 * 3600), live(&world, &setting)).await {
+        let world = World::new(seed, clusters, log);
+        let wrong = match tokio::time::timeout(Duration::from_secs(24 * 3600), life(&world)).await {
             Ok(wrong) => wrong,
             Err(_) => vec!["it does not end".to_owned()],
         };

@@ -95,10 +95,10 @@ impl<'a> Operation<'a> {
     /// Runs `work` until it is done, it is to stop, or the time is over.
     async fn in_time<T>(&self, doing: Doing, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
         tokio::select! {
-        biased;
-                    done = tokio::time::timeout_at(self.limits.deadline, work) => done.unwrap_or(Err(Error::TimedOut { doing })),
-                    () = self.limits.stop.cancelled() => Err(Error::Stopped),
-                }
+            biased;
+            done = tokio::time::timeout_at(self.limits.deadline, work) => done.unwrap_or(Err(Error::TimedOut { doing })),
+            () = self.limits.stop.cancelled() => Err(Error::Stopped),
+        }
     }
 
     /// Releases the archive on hosts that no longer have the group. What cannot be released costs some space, and is released

@@ -28,7 +28,7 @@ use serde_json::Value;
 use crate::fleet::connections::HostCluster;
 use crate::fleet::group::spec::Followed;
 use crate::fleet::notice::Notice;
-use crate::fleet::{Fleet, Limits};
+use crate::fleet::{Fleet, Limits, Outcome};
 use crate::host::Host;
 use crate::host::access::Access;
 use crate::host::kind::KindError;
@@ -123,6 +123,12 @@ struct Operation<'a> {
 impl<'a> Operation<'a> {
     fn new(fleet: &'a Fleet, limits: Limits) -> Self {
         Self { fleet, limits, errors: Vec::new(), notices: Vec::new() }
+    }
+
+    /// What the operation has come to.
+    fn outcome<T>(mut self, done: Result<T, Error>) -> Outcome<T, Error> {
+        let left = self.note(done);
+        Outcome { left, errors: self.errors, notices: self.notices }
     }
 
     /// Takes note of an error that does not end the operation by itself, or comes on top of one that does.

@@ -222,7 +222,7 @@ async fn carry_out<M: Managed>(
         (Plan::Destroy, None) => Some(()),
         (Plan::Destroy, Some(before)) => {
             let destroyed = world.run(process, M::destroy(of, &mut diags, before)).await;
-            if destroyed.flatten_result() == Some(true) && diags.errors.is_empty() {
+            if destroyed == Some(Some(())) && diags.errors.is_empty() {
                 *kept = None;
             }
             destroyed.map(drop)
@@ -283,15 +283,4 @@ fn said(diags: Diagnostics) -> Result<(), Vec<String>> {
     let errors: Vec<String> =
         diags.errors.into_iter().map(|error| format!("{} | {}", error.summary, error.detail)).collect();
     if errors.is_empty() { Ok(()) } else { Err(errors) }
-}
-
-trait Flatten {
-    fn flatten_result(&self) -> Option<bool>;
-}
-
-impl Flatten for Option<Option<()>> {
-    /// Whether the call came back with a success.
-    fn flatten_result(&self) -> Option<bool> {
-        self.as_ref().map(Option::is_some)
-    }
 }

@@ -196,13 +196,13 @@ impl Operation<'_> {
         tokio::pin!(prepare);
         let made = loop {
             tokio::select! {
-            biased;
-                            made = &mut prepare => break made?,
-                            () = sleep(lease::beat()) => {
-                                let next = GroupRecord { generation: authority.record.generation + 1, ..authority.record.clone() };
-                                authority = put(home, Some(&authority), &next).await?;
-                            }
-                        }
+                biased;
+                made = &mut prepare => break made?,
+                () = sleep(lease::beat()) => {
+                    let next = GroupRecord { generation: authority.record.generation + 1, ..authority.record.clone() };
+                    authority = put(home, Some(&authority), &next).await?;
+                }
+            }
         };
         (creation.authority, creation.followers) = (Some(authority), made);
         Ok(())

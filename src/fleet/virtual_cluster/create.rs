@@ -69,13 +69,9 @@ pub async fn create(
 ) -> Outcome<Created, Error> {
     let mut operation = Operation::new(fleet, limits);
     let (planned_as, namespace) = (asked.planned_as.clone(), asked.wanted.namespace.clone());
-    let left = match operation.create(asked, renderer).await {
-        Ok(created) => created,
-        Err(error) => {
-            operation.errors.push(error);
-            None
-        }
-    };
+    let done = operation.create(asked, renderer).await;
+    let Outcome { left, errors, notices } = operation.outcome(done);
+    let left = left.flatten();
     let settled = left.as_ref().and_then(|created| Some((&created.known.host_uid, created.holding.as_ref()?)));
     let mut accounting = fleet.planned.accounting();
     match settled {
@@ -83,7 +79,7 @@ pub async fn create(
         None => accounting.free(&planned_as),
     }
     drop(accounting);
-    Outcome { left, errors: operation.errors, notices: operation.notices }
+    Outcome { left, errors, notices }
 }
 
 /// What a creation works with, from one attempt to the next.

@@ -87,14 +87,8 @@ impl Seen {
 /// Removes everything that creating made, and waits until it is gone.
 pub async fn destroy(fleet: &Fleet, limits: Limits, place: &Place, known: &Known) -> Outcome<(), Error> {
     let mut operation = Operation::new(fleet, limits);
-    let left = match operation.destroy(place, known).await {
-        Ok(()) => Some(()),
-        Err(error) => {
-            operation.errors.push(error);
-            None
-        }
-    };
-    Outcome { left, errors: operation.errors, notices: operation.notices }
+    let done = operation.destroy(place, known).await;
+    operation.outcome(done)
 }
 
 impl Operation<'_> {

@@ -100,14 +100,8 @@ pub async fn update(
     renderer: &mut dyn Renderer,
 ) -> Outcome<Updated, Error> {
     let mut operation = Operation::new(fleet, limits);
-    let left = match operation.update(asked, renderer).await {
-        Ok(updated) => Some(updated),
-        Err(error) => {
-            operation.errors.push(error);
-            None
-        }
-    };
-    Outcome { left, errors: operation.errors, notices: operation.notices }
+    let done = operation.update(asked, renderer).await;
+    operation.outcome(done)
 }
 
 /// Has the record say where the chart comes from, for imports. Nothing else on the host changes.
@@ -119,14 +113,8 @@ pub async fn record_source(
     spec: &Spec,
 ) -> Outcome<(), Error> {
     let mut operation = Operation::new(fleet, limits);
-    let left = match operation.record_source(place, known, spec).await {
-        Ok(()) => Some(()),
-        Err(error) => {
-            operation.errors.push(error);
-            None
-        }
-    };
-    Outcome { left, errors: operation.errors, notices: operation.notices }
+    let done = operation.record_source(place, known, spec).await;
+    operation.outcome(done)
 }
 
 impl Operation<'_> {
