@@ -19,6 +19,8 @@ const REQUESTS: u32 = 70;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Work {
     Create,
+    /// With nobody beside it.
+    CreateAlone,
     Destroy,
 }
 
@@ -39,10 +41,11 @@ async fn live(world: &World, work: Work, fate: Fate) -> Vec<String> {
     if work == Work::Destroy {
         apply(world, &mut kept, Some(&team), Default::default()).await;
     }
-    let wanted = (work == Work::Create).then_some(&team);
+    let wanted = (work != Work::Destroy).then_some(&team);
     let cut_off = apply(world, &mut kept, wanted, (Fate::default(), fate));
     let others = async {
-        for wanted in [Some(&other), None, Some(&other)] {
+        let wishes = [Some(&other), None, Some(&other)];
+        for wanted in wishes.into_iter().filter(|_| work != Work::CreateAlone) {
             sleep(Duration::from_secs(1)).await;
             let end = apply(world, &mut neighbour, wanted, Default::default()).await;
             if let End::Failed(errors) = end {
@@ -101,6 +104,11 @@ fn a_creation_that_sleeps_past_its_silence_leaves_nothing() {
 #[test]
 fn a_killed_creation_leaves_nothing() {
     at_each_request(Work::Create, killed);
+}
+
+#[test]
+fn a_killed_creation_that_is_alone_leaves_nothing() {
+    at_each_request(Work::CreateAlone, killed);
 }
 
 #[test]
