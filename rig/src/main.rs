@@ -100,21 +100,16 @@ fn up(options: &[&str]) -> Outcome {
     leave_behind(options)
 }
 
-/// Starts the hosts and holds them until a signal.
+/// Starts the hosts and holds them until a signal. While they start, a signal ends this process, and the guardian cleans up.
 fn supervise(builder: RigBuilder) -> Outcome {
     let rig = builder.announce(&name()?).start()?;
-    let mut output = io::stdout();
-    for host in rig.hosts() {
-        writeln!(output, "{} {}", host.name(), host.kubeconfig().display())?;
-    }
-    if env::var_os(DETACHED).is_some() {
-        writeln!(output)?;
-    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
+        // Before a word is said: whoever reads the last line may send the signal in the same moment.
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
         let mut hang_up = signal(SignalKind::hangup())?;
+        say_hosts(&rig)?;
         tokio::select! {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
@@ -122,6 +117,17 @@ fn supervise(builder: RigBuilder) -> Outcome {
         }
         Ok(())
     })
+}
+
+fn say_hosts(rig: &Rig) -> io::Result<()> {
+    let mut output = io::stdout();
+    for host in rig.hosts() {
+        writeln!(output, "{} {}", host.name(), host.kubeconfig().display())?;
+    }
+    if env::var_os(DETACHED).is_some() {
+        writeln!(output)?;
+    }
+    Ok(())
 }
 
 /// Starts this program again in the background, passes on the lines of its hosts, and leaves it to run.
