@@ -20,7 +20,7 @@ use crate::domain::size::Size;
 use crate::provider::chart::ChartModel;
 use crate::provider::cluster_group::model::{ClusterGroupModel, GroupHostModel, Number, ReservedModel};
 use crate::provider::size::ResourcesModel;
-use crate::provider::value::{known, map_or_null, optional, string_map};
+use crate::provider::value::{known, map_or_null, optional, set_or_null, string_map, string_set};
 use terraform_plugin::value::Value;
 
 /// The revision of a group whose records on the hosts are not what was applied.
@@ -44,6 +44,15 @@ pub struct GroupSpec {
     pub kubernetes_version: Option<String>,
     /// Text of a `vcluster.yaml`.
     pub values: Option<String>,
+    /// Places in `values` that virtual clusters may set. None: all, as long as what comes of it is safe.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub member_values: Option<MemberValues>,
+    /// Whether values may reach beyond what a virtual cluster may do. None: they may not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allow_unsafe_values: Option<bool>,
+    /// Registries whose images control planes may have beside the chart's own. None: no others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_registries: Option<Vec<String>>,
     pub endpoint_type: String,
     pub oversubscription_percent: u32,
     /// None, like a part that is none: unlimited.
@@ -52,6 +61,13 @@ pub struct GroupSpec {
     pub minimums: GroupSize,
     /// By key.
     pub host_clusters: BTreeMap<String, GroupHost>,
+}
+
+/// Which `values` the virtual clusters of a group may set.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct MemberValues {
+    /// Places, sorted. Empty: none. A list by itself would be left out of a digest where it is empty.
+    pub paths: Vec<String>,
 }
 
 /// A size as the user wrote it.
@@ -128,6 +144,9 @@ impl GroupSpec {
             distro: known(&plan.distro)?,
             kubernetes_version: optional(&plan.kubernetes_version)?,
             values: optional(&plan.values)?,
+            member_values: string_set(&plan.member_values)?.map(|paths| MemberValues { paths }),
+            allow_unsafe_values: optional(&plan.allow_unsafe_values)?.filter(|allowed| *allowed),
+            image_registries: string_set(&plan.image_registries)?,
             endpoint_type: known(&plan.endpoint_type)?,
             oversubscription_percent: plan.oversubscription_percent.as_ref_option()?.percent()?,
             quota: match optional(&plan.quota)? {
@@ -173,6 +192,9 @@ impl GroupSpec {
             distro: text(&self.distro),
             kubernetes_version: self.kubernetes_version.clone().into(),
             values: self.values.clone().into(),
+            member_values: set_or_null(self.member_values.as_ref().map(|allowed| &allowed.paths)),
+            allow_unsafe_values: self.allow_unsafe_values.into(),
+            image_registries: set_or_null(self.image_registries.as_ref()),
             host_clusters: Value::Value(hosts.collect()),
             endpoint_type: text(&self.endpoint_type),
             oversubscription_percent: Value::Value(Number::Whole(i64::from(self.oversubscription_percent))),
@@ -212,6 +234,9 @@ impl GroupSpec {
             group_values: self.values.clone(),
             host_values: host.values.clone(),
             node_selector: host.node_selector.clone(),
+            member_values: self.member_values.clone(),
+            allow_unsafe_values: self.allow_unsafe_values,
+            image_registries: self.image_registries.clone(),
         })
     }
 
@@ -327,6 +352,15 @@ pub struct Followed {
     pub group_values: Option<String>,
     pub host_values: Option<String>,
     pub node_selector: BTreeMap<String, String>,
+    /// Places in `values` that virtual clusters may set. None: all, as long as what comes of it is safe.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub member_values: Option<MemberValues>,
+    /// Whether values may reach beyond what a virtual cluster may do. None: they may not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allow_unsafe_values: Option<bool>,
+    /// Registries whose images control planes may have beside the chart's own. None: no others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_registries: Option<Vec<String>>,
 }
 
 /// Leaves out the values, which may hold a user's secrets.
@@ -379,6 +413,9 @@ mod tests {
             distro: "k8s".into(),
             kubernetes_version: None,
             values: None,
+            member_values: None,
+            allow_unsafe_values: None,
+            image_registries: None,
             endpoint_type: "LoadBalancer".into(),
             oversubscription_percent: 120,
             quota: Some(GroupQuota { cpu: Some("64".into()), ..GroupQuota::default() }),

@@ -1,7 +1,7 @@
 //! The schema of `nested_virtual_cluster`: the one place where its attributes are described. The reference page is
 //! generated from here.
 
-use crate::provider::attribute::{attributes, computed, defaulted, optional, sensitive, string_map};
+use crate::provider::attribute::{attributes, computed, defaulted, optional, sensitive, string_map, string_set};
 use crate::provider::{chart, timeouts};
 use terraform_plugin::schema::{AttributeType, Block, Description, Schema};
 
@@ -139,7 +139,26 @@ pub fn schema() -> Schema {
             optional(
                 String,
                 "Further configuration as the text of a `vcluster.yaml`, merged over what the provider sets. A value that \
-                 contradicts another attribute, or that would let workloads escape the virtual cluster's size, is an error.",
+                 contradicts another attribute, or that would let workloads escape the virtual cluster's size, is an error. So \
+                 is one that reaches beyond what a virtual cluster may do, as the objects show that the chart makes of it: \
+                 other objects, rights, images or privileges than the chart's own. A group may say which values may be set.",
+            ),
+        ),
+        (
+            "allow_unsafe_values",
+            optional(
+                Bool,
+                "Whether `values` may reach beyond what a virtual cluster may do. Whoever writes them then acts on the host \
+                 cluster with all rights that the provider has there. The group's, or `false` by default.",
+            ),
+        ),
+        (
+            "image_registries",
+            optional(
+                string_set(),
+                "Registries, with a path or without, whose images `values` may have the control plane run, such as a mirror: \
+                 `registry.example.com/vcluster`. Images from where the chart's own are need not be named. The group's, or none \
+                 by default.",
             ),
         ),
         ("labels", optional(string_map(), "Labels for every object of the virtual cluster on the host cluster.")),

@@ -20,7 +20,7 @@ use crate::host::records::Stored;
 use crate::provider::chart::ChartModel;
 use crate::provider::cluster_group::spec::Followed;
 use crate::provider::size::ResourcesModel;
-use crate::provider::value::{known, map_or_null, optional, string_map};
+use crate::provider::value::{known, map_or_null, optional, set_or_null, string_map, string_set};
 use crate::provider::virtual_cluster::model::{FollowedPrivate, VirtualClusterModel, VirtualClusterPrivate};
 use terraform_plugin::value::Value;
 
@@ -64,6 +64,12 @@ pub struct Spec {
     /// Storage class of the control plane's volume, fixed when it was created. None: the host's default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub storage_class: Option<String>,
+    /// Whether `values` may reach beyond what a virtual cluster may do. None: they may not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allow_unsafe_values: Option<bool>,
+    /// Registries whose images the control plane may have beside the chart's own. None: no others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_registries: Option<Vec<String>>,
     /// The revision that the host carries in full; none while an apply is under way or was cut off.
     pub applied: Option<String>,
 }
@@ -96,6 +102,8 @@ impl Spec {
             cluster_group: optional(&plan.cluster_group)?,
             followed: None,
             storage_class: private.storage_class.clone(),
+            allow_unsafe_values: optional(&plan.allow_unsafe_values)?.filter(|allowed| *allowed),
+            image_registries: string_set(&plan.image_registries)?,
             applied: None,
         })
     }
@@ -195,6 +203,8 @@ impl Spec {
             endpoint_type: text(&self.endpoint_type),
             host_dns: self.host_dns.clone().into(),
             values: self.values.clone().into(),
+            allow_unsafe_values: self.allow_unsafe_values.into(),
+            image_registries: set_or_null(self.image_registries.as_ref()),
             labels: map_or_null(&self.labels),
             annotations: map_or_null(&self.annotations),
             deletion_protection: Value::Value(false),
@@ -310,6 +320,8 @@ mod tests {
             cluster_group: None,
             followed: None,
             storage_class: None,
+            allow_unsafe_values: None,
+            image_registries: None,
             applied: None,
         }
     }

@@ -39,18 +39,33 @@ impl Cluster for LiveHost {
     }
 }
 
+/// What a host serves, as far as charts ask for it.
+#[derive(Debug, Clone)]
+pub(super) struct Served {
+    pub kube_version: KubeVersion,
+    pub api_versions: Vec<String>,
+}
+
+impl Served {
+    /// What `host` serves.
+    pub(super) async fn by(diags: &mut Diagnostics, host: &Host) -> Option<Self> {
+        let identity = host.identity().await.map_err(|error| diags.add_error(error.explain())).ok()?;
+        let api_versions = host.api_versions().await.map_err(|error| diags.add_error(error.explain())).ok()?;
+        let api_versions = api_versions.iter().cloned().collect();
+        Some(Self { kube_version: KubeVersion::parse(&identity.version)?, api_versions })
+    }
+}
+
 /// Renders the chart with what the host serves and has.
 pub(super) async fn render(
     diags: &mut Diagnostics,
     host: &Host,
     place: &Place,
-    chart: Chart,
+    chart: &Arc<Chart>,
+    served: &Served,
     values: UserValues,
 ) -> Option<Rendered> {
-    let identity = host.identity().await.map_err(|error| diags.add_error(error.explain())).ok()?;
-    let api_versions = host.api_versions().await.map_err(|error| diags.add_error(error.explain())).ok()?;
-    let api_versions: Vec<String> = api_versions.iter().cloned().collect();
-    let kube_version = KubeVersion::parse(&identity.version)?;
+    let (chart, Served { kube_version, api_versions }) = (Arc::clone(chart), served.clone());
     let cluster = Arc::new(LiveHost { host: host.clone(), runtime: Handle::current() });
     let Place { name, namespace, .. } = place;
     let (name, namespace) = (name.clone(), namespace.clone());
