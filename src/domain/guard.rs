@@ -166,6 +166,13 @@ impl Report<'_> {
         self.found.push(Violation { object: at.shown.clone(), field: field.into(), problem });
     }
 
+    /// What has another form than its name says is not looked into, and no server takes it.
+    fn shape(&mut self, at: &Place<'_>, path: &str, value: Option<&Value>, is_right: fn(&Value) -> bool) {
+        if value.is_some_and(|value| !value.is_null() && !is_right(value)) {
+            self.add(at, path, "it is malformed".to_owned());
+        }
+    }
+
     /// Addresses that a Service takes from others.
     fn service(&mut self, at: &Place<'_>) {
         if at.kind() != "Service" {

@@ -66,6 +66,9 @@ impl Report<'_> {
             let problem = "classes of the host's own pods come before all others' pods";
             self.add(at, format!("{POD}.priorityClassName"), problem.to_owned());
         }
+        for list in ["containers", "initContainers", "volumes"] {
+            self.shape(at, &format!("{POD}.{list}"), pod.get(list), Value::is_array);
+        }
         self.security(at, POD, pod.get("securityContext"));
         for (index, volume) in items(pod.get("volumes")).iter().enumerate() {
             self.volume(at, index, volume);
@@ -151,6 +154,8 @@ impl Report<'_> {
         }
         self.security(at, &path, container.get("securityContext"));
         self.kept(at, &path, container, model);
+        self.shape(at, &format!("{path}.resources"), container.get("resources"), Value::is_object);
+        self.shape(at, &format!("{path}.ports"), container.get("ports"), Value::is_array);
         for port in items(container.get("ports"))
             .iter()
             .filter(|port| ["hostPort", "hostIP"].iter().any(|field| port.get(field).is_some_and(is_set)))
@@ -163,6 +168,15 @@ impl Report<'_> {
             }
         }
         let resources = container.get("resources").unwrap_or(&Value::Null);
+        for (field, value) in resources.as_object().into_iter().flatten() {
+            let is_known = matches!(field.as_str(), "claims" | "limits" | "requests");
+            if !is_known {
+                self.add(at, format!("{path}.resources.{field}"), "it is malformed".to_owned());
+            }
+            if field != "claims" {
+                self.shape(at, &format!("{path}.resources.{field}"), Some(value), Value::is_object);
+            }
+        }
         let size = self.guard.size;
         let claims = resources.get("claims").filter(|claims| is_set(claims)).map(|_| "claims");
         let kinds = ["requests", "limits"];
@@ -231,6 +245,7 @@ impl Report<'_> {
 
     /// Checks the security context at `path`, of a pod or of a container.
     fn security(&mut self, at: &Place<'_>, path: &str, context: Option<&Value>) {
+        self.shape(at, &format!("{path}.securityContext"), context, Value::is_object);
         let Some(Value::Object(context)) = context else { return };
         let mut refuse =
             |field: &str, problem: &str| self.add(at, format!("{path}.securityContext.{field}"), problem.to_owned());

@@ -80,9 +80,11 @@ impl Report<'_> {
         if at.object.get("aggregationRule").is_some_and(|rule| !rule.is_null()) {
             self.add(at, "aggregationRule", "a role may not collect the rules of others".to_owned());
         }
+        self.shape(at, "rules", at.object.get("rules"), Value::is_array);
         let own = items(own.and_then(|own| own.get("rules")));
         for (index, rule) in items(at.object.get("rules")).iter().enumerate() {
             let field = format!("rules[{index}]");
+            self.shape(at, &field, Some(rule), is_rule);
             if !items(rule.get("nonResourceURLs")).is_empty() && !own.contains(rule) {
                 self.add(at, field, "it grants URLs that the chart does not grant by itself".to_owned());
                 continue;
@@ -99,6 +101,14 @@ impl Report<'_> {
             }
         }
     }
+}
+
+/// Whether a rule has lists of texts and nothing else.
+fn is_rule(rule: &Value) -> bool {
+    let is_list = |value: &Value| value.as_array().is_some_and(|items| items.iter().all(Value::is_string));
+    let is_known =
+        |field: &str| matches!(field, "apiGroups" | "nonResourceURLs" | "resourceNames" | "resources" | "verbs");
+    rule.as_object().is_some_and(|rule| rule.iter().all(|(field, value)| is_known(field) && is_list(value)))
 }
 
 struct Grant<'r> {

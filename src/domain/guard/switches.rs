@@ -18,10 +18,18 @@ fn picked(values: &Value, defaults: &Value) -> Option<Value> {
                 values.iter().filter_map(|(key, value)| Some((key.clone(), picked(value, defaults.get(key)?)?)));
             Some(Value::Object(fields.collect()))
         }
-        (_, Value::Object(_) | Value::Array(_)) => None,
-        (Value::Bool(_) | Value::Number(_), _) => Some(values.clone()),
-        (Value::String(word), _) if WORDS.contains(&word.as_str()) => Some(values.clone()),
+        (Value::Number(_), Value::Number(_)) => Some(values.clone()),
+        // A word where the chart has no switch is a name, as is what looks like one.
+        (given, default) if is_switch(given) && is_switch(default) => Some(values.clone()),
         _ => None,
+    }
+}
+
+fn is_switch(value: &Value) -> bool {
+    match value {
+        Value::Bool(_) => true,
+        Value::String(word) => WORDS.contains(&word.as_str()),
+        _ => false,
     }
 }
 
@@ -33,11 +41,11 @@ mod tests {
     #[test]
     fn neither_text_nor_a_key_of_the_users_is_a_switch() {
         let defaults = json!({
-            "on": false, "auto": "auto", "count": 1, "text": "", "none": null, "map": {}, "list": [], "deep": { "on": false },
+            "on": false, "auto": "auto", "count": 1, "text": "", "name": "", "none": null, "map": {}, "list": [], "deep": { "on": false },
         });
         let values = json!({
             "on": true, "auto": "true", "count": 3, "text": "a\n---\nb", "none": "kind: Pod", "map": { "key": true },
-            "list": [true], "deep": { "on": true, "off": true }, "other": true,
+            "list": [true], "deep": { "on": true, "off": true }, "other": true, "name": true,
         });
         let expected = json!({ "on": true, "auto": "true", "count": 3, "map": {}, "deep": { "on": true } });
         assert_eq!(switches(&values, &defaults), expected);

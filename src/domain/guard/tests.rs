@@ -182,6 +182,7 @@ fn roles_grant_no_more_than_the_chart_and_the_reviewed_lists() {
         json!([{ "nonResourceURLs": ["/metrics"], "verbs": ["get"] }]),
         "rules[0]: it grants URLs",
     );
+    refused("Role", "/rules/9", json!({ "verbs": "get" }), "it is malformed");
     refused("ClusterRole", "/aggregationRule", json!({ "clusterRoleSelectors": [] }), "may not collect");
     refused("RoleBinding", "/subjects/9", json!({ "kind": "User", "name": "me" }), "subjects: a binding is for");
     refused(
@@ -277,6 +278,7 @@ fn pods_have_no_privilege() {
     refused("StatefulSet", &syncer("securityContext"), json!({}), "the chart sets it to false");
     refused("StatefulSet", &pod("securityContext"), json!({ "sysctls": [{ "name": "kernel.msgmax" }] }), "sysctls");
     refused("StatefulSet", &pod("securityContext"), json!({ "seccompProfile": { "type": "Unconfined" } }), "confined");
+    refused("StatefulSet", &syncer("securityContext"), json!([{ "privileged": true }]), "it is malformed");
     let context =
         json!({ "runAsUser": 1000, "runAsNonRoot": true, "sysctls": [{ "name": "net.ipv4.tcp_syncookies" }] });
     fine("StatefulSet", &pod("securityContext"), context);

@@ -20,7 +20,7 @@ use crate::provider::explain::Explain;
 use crate::provider::virtual_cluster::model::{VirtualClusterModel, VirtualClusterPrivate};
 use crate::provider::virtual_cluster::spec::{Place, Spec};
 use guard::{Given, Subject, Unclear, Whose};
-use helm_charts::{Archive, Chart, ChartError, UserValues};
+use helm_charts::{Archive, Chart, ChartError, KubeVersion, UserValues};
 use live::Served;
 use terraform_plugin::value::Value;
 use terraform_plugin::{AttributePath, Diagnostics, Report};
@@ -60,16 +60,7 @@ pub fn exposure(spec: &Spec, name: &str) -> Exposure {
 pub fn check_values(diags: &mut Diagnostics, plan: &VirtualClusterModel, private: &VirtualClusterPrivate) {
     let Some(text) = plan.values.as_ref_option() else { return };
     let Some(layer) = parse_values(diags, text) else { return };
-    let known =
-        |value: &Value<String>, stand_in: &str| Value::Value(value.as_ref_option().map_or(stand_in, |v| v).to_owned());
-    // What is not known yet does not decide whether values contradict.
-    let mut assumed = plan.clone();
-    assumed.name = known(&plan.name, "name");
-    assumed.namespace = known(&plan.namespace, "namespace");
-    assumed.host_cluster = known(&plan.host_cluster, "host");
-    if let Value::Value(chart) = &mut assumed.chart {
-        chart.digest = known(&chart.digest, "");
-    }
+    let assumed = assumed(plan);
     let typed = || {
         let place = Place::of(&assumed)?;
         Spec::of(&assumed, private)?.typed(&place)
@@ -77,6 +68,56 @@ pub fn check_values(diags: &mut Diagnostics, plan: &VirtualClusterModel, private
     if let Some(typed) = typed() {
         mapped(diags, private.mapping, &typed, &[Layer { name: "values", values: &layer }]);
     }
+}
+
+/// The plan with names for what is not known yet and does not decide what values do.
+fn assumed(plan: &VirtualClusterModel) -> VirtualClusterModel {
+    let known =
+        |value: &Value<String>, stand_in: &str| Value::Value(value.as_ref_option().map_or(stand_in, |v| v).to_owned());
+    let mut assumed = plan.clone();
+    assumed.name = known(&plan.name, "name");
+    assumed.namespace = known(&plan.namespace, "namespace");
+    assumed.host_cluster = known(&plan.host_cluster, "host");
+    if let Value::Value(chart) = &mut assumed.chart {
+        chart.digest = known(&chart.digest, "");
+    }
+    assumed
+}
+
+/// The version of Kubernetes that charts are rendered for while no host says its own.
+const ASSUMED_KUBERNETES: &str = "v1.35.0";
+
+/// Refuses what values may not do, as far as a plan can tell. `plan` has what it takes from its group.
+pub async fn foresee(
+    diags: &mut Diagnostics,
+    host: Option<&Host>,
+    mut plan: VirtualClusterModel,
+    private: &VirtualClusterPrivate,
+    followed: Option<Followed>,
+    archive: &Archive,
+) -> Option<()> {
+    if let Some(followed) = &followed {
+        plan.endpoint_type = Value::Value(followed.endpoint_type.clone());
+        plan.host_dns = followed.host_dns.clone().into();
+    }
+    let plan = assumed(&plan);
+    let looked = || {
+        let place = Place::of(&plan)?;
+        let own = Spec::of(&plan, private)?;
+        let spec = followed.map_or_else(|| own.clone(), |followed| own.clone().following(followed));
+        Some((spec.typed(&place)?, spec))
+    };
+    let (Some((typed, spec)), Ok(chart)) = (looked(), Chart::parse(archive)) else { return Some(()) };
+    let served = match host {
+        Some(host) => Served::by(&mut Diagnostics::default(), host).await,
+        None => None,
+    };
+    let assumed = || Some(Served { kube_version: KubeVersion::parse(ASSUMED_KUBERNETES)?, api_versions: Vec::new() });
+    let served = served.or_else(assumed)?;
+    let given = given(diags, &spec)?;
+    let layers: Vec<Layer<'_>> = given.iter().map(Given::layer).collect();
+    mapped(diags, spec.mapping, &typed, &layers)?;
+    Look { chart: Arc::new(chart), served, typed, spec, given }.check(diags, None).await
 }
 
 /// Prepares a new virtual cluster: its chart comes from its source.
@@ -210,6 +251,7 @@ impl Look {
         let own = self.given.iter().find(|given| given.whose == Whose::Own);
         guard::check_member_values(diags, &self.spec, own.map(|given| &given.values))?;
         let mapping = MappingVersion::from_number(self.spec.mapping)?;
+        let is_plan = objects.is_none();
         let looked = tokio::task::spawn_blocking(move || {
             let Self { chart, served, typed, spec, given } = &self;
             let subject = Subject { chart, served, mapping, typed, spec, given };
@@ -217,6 +259,8 @@ impl Look {
         });
         match looked.await {
             Ok((Ok(refusals), spec)) => guard::say(diags, &spec, &refusals),
+            // Whether a chart can be rendered at all is for the apply to say, which has the host.
+            Ok((Err(Unclear::Chart(_)), _)) if is_plan => Some(()),
             Ok((Err(Unclear::Chart(error)), _)) => {
                 chart_error(diags, "What `values` would do cannot be told.", &error);
                 None

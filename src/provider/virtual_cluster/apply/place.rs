@@ -105,7 +105,7 @@ impl<'a> Apply<'a> {
     }
 
     /// Fills in what the group says and the configuration does not, as far as it does not depend on the host.
-    pub(super) fn take_from_group(planned: &mut VirtualClusterModel, group: &Membership) {
+    pub(in crate::provider::virtual_cluster) fn take_from_group(planned: &mut VirtualClusterModel, group: &Membership) {
         fn fill<T: Clone>(value: &mut Value<T>, group: T) {
             if matches!(value, Value::Unknown | Value::Null) {
                 *value = Value::Value(group);

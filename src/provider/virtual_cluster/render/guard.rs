@@ -72,6 +72,29 @@ pub(super) struct Subject<'a> {
     pub given: &'a [Given],
 }
 
+/// What the chart makes without the user, and of the user's switches.
+struct Measured {
+    own: Vec<Json>,
+    switched: Vec<Json>,
+}
+
+impl Measured {
+    fn guard<'a>(&'a self, subject: &Subject<'a>) -> Guard<'a> {
+        let registries = match &subject.spec.followed {
+            Some(group) => group.image_registries.as_deref(),
+            None => subject.spec.image_registries.as_deref(),
+        };
+        Guard {
+            name: &subject.typed.name,
+            namespace: &subject.typed.namespace,
+            own: &self.own,
+            switched: &self.switched,
+            registries: registries.unwrap_or_default(),
+            size: subject.typed.size,
+        }
+    }
+}
+
 /// Something that is refused, and the value behind it.
 pub(super) struct Refusal {
     violation: Violation,
@@ -96,27 +119,8 @@ impl Subject<'_> {
         if trust == Trust::Everything || self.given.iter().all(is_empty) {
             return Ok(Vec::new());
         }
-        let own = self.render(&[])?;
-        let defaults = Json::Object(self.chart.default_values().clone());
-        let switches: Vec<Given> = self
-            .given
-            .iter()
-            .map(|given| Given { values: switches::switches(&given.values, &defaults), ..given.clone() })
-            .collect();
-        // Switches whose texts are missing may be refused by the chart: then its own objects are all that there are.
-        let switched = self.render(&switches).unwrap_or_else(|_| own.clone());
-        let registries = match &self.spec.followed {
-            Some(group) => group.image_registries.as_deref(),
-            None => self.spec.image_registries.as_deref(),
-        };
-        let guard = Guard {
-            name: &self.typed.name,
-            namespace: &self.typed.namespace,
-            own: &own,
-            switched: &switched,
-            registries: registries.unwrap_or_default(),
-            size: self.typed.size,
-        };
+        let measured = self.measured()?;
+        let guard = measured.guard(self);
         let mut found = match objects {
             Some(objects) => guard.violations(objects),
             None => guard.violations(&self.render(self.given)?),
@@ -128,6 +132,19 @@ impl Subject<'_> {
         }
         found.truncate(SAID);
         Ok(self.explained(&guard, found))
+    }
+
+    /// What the guard measures by.
+    fn measured(&self) -> Result<Measured, Unclear> {
+        let own = self.render(&[])?;
+        let defaults = Json::Object(self.chart.default_values().clone());
+        let switches = self
+            .given
+            .iter()
+            .map(|given| Given { values: switches::switches(&given.values, &defaults), ..given.clone() });
+        // Switches whose texts are missing may be refused by the chart: then its own objects are all that there are.
+        let switched = self.render(&switches.collect::<Vec<_>>()).unwrap_or_else(|_| own.clone());
+        Ok(Measured { own, switched })
     }
 
     fn render(&self, given: &[Given]) -> Result<Vec<Json>, Unclear> {
@@ -223,3 +240,6 @@ pub(super) fn check_member_values(diags: &mut Diagnostics, spec: &Spec, values: 
     );
     None
 }
+
+#[cfg(test)]
+mod tests;
