@@ -5,7 +5,7 @@
 use serde_json::Value;
 
 use super::{Place, Report, is_set, items, text};
-use crate::domain::quantity::{Bytes, Millicores};
+use crate::domain::quantity::{Bytes, Millicores, Quantity};
 use crate::domain::size::Size;
 
 /// Fields of a pod that reach out of it, or past the scheduler.
@@ -185,6 +185,12 @@ impl Report<'_> {
             kinds.iter().flat_map(of_kind).map(|(name, _)| name.as_str()).find(|name| !RESOURCES.contains(name));
         if let Some(name) = claims.or(foreign) {
             self.add(at, format!("{path}.resources"), format!("{name:?} is not part of a size"));
+        }
+        for (name, value) in kinds.iter().flat_map(of_kind) {
+            let is_quantity = amount::<Quantity>(Some(value)).is_some();
+            if !value.is_null() && !is_quantity {
+                self.add(at, format!("{path}.resources"), format!("{name} is no quantity"));
+            }
         }
         for kind in kinds {
             let (cpu, memory) =

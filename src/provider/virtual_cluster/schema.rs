@@ -46,7 +46,8 @@ pub fn schema() -> Schema {
                 String,
                 "Namespace on the host cluster, `vcluster-<name>` by default. It holds this virtual cluster and nothing \
                  else of the kind. It is created, and deleted again, unless it is set here and already exists: then it is \
-                 used and left in place. A change replaces the virtual cluster.",
+                 used and left in place. One that exists has to be empty, or to have the label \
+                 `nested-clusters.io/allow-virtual-cluster=true`. A change replaces the virtual cluster.",
             ),
         ),
     ];
@@ -161,10 +162,21 @@ pub fn schema() -> Schema {
                  by default.",
             ),
         ),
-        ("labels", optional(string_map(), "Labels for every object of the virtual cluster on the host cluster.")),
+        (
+            "labels",
+            optional(
+                string_map(),
+                "Labels for every object of the virtual cluster on the host cluster. Keys that Kubernetes or vCluster act on, such as \
+                 those of `k8s.io`, are refused, but not `app.kubernetes.io/…`.",
+            ),
+        ),
         (
             "annotations",
-            optional(string_map(), "Annotations for every object of the virtual cluster on the host cluster."),
+            optional(
+                string_map(),
+                "Annotations for every object of the virtual cluster on the host cluster. Keys that Kubernetes or vCluster act on are \
+                 refused, but not those for load balancers, Ingress controllers, DNS and autoscalers.",
+            ),
         ),
         (
             "deletion_protection",

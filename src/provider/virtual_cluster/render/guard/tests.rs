@@ -165,6 +165,7 @@ fn no_value_of_a_chart_reaches_out() {
     if let Some(directory) = std::env::var_os("HELM_CHARTS") {
         let mut found: Vec<_> = std::fs::read_dir(directory).unwrap().flatten().map(|entry| entry.path()).collect();
         found.sort();
+        found.reverse();
         charts.clear();
         for path in found.iter().filter(|path| path.join("Chart.yaml").exists()) {
             let schema = std::fs::read_to_string(path.join("values.schema.json")).unwrap_or_default();
@@ -190,7 +191,11 @@ fn try_all(chart: &Chart, schema: &Json) {
         for _ in 0..2 {
             scope.spawn(|| {
                 while let Some(place) = places.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    // What the guard measures by is the same for all that are no switches.
+                    let mut known_measure = None;
                     for hostile in hostile() {
+                        let is_switch = !matches!(&hostile, Json::String(_) | Json::Array(_) | Json::Object(_))
+                            || hostile.as_str() == Some("auto");
                         tried.fetch_add(1, Ordering::Relaxed);
                         let given = [given(nested(place, known, hostile))];
                         let subject = Subject {
@@ -205,10 +210,16 @@ fn try_all(chart: &Chart, schema: &Json) {
                             refused_early.fetch_add(1, Ordering::Relaxed);
                             continue;
                         };
-                        let found = subject.measured().unwrap();
+                        let found = if is_switch {
+                            &subject.measured().unwrap()
+                        } else {
+                            known_measure.get_or_insert_with(|| subject.measured().unwrap())
+                        };
                         if found.guard(&subject).violations(&objects).is_empty() {
                             fine.fetch_add(1, Ordering::Relaxed);
-                            let judged = std::panic::catch_unwind(|| judge(&objects, &found.own, &given[0].values));
+                            let judged = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                                judge(&objects, &found.own, &given[0].values)
+                            }));
                             through.fetch_add(usize::from(judged.is_err()), Ordering::Relaxed);
                         } else {
                             refused.fetch_add(1, Ordering::Relaxed);
@@ -316,8 +327,7 @@ fn hostile() -> Vec<Json> {
         json!({ "limits": { "cpu": "1000", "nvidia.com/gpu": 8 }, "requests": { "memory": "1Ti" } }),
     ];
     // All of them take minutes.
-    let indents: &[usize] =
-        if std::env::var_os("HELM_CHARTS").is_some() { &[0, 2, 4, 6, 8, 10, 12, 14, 16] } else { &[6] };
+    let indents: &[usize] = if std::env::var_os("HELM_CHARTS").is_some() { &[0, 2, 4, 6, 8, 10, 12] } else { &[6] };
     for &indent in indents {
         let indent = " ".repeat(indent);
         for field in [
@@ -379,24 +389,7 @@ fn judge(objects: &[Json], own: &[Json], values: &Json) {
         let labels = object["metadata"]["labels"].to_string();
         assert!(!labels.contains("aggregate-to-view") && !labels.contains("pod-security.kubernetes.io"), "{shown}");
         if let Some(pod) = object.pointer("/spec/template/spec") {
-            let pod = pod.to_string();
-            for harm in [
-                "\"hostPath\"",
-                "\"hostNetwork\":true",
-                "\"hostPID\":true",
-                "\"privileged\":true",
-                "\"hostPort\":1",
-                "\"allowPrivilegeEscalation\":true",
-                "SYS_ADMIN",
-                "Unconfined",
-                "\"image\":\"evil",
-                "nvidia.com/gpu",
-                "\"serviceAccountName\":\"evil\"",
-                "NET_ADMIN",
-                "\"1Ti\"",
-            ] {
-                assert!(!pod.contains(harm), "{harm} in {shown}: {pod}");
-            }
+            judge_pod(pod, &shown);
         }
         if kind == "Service" {
             assert!(
@@ -404,5 +397,37 @@ fn judge(objects: &[Json], own: &[Json], values: &Json) {
                 "{shown}"
             );
         }
+    }
+}
+
+/// The fields by which a pod reaches its node, where Kubernetes reads them.
+fn judge_pod(pod: &Json, shown: &str) {
+    let list = |value: &Json, key: &str| value[key].as_array().cloned().unwrap_or_default();
+    for field in ["hostNetwork", "hostPID", "hostIPC"] {
+        assert_ne!(pod[field], true, "{field} of {shown}");
+    }
+    assert_eq!(pod["serviceAccountName"], "vc-team-a", "{shown}");
+    assert!(
+        ["nodeName", "serviceAccount", "ephemeralContainers"].iter().all(|field| pod.get(field).is_none()),
+        "{shown}"
+    );
+    assert_eq!(pod.pointer("/securityContext/seccompProfile/type"), None, "{shown}");
+    let namespaced =
+        ["configMap", "downwardAPI", "emptyDir", "ephemeral", "name", "persistentVolumeClaim", "projected", "secret"];
+    for volume in list(pod, "volumes") {
+        let fields = volume.as_object().unwrap_or_else(|| panic!("a volume of {shown}"));
+        assert!(fields.keys().all(|field| namespaced.contains(&field.as_str())), "{volume} of {shown}");
+    }
+    for container in list(pod, "containers").iter().chain(&list(pod, "initContainers")) {
+        let image = container["image"].as_str().unwrap_or_default();
+        assert!(!image.starts_with("evil") && image.contains('/'), "{image} of {shown}");
+        let context = &container["securityContext"];
+        assert_ne!(context["privileged"], true, "{shown}");
+        assert_ne!(context["allowPrivilegeEscalation"], true, "{shown}");
+        assert!(context.pointer("/capabilities/add").is_none_or(|add| add == &json!([])), "{context} of {shown}");
+        assert_eq!(context.pointer("/seccompProfile/type"), None, "{shown}");
+        assert!(list(container, "ports").iter().all(|port| port.get("hostPort").is_none()), "{shown}");
+        let resources = container["resources"].to_string();
+        assert!(!["nvidia", "1Ti", "\"1000\""].iter().any(|much| resources.contains(much)), "{resources} of {shown}");
     }
 }
