@@ -135,9 +135,10 @@ impl Guard<'_> {
             return false;
         }
         if kind.starts_with("Cluster") {
-            let mut expected = format!("vc-{}-v-{}", self.name, self.namespace);
-            expected.truncate(63);
-            return namespace.is_empty() && *name == expected.trim_end_matches('-');
+            // Some charts cut it at 63 characters.
+            let whole = format!("vc-{}-v-{}", self.name, self.namespace);
+            let cut = whole.get(..63).unwrap_or(&whole).trim_end_matches('-');
+            return namespace.is_empty() && (*name == whole || name == cut);
         }
         // An object without a namespace goes where the release is.
         object.pointer("/metadata/namespace").is_none() || namespace == self.namespace

@@ -137,6 +137,20 @@ fn a_switch_makes_no_object_that_is_not_a_virtual_clusters() {
 }
 
 #[test]
+fn the_name_of_a_cluster_role_may_be_long_and_cut() {
+    let name = "a-name-of-some-length-that-is-no-rarity";
+    let whole = format!("vc-{name}-v-vcluster-{name}");
+    let role = |name: &str| json!({ "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": { "name": name } });
+    for (called, is_fine) in [(whole.as_str(), true), (&whole[..63], true), (&whole[..62], false)] {
+        let switched = [role(called)];
+        let namespace = format!("vcluster-{name}");
+        let guard =
+            Guard { name, namespace: &namespace, own: &[], switched: &switched, registries: &[], size: Size::DEFAULT };
+        assert_eq!(guard.violations(&switched).is_empty(), is_fine, "{called}");
+    }
+}
+
+#[test]
 fn roles_grant_no_more_than_the_chart_and_the_reviewed_lists() {
     let rule = |group: &str, resource: &str, verb: &str| json!({ "apiGroups": [group], "resources": [resource], "verbs": [verb] });
     fine("Role", "/rules/9", rule("networking.k8s.io", "ingresses", "create"));
