@@ -11,21 +11,21 @@ const FIELDS: &[&str] = &["name", "namespace", "labels", "annotations"];
 impl Report<'_> {
     /// Checks the metadata of the object and of what it makes, against those that the chart makes.
     pub(super) fn metadata(&mut self, at: &Place<'_>, model: &Value) {
-        let mut path = vec!["metadata".to_owned()];
-        self.metadata_of(at, &mut path, at.object.get("metadata"), model.get("metadata"));
+        let path = ["metadata".to_owned()];
+        self.metadata_of(at, &path, at.object.get("metadata"), model.get("metadata"));
         let template = |object: &Value| object.pointer("/spec/template/metadata").cloned();
-        let mut path = ["spec", "template", "metadata"].map(str::to_owned).to_vec();
-        self.metadata_of(at, &mut path, template(at.object).as_ref(), template(model).as_ref());
+        let path = ["spec", "template", "metadata"].map(str::to_owned);
+        self.metadata_of(at, &path, template(at.object).as_ref(), template(model).as_ref());
         let claims = |object: &Value| super::items(object.pointer("/spec/volumeClaimTemplates")).to_vec();
         let models = claims(model);
         for (index, claim) in claims(at.object).iter().enumerate() {
-            let mut path = vec!["spec".to_owned(), format!("volumeClaimTemplates[{index}]"), "metadata".to_owned()];
+            let path = ["spec".to_owned(), format!("volumeClaimTemplates[{index}]"), "metadata".to_owned()];
             let model = models.get(index).and_then(|claim| claim.get("metadata"));
-            self.metadata_of(at, &mut path, claim.get("metadata"), model);
+            self.metadata_of(at, &path, claim.get("metadata"), model);
         }
     }
 
-    fn metadata_of(&mut self, at: &Place<'_>, path: &mut Vec<String>, given: Option<&Value>, model: Option<&Value>) {
+    fn metadata_of(&mut self, at: &Place<'_>, path: &[String], given: Option<&Value>, model: Option<&Value>) {
         let Some(Value::Object(given)) = given else { return };
         let empty = Value::Null;
         let model = model.unwrap_or(&empty);
