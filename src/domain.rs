@@ -5,6 +5,7 @@ pub mod capacity;
 pub mod distro;
 pub mod drift;
 pub mod endpoint;
+pub mod guard;
 pub mod ledger;
 pub mod limit;
 pub mod metadata;

@@ -7,19 +7,24 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
+use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
-use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::api::core::v1::{LimitRange, Namespace, PersistentVolumeClaim, Pod, ResourceQuota, ServiceAccount};
 use kube::api::{Api, ListParams, ObjectMeta, Patch, PatchParams};
+use serde::de::DeserializeOwned;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use super::ownership::{FIELD_MANAGER, MADE_FOR, made_for};
+use super::ownership::{FIELD_MANAGER, MADE_FOR, Owner, made_for};
 use super::poll::{self, Ended, Look};
 use super::record::Record;
 use super::records::RecordError;
 use super::records::claim::Claim;
 use super::store::written_by_us;
 use super::{Error, Host, pages};
+
+/// The label by which the owner of a namespace lets a virtual cluster live beside what is there.
+pub const ALLOWED: &str = "nested-clusters.io/allow-virtual-cluster";
 
 /// Why there is no namespace to work in.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -54,6 +59,19 @@ pub enum NamespaceError {
         namespace: String,
         /// The virtual cluster that lives there.
         other: String,
+    },
+    /// Something of others is in it, and its owner has not said that a virtual cluster may be there, too.
+    #[error(
+        "cannot use namespace {namespace} on host cluster {host:?}: it is not empty ({found} is in it), and does not have the \
+         label {ALLOWED}=true"
+    )]
+    InUse {
+        /// The host cluster.
+        host: String,
+        /// The namespace.
+        namespace: String,
+        /// One of the objects that are there.
+        found: String,
     },
     /// The run was stopped.
     #[error("stopped while preparing namespace {namespace} on host cluster {host:?}")]
@@ -113,6 +131,9 @@ pub async fn ensure(
     if claim.record().namespace_uid != live.metadata.uid {
         if !ours {
             refuse_occupied(host, &name, &claim.record().name).await?;
+            if live.metadata.labels.as_ref().and_then(|labels| labels.get(ALLOWED)).is_none_or(|said| said != "true") {
+                refuse_in_use(host, claim, &name).await?;
+            }
         }
         let write_down = |record: &mut Record| {
             record.namespace_uid.clone_from(&live.metadata.uid);
@@ -224,6 +245,42 @@ async fn refuse_occupied(host: &Host, namespace: &str, name: &str) -> Result<(),
         }
         None => Ok(()),
     }
+}
+
+/// Refuses a found namespace that somebody else works in: its quota would be theirs as well, and its service accounts the
+/// tenant's.
+async fn refuse_in_use(host: &Host, claim: &Claim, namespace: &str) -> Result<(), NamespaceError> {
+    let owner = claim.owner();
+    let found = tokio::try_join!(
+        others::<Pod>(host, &owner, namespace, "Pod"),
+        others::<StatefulSet>(host, &owner, namespace, "StatefulSet"),
+        others::<Deployment>(host, &owner, namespace, "Deployment"),
+        others::<PersistentVolumeClaim>(host, &owner, namespace, "PersistentVolumeClaim"),
+        others::<ServiceAccount>(host, &owner, namespace, "ServiceAccount"),
+        others::<ResourceQuota>(host, &owner, namespace, "ResourceQuota"),
+        others::<LimitRange>(host, &owner, namespace, "LimitRange"),
+    )?;
+    let (pod, set, deployment, claimed, account, quota, limits) = found;
+    match pod.or(set).or(deployment).or(claimed).or(account).or(quota).or(limits) {
+        Some(found) => {
+            let (host, namespace) = (host.name().to_owned(), namespace.to_owned());
+            Err(NamespaceError::InUse { host, namespace, found })
+        }
+        None => Ok(()),
+    }
+}
+
+/// An object of that kind in the namespace that is not the record's own. The `default` service account is everywhere.
+async fn others<K>(host: &Host, owner: &Owner, namespace: &str, kind: &str) -> Result<Option<String>, Error>
+where
+    K: kube::Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + std::fmt::Debug + DeserializeOwned,
+{
+    let api = Api::<K>::namespaced(host.client(), namespace);
+    let listed = api.list_metadata(&ListParams::default()).await;
+    let listed = listed.map_err(host.failed("list", format!("objects of kind {kind} in namespace {namespace}")))?;
+    let is_default = |name: &str| kind == "ServiceAccount" && name == "default";
+    let mut found = listed.items.into_iter().map(|found| found.metadata).filter(|live| !owner.made(live));
+    Ok(found.find_map(|live| live.name.filter(|name| !is_default(name))).map(|name| format!("{kind} {name}")))
 }
 
 /// What keeps a namespace that is being deleted, in the words of its conditions.

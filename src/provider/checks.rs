@@ -11,7 +11,7 @@ use crate::domain::quantity::{Bytes, Millicores, QuantityError};
 use crate::provider::chart::ChartModel;
 use crate::provider::size::ResourcesModel;
 use crate::provider::timeouts::TimeoutsModel;
-use crate::provider::value::StringMap;
+use crate::provider::value::{StringMap, StringSet};
 use crate::provider::{chart_source, duration};
 use helm_charts::source::Source;
 use terraform_plugin::value::Value;
@@ -184,6 +184,26 @@ pub fn metadata(
                 AttributePath::new(attribute).key(key.clone()),
                 format!("This {kind} cannot be set."),
                 format!("{problem}."),
+            );
+        }
+    }
+}
+
+/// Checks that each of `image_registries` can begin the name of an image.
+pub fn image_registries(diags: &mut Diagnostics, registries: &StringSet) {
+    let is_part = |part: &str| {
+        let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':');
+        !part.is_empty() && part != ".." && part != "." && part.chars().all(allowed)
+    };
+    for registry in registries.as_ref_option().into_iter().flatten().filter_map(Value::as_ref_option) {
+        if !registry.split('/').all(is_part) {
+            diags.fail(
+                AttributePath::new("image_registries"),
+                "This is not how the name of an image begins.",
+                format!(
+                    "\"{registry}\": write the registry, and a path if only that is meant, such as \"registry.example.com/vcluster\"; \
+                     no scheme and no '/' at the end."
+                ),
             );
         }
     }

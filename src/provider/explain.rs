@@ -164,6 +164,12 @@ impl Explain for NamespaceError {
                 self,
                 "One namespace holds one virtual cluster: choose another `namespace`.",
             ),
+            Self::InUse { .. } => at(
+                "namespace",
+                "Somebody else works in this namespace.",
+                self,
+                "Choose a namespace that is empty or does not exist, or have its owner put that label on it.",
+            ),
             Self::Cancelled { .. } => at("namespace", STOPPED, self, RUN_AGAIN),
         }
     }

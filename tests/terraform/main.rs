@@ -19,6 +19,7 @@ mod drift;
 mod examples;
 mod faults;
 mod formats;
+mod guard;
 mod hosts;
 mod interruption;
 mod lifecycle;

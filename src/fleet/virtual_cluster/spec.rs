@@ -61,6 +61,12 @@ pub struct Spec {
     /// Storage class of the control plane's volume, fixed when it was created. None: the host's default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub storage_class: Option<String>,
+    /// Whether `values` may reach beyond what a virtual cluster may do. None: they may not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allow_unsafe_values: Option<bool>,
+    /// Registries whose images the control plane may have beside the chart's own. None: no others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_registries: Option<Vec<String>>,
     /// The revision that the host carries in full; none while an apply is under way or was cut off.
     pub applied: Option<String>,
 }
@@ -219,6 +225,8 @@ pub(crate) mod tests {
             cluster_group: None,
             followed: None,
             storage_class: None,
+            allow_unsafe_values: None,
+            image_registries: None,
             applied: None,
         }
     }

@@ -1,7 +1,7 @@
 //! The schema of `nested_cluster_group`: the one place where its attributes are described. The reference page is generated
 //! from here.
 
-use crate::provider::attribute::{attributes, computed, defaulted, optional, required, string_map};
+use crate::provider::attribute::{attributes, computed, defaulted, optional, required, string_map, string_set};
 use crate::provider::{chart, timeouts};
 use terraform_plugin::schema::{AttributeType, Block, Description, Schema};
 
@@ -10,7 +10,7 @@ pub const STATE_VERSION: i64 = 0;
 
 /// The schema of `nested_cluster_group`.
 pub fn schema() -> Schema {
-    use AttributeType::{AttributeMap, AttributeSingle, Number, String};
+    use AttributeType::{AttributeMap, AttributeSingle, Bool, Number, String};
     let identity = [
         ("id", computed(String, "The name. The same text imports the group.")),
         (
@@ -63,7 +63,35 @@ pub fn schema() -> Schema {
                 "Further configuration of all virtual clusters as the text of a `vcluster.yaml`, merged over what the \
                  provider sets; those of the host cluster and of the virtual cluster itself are merged over these. A value \
                  that contradicts another attribute, or that would let workloads escape a virtual cluster's size, is an \
-                 error. A change follows to all virtual clusters with their next apply.",
+                 error. So is one that reaches beyond what a virtual cluster may do, as the objects show that the chart makes of \
+                 it: other objects, rights, images or privileges than the chart's own. A change follows to all virtual clusters \
+                 with their next apply.",
+            ),
+        ),
+        (
+            "member_values",
+            optional(
+                string_set(),
+                "Which `values` virtual clusters of the group may set themselves: places with dots, such as `sync.toHost`, and all \
+                 below them; `[]` for none. All that are safe when it is not set. A change counts from a virtual cluster's next \
+                 apply on.",
+            ),
+        ),
+        (
+            "allow_unsafe_values",
+            optional(
+                Bool,
+                "Whether the group's `values`, those of its host clusters included, may reach beyond what a virtual cluster may do, \
+                 and those of its virtual clusters at the places that `member_values` names (`*` names all). Whoever writes such \
+                 values acts on the host clusters with all rights that the provider has there. Default `false`.",
+            ),
+        ),
+        (
+            "image_registries",
+            optional(
+                string_set(),
+                "Registries, with a path or without, whose images values may have the control planes run, such as a mirror: \
+                 `registry.example.com/vcluster`. Images from where the chart's own are need not be named. None by default.",
             ),
         ),
         (

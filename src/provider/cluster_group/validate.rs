@@ -47,6 +47,8 @@ pub fn validate(diags: &mut Diagnostics, config: &ClusterGroupModel) {
     let endpoint_type = checks::endpoint_type(diags, &config.endpoint_type);
     check_hosts(diags, config, endpoint_type);
     check_values(diags, config);
+    checks::image_registries(diags, &config.image_registries);
+    check_member_values(diags, config);
     checks::timeouts(diags, &config.timeouts);
 }
 
@@ -198,6 +200,19 @@ fn check_host(
                 path.clone().key(label.clone()),
                 "No node can be selected by this label.",
                 format!("{problem}."),
+            );
+        }
+    }
+}
+
+/// Checks that each of `member_values` can be a place in values.
+fn check_member_values(diags: &mut Diagnostics, config: &ClusterGroupModel) {
+    for path in config.member_values.as_ref_option().into_iter().flatten().filter_map(Value::as_ref_option) {
+        if path != "*" && path.split('.').any(str::is_empty) {
+            diags.fail(
+                AttributePath::new("member_values"),
+                "This is no place in values.",
+                format!("\"{path}\": write the keys from the top with dots between them, such as \"sync.toHost\", or \"*\" for all."),
             );
         }
     }
@@ -356,7 +371,7 @@ mod tests {
         let null = Value::Value([("eu-1".to_owned(), Value::Null)].into());
         check(|config| config.host_clusters = null, &[("host_clusters[\"eu-1\"]", "is null")]);
         let labels = [("app".to_owned(), text("x"))].into();
-        check(|config| config.labels = Value::Value(labels), &[("labels[\"app\"]", "rely on it")]);
+        check(|config| config.labels = Value::Value(labels), &[("labels[\"app\"]", "is reserved")]);
     }
 
     #[test]
