@@ -24,6 +24,7 @@ mod hosts;
 mod interruption;
 mod lifecycle;
 mod locks;
+mod mapping;
 mod ownership;
 mod pause;
 mod permissions;

@@ -50,6 +50,9 @@ pub struct GroupSpec {
     /// Registries whose images control planes may have beside the chart's own. None: no others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image_registries: Option<Vec<String>>,
+    /// Whether the sizes of virtual clusters count limits as well as requests. None: requests alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub count_limits: Option<bool>,
     pub endpoint_type: String,
     pub oversubscription_percent: u32,
     /// None, like a part that is none: unlimited.
@@ -153,6 +156,7 @@ impl GroupSpec {
             member_values: self.member_values.clone(),
             allow_unsafe_values: self.allow_unsafe_values,
             image_registries: self.image_registries.clone(),
+            count_limits: self.count_limits,
         })
     }
 
@@ -237,6 +241,9 @@ pub struct Followed {
     /// Registries whose images control planes may have beside the chart's own. None: no others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image_registries: Option<Vec<String>>,
+    /// Whether the sizes of virtual clusters count limits as well as requests. None: requests alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub count_limits: Option<bool>,
 }
 
 /// Leaves out the values, which may hold a user's secrets.
@@ -292,6 +299,7 @@ pub(crate) mod tests {
             member_values: None,
             allow_unsafe_values: None,
             image_registries: None,
+            count_limits: None,
             endpoint_type: "LoadBalancer".into(),
             oversubscription_percent: 120,
             quota: Some(GroupQuota { cpu: Some("64".into()), ..GroupQuota::default() }),
@@ -360,6 +368,7 @@ pub(crate) mod tests {
         check_followed(|spec| spec.endpoint_type = "NodePort".into(), true, true);
         check_followed(|spec| spec.kubernetes_version = Some("1.35.0".into()), true, true);
         check_followed(|spec| spec.values = Some("b: 1".into()), true, true);
+        check_followed(|spec| spec.count_limits = Some(true), true, true);
         check_followed(|spec| host(spec).values = None, true, false);
         check_followed(|spec| host(spec).host_dns = None, true, false);
         check_followed(|spec| host(spec).node_selector.clear(), true, false);

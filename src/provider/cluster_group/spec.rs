@@ -2,7 +2,8 @@
 
 use crate::fleet::group::spec::{GroupHost, GroupQuota, GroupSize, GroupSpec, MemberValues, Reserved};
 use crate::provider::chart::ChartModel;
-use crate::provider::cluster_group::model::{ClusterGroupModel, GroupHostModel, Number, ReservedModel};
+use crate::provider::cluster_group::model::{ClusterGroupModel, GroupHostModel, ReservedModel};
+use crate::provider::number::Number;
 use crate::provider::size::ResourcesModel;
 use crate::provider::value::{known, map_or_null, optional, set_or_null, string_map, string_set};
 use terraform_plugin::value::Value;
@@ -31,8 +32,9 @@ impl GroupSpec {
             member_values: string_set(&plan.member_values)?.map(|paths| MemberValues { paths }),
             allow_unsafe_values: optional(&plan.allow_unsafe_values)?.filter(|allowed| *allowed),
             image_registries: string_set(&plan.image_registries)?,
+            count_limits: optional(&plan.count_limits)?.filter(|count| *count),
             endpoint_type: known(&plan.endpoint_type)?,
-            oversubscription_percent: plan.oversubscription_percent.as_ref_option()?.percent()?,
+            oversubscription_percent: plan.oversubscription_percent.as_ref_option()?.whole()?,
             quota: match optional(&plan.quota)? {
                 Some(given) => Some(quota(given)?),
                 None => None,
@@ -79,9 +81,10 @@ impl GroupSpec {
             member_values: set_or_null(self.member_values.as_ref().map(|allowed| &allowed.paths)),
             allow_unsafe_values: self.allow_unsafe_values.into(),
             image_registries: set_or_null(self.image_registries.as_ref()),
+            count_limits: self.count_limits.into(),
             host_clusters: Value::Value(hosts.collect()),
             endpoint_type: text(&self.endpoint_type),
-            oversubscription_percent: Value::Value(Number::Whole(i64::from(self.oversubscription_percent))),
+            oversubscription_percent: Value::Value(Number::from(self.oversubscription_percent)),
             quota: self.quota.as_ref().map(quota).into(),
             virtual_cluster_defaults: Value::Value(self.defaults.to_model()),
             virtual_cluster_minimums: Value::Value(self.minimums.to_model()),
