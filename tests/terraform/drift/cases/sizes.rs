@@ -81,7 +81,7 @@ pub fn cases() -> Vec<Case> {
         ),
         case(
             "limits-item-added",
-            |vc| vc.add(LIMITS, "/spec/limits/-", json!({"type": "Pod", "max": {"cpu": "1"}})),
+            |vc| vc.add(LIMITS, "/spec/limits/-", json!({"type": "PersistentVolumeClaim", "max": {"storage": "1Gi"}})),
             [changed(LIMITS, "spec.limits", Before("/spec/limits"), Since("/spec/limits"))],
         ),
         case("limits-deleted", |vc| vc.delete(LIMITS), [missing(LIMITS)]),
