@@ -76,7 +76,12 @@ fn text(text: impl Into<String>) -> Value<String> {
 }
 
 fn size(cpu: u32) -> Value<ResourcesModel> {
-    Value::Value(ResourcesModel { cpu: text(cpu.to_string()), memory: text("3Gi"), storage: text("1Gi") })
+    Value::Value(ResourcesModel {
+        cpu: text(cpu.to_string()),
+        memory: text("3Gi"),
+        storage: text("1Gi"),
+        ..ResourcesModel::default()
+    })
 }
 
 fn group(hosts: &[&str], percent: u32, description: &str) -> ClusterGroupModel {

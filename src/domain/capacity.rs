@@ -16,6 +16,8 @@ pub struct Node {
     pub cpu: Millicores,
     /// Allocatable memory.
     pub memory: Bytes,
+    /// Allocatable amounts of resources that not every node has, such as `nvidia.com/gpu`.
+    pub extended: BTreeMap<String, u64>,
     /// `metadata.labels`
     pub labels: BTreeMap<String, String>,
     /// Ready, schedulable, and free of taints that keep pods away (NoSchedule, NoExecute).
@@ -74,7 +76,14 @@ mod tests {
 
     fn node(cpu: u64, memory: u64, pool: &str) -> Node {
         let labels = BTreeMap::from([("pool".to_owned(), pool.to_owned()), ("os".to_owned(), "linux".to_owned())]);
-        Node { name: "node".to_owned(), cpu: Millicores(cpu), memory: Bytes(memory), labels, usable: true }
+        Node {
+            name: "node".to_owned(),
+            cpu: Millicores(cpu),
+            memory: Bytes(memory),
+            extended: BTreeMap::new(),
+            labels,
+            usable: true,
+        }
     }
 
     #[track_caller]

@@ -34,6 +34,8 @@ pub struct Guard<'a> {
     pub switched: &'a [Value],
     /// Registries, with a path or without, whose images are allowed beside the chart's own.
     pub registries: &'a [String],
+    /// Priority classes that pods may have.
+    pub priority_classes: &'a [String],
     /// What the pods together may ask for, and each container may have.
     pub size: Size,
 }

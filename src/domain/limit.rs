@@ -57,6 +57,15 @@ impl Limit {
         Resource::ALL.into_iter().filter_map(|resource| self.short(resource, used, growth)).collect()
     }
 
+    /// The resources of which `size` has more than this.
+    pub fn exceeded(&self, size: Size) -> Vec<Exceeded> {
+        let exceeds = |resource: Resource| {
+            let (given, maximum) = (size.get(resource), self.get(resource)?);
+            (given > maximum).then_some(Exceeded { resource, given, maximum })
+        };
+        Resource::ALL.into_iter().filter_map(exceeds).collect()
+    }
+
     /// Whether no resource is short.
     pub fn fits(&self, used: Size, growth: Size) -> bool {
         Resource::ALL.into_iter().all(|resource| self.short(resource, used, growth).is_none())
@@ -86,6 +95,24 @@ pub struct Shortage {
     pub available: u64,
     /// What is asked for beyond what is held already, in the same unit.
     pub requested: u64,
+}
+
+/// A resource of which a size has more than it may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Exceeded {
+    /// Which of the three.
+    pub resource: Resource,
+    /// What was asked for, in millicores or bytes.
+    pub given: u64,
+    /// What there may be, in the same unit.
+    pub maximum: u64,
+}
+
+impl fmt::Display for Exceeded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [given, maximum] = [self.given, self.maximum].map(|amount| self.resource.show(amount));
+        write!(f, "{} is {given}, and the maximum is {maximum}", self.resource.attribute())
+    }
 }
 
 impl fmt::Display for Shortage {
@@ -122,6 +149,16 @@ mod tests {
             &["cpu: 4 requested, 2.5 available", "memory: 20 requested, 10 available"],
         );
         check(size(u64::MAX, 0, 0), size(u64::MAX, 0, 0), &["cpu: 18446744073709551.615 requested, 0 available"]);
+    }
+
+    #[test]
+    fn what_is_more_than_there_may_be_is_named_with_both_numbers() {
+        let said = |size| LIMIT.exceeded(size).iter().map(Exceeded::to_string).collect::<Vec<_>>();
+        assert_eq!(said(size(10_000, 100, u64::MAX)), [""; 0]);
+        assert_eq!(
+            said(size(10_500, 101, 0)),
+            ["cpu is 10500m, and the maximum is 10", "memory is 101, and the maximum is 100"]
+        );
     }
 
     #[test]

@@ -8,6 +8,7 @@
 pub mod enforced;
 pub mod limits;
 mod merge;
+pub mod need;
 mod refused;
 
 use std::collections::BTreeMap;
@@ -17,6 +18,7 @@ use serde_json::{Map, Value, json};
 
 use crate::domain::distro::Distro;
 use crate::domain::endpoint::EndpointType;
+use crate::domain::hard::Hard;
 use crate::domain::quantity::Bytes;
 use crate::domain::size::Size;
 
@@ -65,6 +67,10 @@ pub struct VirtualClusterSpec {
     pub vcluster_version: Version,
     /// Its size.
     pub size: Size,
+    /// What else there is of it than the three resources, over what every virtual cluster has by its size.
+    pub hard: Hard,
+    /// Priority classes of the host that its pods may have.
+    pub priority_classes: Vec<String>,
     /// Whether the size counts limits as well as requests. By the first mapping it always does.
     pub count_limits: bool,
     /// The control plane's volume as [`limits::control_plane_volume`] said when the virtual cluster was created; a

@@ -16,6 +16,7 @@ use super::connection::{ConnectError, Connection, Endpoint, Environment};
 use super::error::{Error, Reason, Unreachable};
 
 mod discovery;
+mod priority;
 
 /// Who a host is must be known before anything else can be said, so it is not waited for as long as for other answers.
 const IDENTITY_TIMEOUT: Duration = Duration::from_secs(20);
@@ -37,6 +38,7 @@ struct Inner {
     /// Why it could not be asked, and when.
     unidentified: Mutex<Option<(Instant, Error)>>,
     api_versions: OnceCell<BTreeSet<String>>,
+    default_class: OnceCell<Option<String>>,
     turns: Mutex<HashMap<String, Turn>>,
 }
 
@@ -65,6 +67,7 @@ impl Host {
             identity: OnceCell::new(),
             unidentified: Mutex::default(),
             api_versions: OnceCell::new(),
+            default_class: OnceCell::new(),
             turns: Mutex::default(),
         }))
     }
@@ -176,6 +179,11 @@ impl Host {
         let ask =
             || async { discovery::api_versions(&self.client()).await.map_err(self.failed("list", "its API versions")) };
         self.0.api_versions.get_or_try_init(ask).await
+    }
+
+    /// The priority class that pods get which name none, if there is one and the identity may see it. Asked once.
+    pub async fn default_priority_class(&self) -> Option<String> {
+        self.0.default_class.get_or_init(|| priority::default_class(self)).await.clone()
     }
 }
 

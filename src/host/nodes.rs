@@ -6,7 +6,7 @@ use kube::api::{Api, ListParams};
 
 use super::{Error, Host, Reason, pages};
 use crate::domain::capacity::Node;
-use crate::domain::quantity::QuantityError;
+use crate::domain::quantity::{Quantity as Amount, QuantityError};
 
 /// All nodes of `host`.
 ///
@@ -30,14 +30,24 @@ pub async fn list(host: &Host) -> Result<Vec<Node>, Error> {
 fn of(node: HostNode) -> Result<Node, QuantityError> {
     let usable = is_usable(&node);
     let allocatable = node.status.and_then(|status| status.allocatable).unwrap_or_default();
+    let extended = allocatable.iter().filter(|(name, _)| is_extended(name));
+    let extended =
+        extended.filter_map(|(name, Quantity(text))| Some((name.clone(), text.parse::<Amount>().ok()?.bytes())));
+    let extended = extended.collect();
     let amount = |resource: &str| allocatable.get(resource).map_or("0", |Quantity(text)| text.as_str());
     Ok(Node {
         name: node.metadata.name.unwrap_or_default(),
         cpu: amount("cpu").parse()?,
         memory: amount("memory").parse()?,
+        extended,
         labels: node.metadata.labels.unwrap_or_default(),
         usable,
     })
+}
+
+/// Whether somebody else than Kubernetes has named the resource.
+fn is_extended(name: &str) -> bool {
+    name.split_once('/').is_some_and(|(domain, _)| domain != "kubernetes.io" && !domain.ends_with(".kubernetes.io"))
 }
 
 /// Whether ordinary pods can be scheduled to the node: it is Ready, not cordoned, and no taint keeps them away.
@@ -66,6 +76,16 @@ mod tests {
         change(&mut node);
         let read = of(serde_json::from_value(node).unwrap()).unwrap();
         assert_eq!((read.usable, read.cpu.0, read.memory.0), (usable, 15890, 61_523_948 << 10));
+    }
+
+    #[test]
+    fn resources_that_not_every_node_has_are_known_by_their_domain() {
+        let node = json!({ "metadata": { "name": "a" }, "status": { "allocatable": {
+            "cpu": "4", "memory": "8Gi", "pods": "110", "hugepages-2Mi": "0", "nvidia.com/gpu": "8", "example.com/card": "1k",
+            "attachable-volumes-aws-ebs": "39" } } });
+        let read = of(serde_json::from_value(node).unwrap()).unwrap();
+        let expected = [("example.com/card".to_owned(), 1000), ("nvidia.com/gpu".to_owned(), 8)];
+        assert_eq!(read.extended, expected.into());
     }
 
     #[test]

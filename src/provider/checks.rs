@@ -7,9 +7,11 @@ use semver::Version;
 
 use crate::domain::distro::Distro;
 use crate::domain::endpoint::{self, EndpointType};
+use crate::domain::hard;
+use crate::domain::metadata;
 use crate::domain::quantity::{Bytes, Millicores, QuantityError};
 use crate::provider::chart::ChartModel;
-use crate::provider::size::ResourcesModel;
+use crate::provider::size::AmountsModel;
 use crate::provider::timeouts::TimeoutsModel;
 use crate::provider::value::{StringMap, StringSet};
 use crate::provider::{chart_source, duration};
@@ -111,13 +113,31 @@ pub fn chart(diags: &mut Diagnostics, chart: &Value<ChartModel>) {
 }
 
 /// Checks that the three quantities at `path` are quantities. False when one is not.
-pub fn quantities(diags: &mut Diagnostics, path: &AttributePath, given: &ResourcesModel) -> bool {
+pub fn quantities(diags: &mut Diagnostics, path: &AttributePath, given: &AmountsModel) -> bool {
     let parts = [
         cpu(diags, path.clone().attribute("cpu"), &given.cpu),
         bytes(diags, path.clone().attribute("memory"), &given.memory),
         bytes(diags, path.clone().attribute("storage"), &given.storage),
     ];
     parts.iter().all(|well_formed| *well_formed)
+}
+
+/// Checks what is named by ResourceQuota's names at `path`. False when something of it cannot be used.
+pub fn hard(diags: &mut Diagnostics, path: &AttributePath, given: &StringMap) -> bool {
+    let mut fine = true;
+    for (name, amount) in given.as_ref_option().into_iter().flatten() {
+        let amount = match amount {
+            Value::Value(amount) => amount.as_str(),
+            Value::Unknown => "0",
+            Value::Null => "",
+        };
+        if let Err(problem) = hard::check(name, amount) {
+            fine = false;
+            let path = path.clone().key(name.clone());
+            diags.fail(path.clone(), format!("`{path}` cannot be used."), format!("{problem}."));
+        }
+    }
+    fine
 }
 
 /// Checks a quantity of CPU. False when it is none.
@@ -204,6 +224,19 @@ pub fn image_registries(diags: &mut Diagnostics, registries: &StringSet) {
                     "\"{registry}\": write the registry, and a path if only that is meant, such as \"registry.example.com/vcluster\"; \
                      no scheme and no '/' at the end."
                 ),
+            );
+        }
+    }
+}
+
+/// Checks that each of `priority_classes` can be the name of one.
+pub fn priority_classes(diags: &mut Diagnostics, classes: &StringSet) {
+    for class in classes.as_ref_option().into_iter().flatten().filter_map(Value::as_ref_option) {
+        if !metadata::is_subdomain(class) {
+            diags.fail(
+                AttributePath::new("priority_classes"),
+                "This is not the name of a priority class.",
+                format!("\"{class}\" is not a DNS name in lower case. `kubectl get priorityclass` on the host lists those that there are."),
             );
         }
     }

@@ -19,6 +19,7 @@ use crate::fleet::connections::HostCluster;
 use crate::fleet::group::spec::GroupSpec;
 use crate::provider::Configured;
 use crate::provider::explain::group::at;
+use crate::provider::virtual_cluster::members;
 use terraform_plugin::schema::Schema;
 use terraform_plugin::value::Value;
 use terraform_plugin::{
@@ -42,6 +43,14 @@ impl ClusterGroup {
     fn note(&self, plan: &ClusterGroupModel) {
         if let Some(name) = plan.name.as_ref_option() {
             self.configured.fleet().planned.plan_group(name, GroupSpec::of_plan(plan));
+        }
+    }
+
+    /// Whether its virtual clusters can run with what they are to follow.
+    async fn check_members(&self, diags: &mut Diagnostics, prior: &ClusterGroupModel, plan: &ClusterGroupModel) {
+        let (Some(before), Some(after)) = (GroupSpec::of(prior), GroupSpec::of_plan(plan)) else { return };
+        if let Some(name) = plan.name.as_ref_option() {
+            members::check(&self.configured, diags, name, &before, &after).await;
         }
     }
 
@@ -108,6 +117,9 @@ impl Resource for ClusterGroup {
         let update = plan::update(diags, &config, &prior);
         for key in plan::host_keys(&update.plan) {
             self.configured.host_cluster_at(diags, key, at(key));
+        }
+        if update.replace.is_empty() && diags.errors.is_empty() {
+            self.check_members(diags, &prior, &update.plan).await;
         }
         self.note(&update.plan);
         Some((update.plan, private, update.replace))

@@ -10,8 +10,8 @@ pub mod virtual_clusters;
 
 use crate::domain::limit::Limit;
 use crate::domain::size::{Resource, Size};
-use crate::provider::attribute::{attributes, computed};
-use crate::provider::size::ResourcesModel;
+use crate::provider::attribute::{attributes, computed, string_map};
+use crate::provider::size::AmountsModel;
 use terraform_plugin::schema::{Attribute, AttributeType};
 use terraform_plugin::value::Value;
 use terraform_plugin::{AttributePath, DeferReason, Diagnostics, Report, defer, deferral_allowed};
@@ -34,13 +34,13 @@ fn wait_for_connection(diags: &mut Diagnostics, attribute: AttributePath, whose:
 }
 
 /// Amounts as an attribute shows them. Null is unlimited.
-fn limited(limit: &Limit) -> ResourcesModel {
+fn limited(limit: &Limit) -> AmountsModel {
     let part = |resource: Resource| limit.get(resource).map(|amount| resource.show(amount)).into();
-    ResourcesModel { cpu: part(Resource::Cpu), memory: part(Resource::Memory), storage: part(Resource::Storage) }
+    AmountsModel { cpu: part(Resource::Cpu), memory: part(Resource::Memory), storage: part(Resource::Storage) }
 }
 
 /// Amounts as an attribute shows them.
-fn sized(size: Size) -> ResourcesModel {
+fn sized(size: Size) -> AmountsModel {
     limited(&Limit::from_amounts(|resource| Some(size.get(resource))))
 }
 
@@ -48,6 +48,17 @@ fn sized(size: Size) -> ResourcesModel {
 fn amounts(description: &str) -> Attribute {
     let part = |what: &str| computed(AttributeType::String, &format!("{what} as a Kubernetes quantity."));
     let parts = [("cpu", part("CPU")), ("memory", part("Memory")), ("storage", part("Storage"))];
+    computed(AttributeType::AttributeSingle(attributes(parts)), description)
+}
+
+/// A computed `{cpu, memory, storage, hard}` of one virtual cluster.
+fn resources(description: &str) -> Attribute {
+    let part = |what: &str| {
+        computed(AttributeType::String, &format!("{what} as a Kubernetes quantity. Null where nothing is said."))
+    };
+    let hard =
+        computed(string_map(), "Kubernetes quantities by the names of a ResourceQuota. Null where none is named.");
+    let parts = [("cpu", part("CPU")), ("memory", part("Memory")), ("storage", part("Storage")), ("hard", hard)];
     computed(AttributeType::AttributeSingle(attributes(parts)), description)
 }
 

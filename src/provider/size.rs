@@ -1,21 +1,43 @@
-//! Attributes that hold a size: `cpu`, `memory` and `storage` as the user wrote them.
+//! Attributes that hold a size: `cpu`, `memory`, `storage` and what else a ResourceQuota counts, as the user wrote them.
 
 #![allow(missing_docs, reason = "the schema describes every attribute, under the same name")]
 
 use serde::{Deserialize, Serialize};
 
+use crate::domain::hard::Hard;
 use crate::domain::size::Size;
+use crate::provider::value::StringMap;
 use terraform_plugin::value::Value;
 
 /// `{cpu, memory, storage}`: Kubernetes quantities, kept as the user wrote them.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-pub struct ResourcesModel {
+pub struct AmountsModel {
     pub cpu: Value<String>,
     pub memory: Value<String>,
     pub storage: Value<String>,
 }
 
+/// `{cpu, memory, storage, hard}`: the same of one virtual cluster, with quantities by ResourceQuota's names.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct ResourcesModel {
+    pub cpu: Value<String>,
+    pub memory: Value<String>,
+    pub storage: Value<String>,
+    pub hard: StringMap,
+}
+
 impl ResourcesModel {
+    /// The three resources alone.
+    pub fn amounts(&self) -> AmountsModel {
+        AmountsModel { cpu: self.cpu.clone(), memory: self.memory.clone(), storage: self.storage.clone() }
+    }
+
+    /// What else there is to be, as far as it is known.
+    pub fn hard(&self) -> Hard {
+        let known = |(name, amount): (&String, &Value<String>)| Some((name.clone(), amount.as_ref_option()?.clone()));
+        self.hard.as_ref_option().into_iter().flatten().filter_map(known).collect()
+    }
+
     /// The size in units; none while a part is unknown, null or malformed.
     pub fn size(&self) -> Option<Size> {
         Some(Size {

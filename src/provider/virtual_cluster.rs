@@ -7,6 +7,7 @@ mod apply;
 mod drift;
 mod fit;
 mod foresight;
+pub(crate) mod members;
 mod model;
 mod plan;
 mod read;
@@ -54,6 +55,7 @@ impl VirtualCluster {
     ) -> Option<(VirtualClusterModel, VirtualClusterPrivate)> {
         let plan = plan::create(config, self.configured.fleet().connections.only());
         let private = VirtualClusterPrivate::new_plan();
+        plan::check_hard(diags, &plan);
         render::check_values(diags, &plan, &private);
         if let Some(key) = plan.host_cluster.as_ref_option() {
             let host = self.configured.host_cluster(diags, key)?;

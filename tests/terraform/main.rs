@@ -9,6 +9,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod bounds;
 mod chart_sources;
 mod charts;
 mod cluster_groups;

@@ -62,9 +62,12 @@ impl Report<'_> {
                 self.add(at, format!("{POD}.{field}"), "pods run as the chart's own service account only".to_owned());
             }
         }
-        if text(pod, "/priorityClassName").starts_with("system-") {
-            let problem = "classes of the host's own pods come before all others' pods";
-            self.add(at, format!("{POD}.priorityClassName"), problem.to_owned());
+        let class = text(pod, "/priorityClassName");
+        if !class.is_empty() && !self.guard.priority_classes.iter().any(|granted| granted == class) {
+            let problem = format!(
+                "{class:?} is not granted: it may come before others' pods, and `priority_classes` has to name it"
+            );
+            self.add(at, format!("{POD}.priorityClassName"), problem);
         }
         for list in ["containers", "initContainers", "volumes"] {
             self.shape(at, &format!("{POD}.{list}"), pod.get(list), Value::is_array);

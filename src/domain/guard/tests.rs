@@ -54,7 +54,15 @@ fn switched() -> Vec<Value> {
 fn found(objects: &[Value]) -> Vec<String> {
     let (own, switched, registries) = (own(), switched(), ["registry.example.com/mirror".to_owned()]);
     let size = Size { cpu: Millicores(3000), memory: Bytes(3 << 30), storage: Bytes(2 << 30) };
-    let guard = Guard { name: "a", namespace: "ns", own: &own, switched: &switched, registries: &registries, size };
+    let guard = Guard {
+        name: "a",
+        namespace: "ns",
+        own: &own,
+        switched: &switched,
+        registries: &registries,
+        priority_classes: &[],
+        size,
+    };
     guard.violations(objects).iter().map(ToString::to_string).collect()
 }
 
@@ -144,8 +152,15 @@ fn the_name_of_a_cluster_role_may_be_long_and_cut() {
     for (called, is_fine) in [(whole.as_str(), true), (&whole[..63], true), (&whole[..62], false)] {
         let switched = [role(called)];
         let namespace = format!("vcluster-{name}");
-        let guard =
-            Guard { name, namespace: &namespace, own: &[], switched: &switched, registries: &[], size: Size::DEFAULT };
+        let guard = Guard {
+            name,
+            namespace: &namespace,
+            own: &[],
+            switched: &switched,
+            registries: &[],
+            priority_classes: &[],
+            size: Size::DEFAULT,
+        };
         assert_eq!(guard.violations(&switched).is_empty(), is_fine, "{called}");
     }
 }
@@ -260,7 +275,8 @@ fn pods_reach_no_node() {
         json!({ "spec": { "dataSource": { "name": "x" } } }),
         "dataSource",
     );
-    refused("StatefulSet", &pod("priorityClassName"), json!("system-node-critical"), "come before all");
+    refused("StatefulSet", &pod("priorityClassName"), json!("system-node-critical"), "is not granted");
+    refused("StatefulSet", &pod("priorityClassName"), json!("high"), "`priority_classes` has to name it");
     refused("StatefulSet", &syncer("ports"), json!([{ "containerPort": 80, "hostPort": 80 }]), "one of the node");
     refused(
         "StatefulSet",
@@ -343,6 +359,7 @@ fn what_the_chart_does_on_its_own_is_no_users_fault() {
     own[4]["spec"]["template"]["spec"]["hostNetwork"] = json!(true);
     own.push(json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": "of-the-chart" } }));
     let size = Size::DEFAULT;
-    let guard = Guard { name: "a", namespace: "ns", own: &own, switched: &own, registries: &[], size };
+    let guard =
+        Guard { name: "a", namespace: "ns", own: &own, switched: &own, registries: &[], priority_classes: &[], size };
     assert!(guard.violations(&own).is_empty());
 }

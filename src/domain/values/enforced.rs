@@ -1,11 +1,14 @@
-//! The objects by which a host enforces a size: a ResourceQuota and a LimitRange.
+//! The objects by which a host enforces a size: ResourceQuotas and a LimitRange.
 //!
 //! Owns what each version of the mapping makes of a size. What the API server does with it is told in `docs/design/sizes.md`.
+
+use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
 use super::limits::{self, Limits};
 use super::{MappingVersion, VirtualClusterSpec};
+use crate::domain::hard::{self, Hard};
 use crate::domain::quantity::{Bytes, Millicores};
 use crate::domain::size::Size;
 
@@ -22,6 +25,18 @@ pub const SMALLEST_CONTAINER: Limits = Limits { cpu: Millicores(1), memory: Byte
 /// which containers that are added to it later run under.
 const POD_TIMES: u64 = 10;
 
+/// The largest limit of ephemeral storage that a control plane has in charts of 0.24 to 0.36.
+const CONTROL_PLANE_EPHEMERAL: Bytes = Bytes(10 << 30);
+
+/// What a host has that nobody gets without being granted it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Offered {
+    /// Resources of nodes beside those that every node has, such as `nvidia.com/gpu`.
+    pub devices: BTreeSet<String>,
+    /// The priority class that pods get which name none, if there is one.
+    pub default_class: Option<String>,
+}
+
 /// The most that Kubernetes can count.
 const MOST: u64 = i64::MAX as u64;
 
@@ -30,8 +45,9 @@ pub fn counts_limits(version: MappingVersion, count_limits: bool) -> bool {
     version == MappingVersion::V1 || count_limits
 }
 
-/// The ResourceQuota and the LimitRange of a virtual cluster, named as the chart would name them.
-pub fn objects(version: MappingVersion, spec: &VirtualClusterSpec) -> [Value; 2] {
+/// The ResourceQuota and the LimitRange of a virtual cluster, named as the chart would name them; and a ResourceQuota that keeps its
+/// pods from priority classes.
+pub fn objects(version: MappingVersion, spec: &VirtualClusterSpec, offered: &Offered) -> Vec<Value> {
     let metadata = json!({ "name": format!("vc-{}", spec.name), "namespace": spec.namespace });
     let counts_limits = counts_limits(version, spec.count_limits);
     let (cpu, memory) = (spec.size.cpu.to_string(), spec.size.memory.to_string());
@@ -42,15 +58,61 @@ pub fn objects(version: MappingVersion, spec: &VirtualClusterSpec) -> [Value; 2]
         (hard["limits.cpu"], hard["limits.memory"]) = (json!(cpu), json!(memory));
     }
     let mut ranges = if counts_limits { vec![divided(&spec.size)] } else { bursting(&spec.size) };
-    if version > MappingVersion::V1
-        && let Some(container) = ranges.first_mut()
-    {
-        container["min"] = json!(SMALLEST_CONTAINER);
+    if version > MappingVersion::V1 {
+        let more = everything_else(spec, offered);
+        if let Some(container) = ranges.first_mut() {
+            container["min"] = json!(SMALLEST_CONTAINER);
+            bound_ephemeral_storage(container, &more);
+        }
+        for (name, amount) in more {
+            hard[name] = json!(amount);
+        }
     }
-    [
+    let mut objects = vec![
         json!({ "apiVersion": "v1", "kind": "ResourceQuota", "metadata": metadata, "spec": { "hard": hard } }),
         json!({ "apiVersion": "v1", "kind": "LimitRange", "metadata": metadata, "spec": { "limits": ranges } }),
-    ]
+    ];
+    if version > MappingVersion::V1 {
+        objects.push(no_priority(spec, offered));
+    }
+    objects
+}
+
+/// No pods whose priority class is not granted. Where the host has a default, pods have that without a word.
+fn no_priority(spec: &VirtualClusterSpec, offered: &Offered) -> Value {
+    let mut granted: Vec<&String> = spec.priority_classes.iter().chain(&offered.default_class).collect();
+    granted.sort();
+    granted.dedup();
+    let mut scopes = vec![json!({ "scopeName": "PriorityClass", "operator": "Exists" })];
+    if !granted.is_empty() {
+        scopes.push(json!({ "scopeName": "PriorityClass", "operator": "NotIn", "values": granted }));
+    }
+    json!({
+        "apiVersion": "v1",
+        "kind": "ResourceQuota",
+        "metadata": { "name": format!("vc-{}-priority", spec.name), "namespace": spec.namespace },
+        "spec": { "hard": { "pods": "0" }, "scopeSelector": { "matchExpressions": scopes } },
+    })
+}
+
+/// Counts, ephemeral storage and whatever else is named.
+fn everything_else(spec: &VirtualClusterSpec, offered: &Offered) -> Hard {
+    let mut all = hard::defaults(&spec.size);
+    all.extend(hard::devices(offered.devices.iter().map(String::as_str)).map(|name| (name, "0".to_owned())));
+    all.extend(spec.hard.clone());
+    all
+}
+
+/// No container may have more ephemeral storage than there is in all, and one without a word counts a little. The control plane
+/// may have as much as its chart says, however little there is.
+fn bound_ephemeral_storage(container: &mut Value, hard: &Hard) {
+    const NAME: &str = "ephemeral-storage";
+    let granted = hard.get("requests.ephemeral-storage").and_then(|amount| amount.parse().ok());
+    let whole = granted.unwrap_or(CONTROL_PLANE_EPHEMERAL).max(CONTROL_PLANE_EPHEMERAL).to_string();
+    let whole = whole.as_str();
+    for (bound, amount) in [("min", "1Mi"), ("defaultRequest", "64Mi"), ("default", whole), ("max", whole)] {
+        container[bound][NAME] = json!(amount);
+    }
 }
 
 /// Where limits count, a container gets a part of the size that leaves room for others.

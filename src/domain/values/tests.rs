@@ -9,6 +9,8 @@ pub(super) fn spec() -> VirtualClusterSpec {
         namespace: "vcluster-team-a".to_owned(),
         vcluster_version: Version::new(0, 34, 7),
         size: Size::DEFAULT,
+        hard: Hard::new(),
+        priority_classes: Vec::new(),
         count_limits: false,
         volume: limits::control_plane_volume(Size::DEFAULT.storage),
         storage_class: None,
@@ -95,7 +97,7 @@ fn a_resize_within_reach_changes_no_chart_value() {
     larger.size = Size { cpu: Millicores(8000), memory: Bytes(8 << 30), storage: Bytes(100 << 30) };
     let values = |spec| chart_values(MappingVersion::NEWEST, spec, &[]);
     assert_eq!(values(&spec()), values(&larger));
-    let objects = |spec| enforced::objects(MappingVersion::NEWEST, spec);
+    let objects = |spec| enforced::objects(MappingVersion::NEWEST, spec, &enforced::Offered::default());
     assert_ne!(objects(&spec()), objects(&larger));
 }
 

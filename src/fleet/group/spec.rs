@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::capacity::Rules;
 use crate::domain::distro::Distro;
 use crate::domain::endpoint::EndpointType;
+use crate::domain::hard::{self, Hard};
 use crate::domain::limit::Limit;
 use crate::domain::quantity::Quantity;
 use crate::domain::revision;
@@ -53,12 +54,18 @@ pub struct GroupSpec {
     /// Whether the sizes of virtual clusters count limits as well as requests. None: requests alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub count_limits: Option<bool>,
+    /// Priority classes of the hosts that pods of virtual clusters may have. None: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priority_classes: Option<Vec<String>>,
     pub endpoint_type: String,
     pub oversubscription_percent: u32,
     /// None, like a part that is none: unlimited.
-    pub quota: Option<GroupQuota>,
+    pub quota: Option<GroupLimit>,
     pub defaults: GroupSize,
     pub minimums: GroupSize,
+    /// What one virtual cluster may have. None: whatever fits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub maximums: Option<GroupLimit>,
     /// By key.
     pub host_clusters: BTreeMap<String, GroupHost>,
 }
@@ -76,14 +83,18 @@ pub struct GroupSize {
     pub cpu: String,
     pub memory: String,
     pub storage: String,
+    #[serde(default, skip_serializing_if = "Hard::is_empty")]
+    pub hard: Hard,
 }
 
-/// A quota as the user wrote it. A part that is none is unlimited.
+/// What there may be at most, as the user wrote it. A part that is none is unlimited.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct GroupQuota {
+pub struct GroupLimit {
     pub cpu: Option<String>,
     pub memory: Option<String>,
     pub storage: Option<String>,
+    #[serde(default, skip_serializing_if = "Hard::is_empty")]
+    pub hard: Hard,
 }
 
 /// What a group says of one of its hosts.
@@ -130,10 +141,13 @@ impl GroupSpec {
         let mut canonical = self.clone();
         canonical.chart_source = String::new();
         canonical.chart_username = None;
-        let quota = canonical.quota.as_mut().map(|quota| [&mut quota.cpu, &mut quota.memory, &mut quota.storage]);
-        quota.into_iter().flatten().flatten().for_each(canonicalize);
+        for limit in [&mut canonical.quota, &mut canonical.maximums].into_iter().flatten() {
+            [&mut limit.cpu, &mut limit.memory, &mut limit.storage].into_iter().flatten().for_each(canonicalize);
+            limit.hard.values_mut().for_each(canonicalize);
+        }
         for size in [&mut canonical.defaults, &mut canonical.minimums] {
             [&mut size.cpu, &mut size.memory, &mut size.storage].into_iter().for_each(canonicalize);
+            size.hard.values_mut().for_each(canonicalize);
         }
         for host in canonical.host_clusters.values_mut() {
             host.storage.iter_mut().for_each(canonicalize);
@@ -157,6 +171,7 @@ impl GroupSpec {
             allow_unsafe_values: self.allow_unsafe_values,
             image_registries: self.image_registries.clone(),
             count_limits: self.count_limits,
+            priority_classes: self.priority_classes.clone(),
         })
     }
 
@@ -177,12 +192,22 @@ impl GroupSpec {
 
     /// What its virtual clusters may have together.
     pub fn quota_limit(&self) -> Limit {
-        let Some(quota) = &self.quota else { return Limit::UNLIMITED };
-        Limit {
-            cpu: quota.cpu.as_ref().and_then(|cpu| cpu.parse().ok()),
-            memory: quota.memory.as_ref().and_then(|memory| memory.parse().ok()),
-            storage: quota.storage.as_ref().and_then(|storage| storage.parse().ok()),
-        }
+        self.quota.as_ref().map_or(Limit::UNLIMITED, GroupLimit::limit)
+    }
+
+    /// What one of them may have.
+    pub fn maximum(&self) -> Limit {
+        self.maximums.as_ref().map_or(Limit::UNLIMITED, GroupLimit::limit)
+    }
+
+    /// What one of them may have beside CPU, memory and storage.
+    pub fn maximum_hard(&self) -> Hard {
+        self.maximums.as_ref().map(|maximums| maximums.hard.clone()).unwrap_or_default()
+    }
+
+    /// What a new virtual cluster of `size` gets of that where it says nothing.
+    pub fn given_hard(&self, size: &Size) -> Hard {
+        hard::given(size, &self.defaults.hard, &self.maximum_hard())
     }
 
     /// The size of a virtual cluster that sets none.
@@ -244,6 +269,9 @@ pub struct Followed {
     /// Whether the sizes of virtual clusters count limits as well as requests. None: requests alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub count_limits: Option<bool>,
+    /// Priority classes of the hosts that pods of virtual clusters may have. None: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priority_classes: Option<Vec<String>>,
 }
 
 /// Leaves out the values, which may hold a user's secrets.
@@ -260,8 +288,18 @@ impl Followed {
     }
 }
 
+impl GroupLimit {
+    fn limit(&self) -> Limit {
+        Limit {
+            cpu: self.cpu.as_ref().and_then(|cpu| cpu.parse().ok()),
+            memory: self.memory.as_ref().and_then(|memory| memory.parse().ok()),
+            storage: self.storage.as_ref().and_then(|storage| storage.parse().ok()),
+        }
+    }
+}
+
 /// One spelling for all texts of the same quantity. Nobody reads it.
-fn canonicalize(text: &mut String) {
+pub(in crate::fleet) fn canonicalize(text: &mut String) {
     if let Ok(quantity) = text.parse::<Quantity>() {
         *text = format!("{quantity:?}");
     }
@@ -277,6 +315,7 @@ pub(crate) mod tests {
             cpu: cpu.into(),
             memory: memory.into(),
             storage: storage.into(),
+            hard: Hard::new(),
         };
         let eu = GroupHost {
             host_dns: Some("*.eu.example.com".into()),
@@ -300,11 +339,13 @@ pub(crate) mod tests {
             allow_unsafe_values: None,
             image_registries: None,
             count_limits: None,
+            priority_classes: None,
             endpoint_type: "LoadBalancer".into(),
             oversubscription_percent: 120,
-            quota: Some(GroupQuota { cpu: Some("64".into()), ..GroupQuota::default() }),
+            quota: Some(GroupLimit { cpu: Some("64".into()), ..GroupLimit::default() }),
             defaults: size("4", "4Gi", "2Gi"),
             minimums: size("3", "3Gi", "0"),
+            maximums: None,
             host_clusters: BTreeMap::from([("eu-1".to_owned(), eu), ("us-1".to_owned(), GroupHost::default())]),
         }
     }
@@ -347,6 +388,11 @@ pub(crate) mod tests {
         check_revision(|spec| spec.oversubscription_percent = 100, true);
         check_revision(|spec| spec.quota = None, true);
         check_revision(|spec| spec.minimums.cpu = "2".into(), true);
+        check_revision(|spec| drop(spec.defaults.hard.insert("pods".into(), "5".into())), true);
+        check_revision(
+            |spec| spec.maximums = Some(GroupLimit { cpu: Some("8".into()), ..GroupLimit::default() }),
+            true,
+        );
         check_revision(|spec| host(spec).storage = None, true);
         check_revision(|spec| host(spec).reserved = None, true);
         check_revision(|spec| drop(spec.host_clusters.remove("us-1")), true);
@@ -369,11 +415,14 @@ pub(crate) mod tests {
         check_followed(|spec| spec.kubernetes_version = Some("1.35.0".into()), true, true);
         check_followed(|spec| spec.values = Some("b: 1".into()), true, true);
         check_followed(|spec| spec.count_limits = Some(true), true, true);
+        check_followed(|spec| spec.priority_classes = Some(vec!["batch".into()]), true, true);
         check_followed(|spec| host(spec).values = None, true, false);
         check_followed(|spec| host(spec).host_dns = None, true, false);
         check_followed(|spec| host(spec).node_selector.clear(), true, false);
         check_followed(|spec| drop(spec.host_clusters.remove("us-1")), false, true);
         check_followed(|spec| spec.defaults.cpu = "8".into(), false, false);
+        check_followed(|spec| drop(spec.defaults.hard.insert("pods".into(), "5".into())), false, false);
+        check_followed(|spec| spec.maximums = Some(GroupLimit::default()), false, false);
         check_followed(|spec| spec.oversubscription_percent = 100, false, false);
         check_followed(|spec| host(spec).storage_class = None, false, false);
     }

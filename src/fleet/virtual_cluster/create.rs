@@ -442,6 +442,8 @@ fn follow(group: &Membership, host: &Host, wanted: &mut Wanted, known: &mut Know
         return Err(Error::NotInGroup { host: host.name().to_owned(), group: group.name.clone() });
     };
     known.storage_class = group.spec.host_clusters.get(key).and_then(|host| host.storage_class.clone());
+    let size = wanted.share().ok_or(Error::OutOfStep)?.size;
+    known.given_hard = group.spec.given_hard(&size);
     wanted.follow(&followed);
     Ok(followed)
 }

@@ -2,6 +2,7 @@
 //!
 //! Owns which record is of that virtual cluster. Pure.
 
+use crate::domain::hard::Hard;
 use crate::fleet::virtual_cluster::spec::{Place, Spec};
 use crate::host::record::Record;
 use crate::host::records::Stored;
@@ -25,6 +26,8 @@ pub struct Known {
     pub volume: Option<String>,
     /// Storage class of that volume, likewise. None: the host's default.
     pub storage_class: Option<String>,
+    /// What its group gave it beside CPU, memory and storage, likewise.
+    pub given_hard: Hard,
 }
 
 impl Known {
@@ -42,6 +45,7 @@ impl Known {
         self.mapping = spec.mapping;
         self.volume.clone_from(&spec.volume);
         self.storage_class.clone_from(&spec.storage_class);
+        self.given_hard.clone_from(&spec.given_hard);
     }
 
     /// Has it say what a creation has come to, whose record has the UID `record_uid`.

@@ -13,10 +13,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::distro::Distro;
 use crate::domain::endpoint::{EndpointType, host_name};
+use crate::domain::hard::Hard;
 use crate::domain::revision;
 use crate::domain::size::Size;
 use crate::domain::values::VirtualClusterSpec;
-use crate::fleet::group::spec::Followed;
+use crate::fleet::group::spec::{Followed, canonicalize};
 use crate::host::access::Exposure;
 use crate::host::formats::renewed;
 use crate::host::record::{Record, Share};
@@ -70,6 +71,15 @@ pub struct Spec {
     /// Whether limits count as well as requests. None: requests alone do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub count_limits: Option<bool>,
+    /// Priority classes of the host that its pods may have. None: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priority_classes: Option<Vec<String>>,
+    /// What it is to have beside CPU, memory and storage, as a ResourceQuota names it.
+    #[serde(default, skip_serializing_if = "Hard::is_empty")]
+    pub hard: Hard,
+    /// What its group gave it of that when it was created, fixed then.
+    #[serde(default, skip_serializing_if = "Hard::is_empty")]
+    pub given_hard: Hard,
     /// The revision that the host carries in full; none while an apply is under way or was cut off.
     pub applied: Option<String>,
 }
@@ -103,12 +113,21 @@ impl Spec {
         let of_group = self.followed.as_ref().and_then(|followed| followed.kubernetes_version.as_ref());
         let kubernetes_version = self.kubernetes_version.as_ref().or(of_group);
         let node_selector = self.followed.as_ref().map(|followed| followed.node_selector.clone());
+        let own = self.priority_classes.as_ref();
+        let priority_classes = self.followed.as_ref().map_or(own, |followed| followed.priority_classes.as_ref());
         let count_limits = self.followed.as_ref().map_or(self.count_limits, |followed| followed.count_limits);
         Some(VirtualClusterSpec {
             name: place.name.clone(),
             namespace: place.namespace.clone(),
             vcluster_version: Version::parse(&self.vcluster_version).ok()?,
             size: self.size()?,
+            hard: self
+                .given_hard
+                .iter()
+                .chain(&self.hard)
+                .map(|(name, amount)| (name.clone(), amount.clone()))
+                .collect(),
+            priority_classes: priority_classes.cloned().unwrap_or_default(),
             count_limits: count_limits == Some(true),
             volume: self.volume.as_ref().and_then(|volume| volume.parse().ok()),
             storage_class: self.storage_class.clone(),
@@ -135,6 +154,8 @@ impl Spec {
         canonical.applied = None;
         canonical.volume = None;
         canonical.storage_class = None;
+        canonical.given_hard.clear();
+        canonical.hard.values_mut().for_each(canonicalize);
         canonical.followed = None;
         if self.cluster_group.is_some() {
             // Part of what follows the group.
@@ -233,6 +254,9 @@ pub(crate) mod tests {
             allow_unsafe_values: None,
             image_registries: None,
             count_limits: None,
+            priority_classes: None,
+            hard: Hard::new(),
+            given_hard: Hard::new(),
             applied: None,
         }
     }
@@ -280,6 +304,7 @@ pub(crate) mod tests {
         check_revision(|spec| spec.values = Some("{}".into()), true);
         check_revision(|spec| spec.mapping = 2, true);
         check_revision(|spec| spec.count_limits = Some(true), true);
+        check_revision(|spec| drop(spec.hard.insert("pods".into(), "5".into())), true);
         check_revision(|spec| spec.labels.clear(), true);
     }
 
@@ -292,6 +317,9 @@ pub(crate) mod tests {
         check_revision(|spec| spec.volume = None, false);
         check_revision(|spec| spec.applied = Some("x".into()), false);
         check_revision(|spec| spec.storage_class = Some("fast".into()), false);
+        check_revision(|spec| drop(spec.given_hard.insert("pods".into(), "5".into())), false);
+        let of = |amount: &str| Spec { hard: [("pods".to_owned(), amount.to_owned())].into(), ..spec() }.revision();
+        assert_eq!(of("1000"), of("1k"));
     }
 
     #[test]
@@ -309,9 +337,27 @@ pub(crate) mod tests {
         let place = Place { host_cluster: "eu-1".into(), namespace: "vcluster-a".into(), name: "a".into() };
         let counts = |spec: Spec| spec.typed(&place).unwrap().count_limits;
         let strict = || Spec { count_limits: Some(true), ..spec() };
+        let classes = |followed: Option<Vec<String>>| {
+            let own = Spec { priority_classes: Some(vec!["own".into()]), ..spec() };
+            let of_group =
+                Followed { endpoint_type: "ClusterIP".into(), priority_classes: followed, ..Followed::default() };
+            own.following(of_group).typed(&place).unwrap().priority_classes
+        };
+        assert_eq!((classes(None), classes(Some(vec!["batch".into()]))), (vec![], vec!["batch".to_owned()]));
         let of = |count_limits| Followed { count_limits, endpoint_type: "ClusterIP".into(), ..Followed::default() };
         assert_eq!((counts(spec()), counts(strict())), (false, true));
         assert_eq!((counts(spec().following(of(Some(true)))), counts(strict().following(of(None)))), (true, false));
+    }
+
+    #[test]
+    fn what_it_says_wins_over_what_its_group_gave() {
+        let place = Place { host_cluster: "eu-1".into(), namespace: "vcluster-a".into(), name: "a".into() };
+        let hard = |entries: &[(&str, &str)]| -> Hard {
+            entries.iter().map(|(name, amount)| ((*name).to_owned(), (*amount).to_owned())).collect()
+        };
+        let spec =
+            Spec { hard: hard(&[("pods", "5")]), given_hard: hard(&[("pods", "9"), ("secrets", "3")]), ..spec() };
+        assert_eq!(spec.typed(&place).unwrap().hard, hard(&[("pods", "5"), ("secrets", "3")]));
     }
 
     #[test]

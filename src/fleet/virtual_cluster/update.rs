@@ -12,6 +12,7 @@ use super::spec::{Place, Spec};
 use super::wanted::Wanted;
 use super::{Look, Operation, Prepare, Prepared, Renderer, Seen, host_of};
 use crate::domain::size::Size;
+use crate::domain::values::MappingVersion;
 use crate::fleet::group::spec::Followed;
 use crate::fleet::notice::Notice;
 use crate::fleet::{Fleet, Limits, Outcome};
@@ -125,6 +126,12 @@ impl Operation<'_> {
         let followed = group.as_ref().and_then(|group| group.followed(&host));
         if let Some(followed) = &followed {
             asked.wanted.follow(followed);
+        }
+        // Until it moves over, a group has given it nothing beside the three resources.
+        if asked.known.mapping == MappingVersion::V1.number()
+            && let Some((group, share)) = group.as_ref().zip(asked.wanted.share())
+        {
+            asked.known.given_hard = group.spec.given_hard(&share.size);
         }
         let Asked { place, wanted, known, .. } = &asked;
         let time = self.limits.time_left();

@@ -10,7 +10,7 @@ use serde_json::Map;
 use crate::fleet::group::Known;
 use crate::provider::chart::ChartModel;
 use crate::provider::number::Number;
-use crate::provider::size::ResourcesModel;
+use crate::provider::size::{AmountsModel, ResourcesModel};
 use crate::provider::timeouts::TimeoutsModel;
 use crate::provider::value::{StringMap, StringSet};
 use terraform_plugin::value::Value;
@@ -33,12 +33,14 @@ pub struct ClusterGroupModel {
     pub allow_unsafe_values: Value<bool>,
     pub image_registries: StringSet,
     pub count_limits: Value<bool>,
+    pub priority_classes: StringSet,
     pub host_clusters: Value<BTreeMap<String, Value<GroupHostModel>>>,
     pub endpoint_type: Value<String>,
     pub oversubscription_percent: Value<Number>,
-    pub quota: Value<ResourcesModel>,
+    pub quota: Value<AmountsModel>,
     pub virtual_cluster_defaults: Value<ResourcesModel>,
     pub virtual_cluster_minimums: Value<ResourcesModel>,
+    pub virtual_cluster_maximums: Value<ResourcesModel>,
     pub timeouts: Value<TimeoutsModel>,
     pub home_host_cluster: Value<String>,
     pub revision: Value<String>,

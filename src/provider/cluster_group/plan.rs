@@ -83,15 +83,21 @@ fn size_or(config: &Value<ResourcesModel>, default: &Size) -> Value<ResourcesMod
         cpu: or_default(&config.cpu, default.cpu.to_string()),
         memory: or_default(&config.memory, default.memory.to_string()),
         storage: or_default(&config.storage, default.storage.to_string()),
+        hard: config.hard.clone(),
     })
 }
 
 /// Another spelling of the same quantity is no change.
 fn keep_spelling(plan: &mut ClusterGroupModel, prior: &ClusterGroupModel) {
+    if let (Value::Value(planned), Value::Value(prior)) = (&mut plan.quota, &prior.quota) {
+        keep(&mut planned.cpu, &prior.cpu);
+        keep(&mut planned.memory, &prior.memory);
+        keep(&mut planned.storage, &prior.storage);
+    }
     let sizes = [
-        (&mut plan.quota, &prior.quota),
         (&mut plan.virtual_cluster_defaults, &prior.virtual_cluster_defaults),
         (&mut plan.virtual_cluster_minimums, &prior.virtual_cluster_minimums),
+        (&mut plan.virtual_cluster_maximums, &prior.virtual_cluster_maximums),
     ];
     for (planned, prior) in sizes {
         if let (Value::Value(planned), Value::Value(prior)) = (planned, prior) {

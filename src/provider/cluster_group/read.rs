@@ -165,6 +165,18 @@ fn state_of(
             }
         }
     }
+    for (state, before) in [
+        (&mut state.virtual_cluster_defaults, &before.virtual_cluster_defaults),
+        (&mut state.virtual_cluster_minimums, &before.virtual_cluster_minimums),
+        (&mut state.virtual_cluster_maximums, &before.virtual_cluster_maximums),
+    ] {
+        if let (Value::Value(state), Value::Value(before)) = (state, before)
+            && state.hard == Value::Null
+            && is_empty(&before.hard)
+        {
+            state.hard = before.hard.clone();
+        }
+    }
     state.id = Value::Value(name.to_owned());
     state.name = Value::Value(name.to_owned());
     state.timeouts = before.timeouts.clone();

@@ -194,6 +194,14 @@ pub fn schema() -> Schema {
                     ("cpu", defaulted(String, "CPU as a Kubernetes quantity. Default `4`.")),
                     ("memory", defaulted(String, "Memory as a Kubernetes quantity. Default `4Gi`.")),
                     ("storage", defaulted(String, "Storage as a Kubernetes quantity. Default `2Gi`.")),
+                    (
+                        "hard",
+                        optional(
+                            string_map(),
+                            "What there is of everything else, by the names of a ResourceQuota, for virtual clusters that do not \
+                             name it themselves in `resources.hard`.",
+                        ),
+                    ),
                 ])),
                 "Size of a virtual cluster that sets none. A change is for virtual clusters that are created from then on.",
             ),
@@ -205,9 +213,39 @@ pub fn schema() -> Schema {
                     ("cpu", defaulted(String, "CPU as a Kubernetes quantity. Default `3`, at least `1`.")),
                     ("memory", defaulted(String, "Memory as a Kubernetes quantity. Default `3Gi`, at least `1536Mi`.")),
                     ("storage", defaulted(String, "Storage as a Kubernetes quantity. Default `0`.")),
+                    (
+                        "hard",
+                        optional(
+                            string_map(),
+                            "The least that `resources.hard` may name, by the names of a ResourceQuota.",
+                        ),
+                    ),
                 ])),
                 "What a virtual cluster must have at least. A change is for virtual clusters that are created, or get \
                  another size, from then on.",
+            ),
+        ),
+        (
+            "virtual_cluster_maximums",
+            optional(
+                AttributeSingle(attributes([
+                    ("cpu", optional(String, "CPU as a Kubernetes quantity. Whatever fits when it is not set.")),
+                    ("memory", optional(String, "Memory as a Kubernetes quantity. Whatever fits when it is not set.")),
+                    (
+                        "storage",
+                        optional(String, "Storage as a Kubernetes quantity. Whatever fits when it is not set."),
+                    ),
+                    (
+                        "hard",
+                        optional(
+                            string_map(),
+                            "The most that `resources.hard` may name, by the names of a ResourceQuota. A virtual cluster that does \
+                             not name one of these has the group's default of it, or else the smaller of this and what all have.",
+                        ),
+                    ),
+                ])),
+                "What a virtual cluster may have at most. A change is for virtual clusters that are created, or get another size, \
+                 from then on.",
             ),
         ),
         (
@@ -218,6 +256,15 @@ pub fn schema() -> Schema {
                  requests. Without it requests alone count, and a container may use what nobody else does, up to the size. A \
                  change follows to all virtual clusters of mapping version 2 with their next apply; with version 1 limits always count. \
                  Default `false`.",
+            ),
+        ),
+        (
+            "priority_classes",
+            optional(
+                string_set(),
+                "Priority classes of the host clusters that pods of the virtual clusters may have. A change follows to all virtual \
+                 clusters with their next apply. All others are refused by the host, also those of its own system's pods. None by \
+                 default, except the one that the host gives pods which name none.",
             ),
         ),
         ("timeouts", timeouts::schema()),

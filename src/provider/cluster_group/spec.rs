@@ -1,10 +1,11 @@
 //! The step between Terraform's model of a group and what the hosts keep of it. Pure.
 
-use crate::fleet::group::spec::{GroupHost, GroupQuota, GroupSize, GroupSpec, MemberValues, Reserved};
+use crate::domain::hard::Hard;
+use crate::fleet::group::spec::{GroupHost, GroupLimit, GroupSize, GroupSpec, MemberValues, Reserved};
 use crate::provider::chart::ChartModel;
 use crate::provider::cluster_group::model::{ClusterGroupModel, GroupHostModel, ReservedModel};
 use crate::provider::number::Number;
-use crate::provider::size::ResourcesModel;
+use crate::provider::size::{AmountsModel, ResourcesModel};
 use crate::provider::value::{known, map_or_null, optional, set_or_null, string_map, string_set};
 use terraform_plugin::value::Value;
 
@@ -15,10 +16,6 @@ impl GroupSpec {
         let hosts = plan.host_clusters.as_ref_option()?;
         let host =
             |(key, host): (&String, &Value<GroupHostModel>)| Some((key.clone(), GroupHost::of(host.as_ref_option()?)?));
-        let quota = |quota: ResourcesModel| {
-            let (cpu, memory) = (optional(&quota.cpu)?, optional(&quota.memory)?);
-            Some(GroupQuota { cpu, memory, storage: optional(&quota.storage)? })
-        };
         Some(Self {
             description: optional(&plan.description)?,
             labels: string_map(&plan.labels)?,
@@ -33,14 +30,19 @@ impl GroupSpec {
             allow_unsafe_values: optional(&plan.allow_unsafe_values)?.filter(|allowed| *allowed),
             image_registries: string_set(&plan.image_registries)?,
             count_limits: optional(&plan.count_limits)?.filter(|count| *count),
+            priority_classes: string_set(&plan.priority_classes)?,
             endpoint_type: known(&plan.endpoint_type)?,
             oversubscription_percent: plan.oversubscription_percent.as_ref_option()?.whole()?,
             quota: match optional(&plan.quota)? {
-                Some(given) => Some(quota(given)?),
+                Some(given) => Some(GroupLimit::of(&given, Hard::new())?),
                 None => None,
             },
             defaults: GroupSize::of(&plan.virtual_cluster_defaults)?,
             minimums: GroupSize::of(&plan.virtual_cluster_minimums)?,
+            maximums: match optional(&plan.virtual_cluster_maximums)? {
+                Some(given) => Some(GroupLimit::of(&given.amounts(), string_map(&given.hard)?)?),
+                None => None,
+            },
             host_clusters: hosts.iter().map(host).collect::<Option<_>>()?,
         })
     }
@@ -59,10 +61,9 @@ impl GroupSpec {
     /// The attributes of a state that an import fills in.
     pub fn to_model(&self) -> ClusterGroupModel {
         let text = |text: &str| Value::Value(text.to_owned());
-        let quota = |quota: &GroupQuota| ResourcesModel {
-            cpu: quota.cpu.clone().into(),
-            memory: quota.memory.clone().into(),
-            storage: quota.storage.clone().into(),
+        let maximums = |limit: &GroupLimit| {
+            let AmountsModel { cpu, memory, storage } = limit.to_model();
+            ResourcesModel { cpu, memory, storage, hard: map_or_null(&limit.hard) }
         };
         let hosts = self.host_clusters.iter().map(|(key, host)| (key.clone(), Value::Value(host.to_model())));
         ClusterGroupModel {
@@ -82,12 +83,14 @@ impl GroupSpec {
             allow_unsafe_values: self.allow_unsafe_values.into(),
             image_registries: set_or_null(self.image_registries.as_ref()),
             count_limits: self.count_limits.into(),
+            priority_classes: set_or_null(self.priority_classes.as_ref()),
             host_clusters: Value::Value(hosts.collect()),
             endpoint_type: text(&self.endpoint_type),
             oversubscription_percent: Value::Value(Number::from(self.oversubscription_percent)),
-            quota: self.quota.as_ref().map(quota).into(),
+            quota: self.quota.as_ref().map(GroupLimit::to_model).into(),
             virtual_cluster_defaults: Value::Value(self.defaults.to_model()),
             virtual_cluster_minimums: Value::Value(self.minimums.to_model()),
+            virtual_cluster_maximums: self.maximums.as_ref().map(maximums).into(),
             ..ClusterGroupModel::default()
         }
     }
@@ -127,15 +130,32 @@ impl GroupHost {
     }
 }
 
+impl GroupLimit {
+    fn of(model: &AmountsModel, hard: Hard) -> Option<Self> {
+        let (cpu, memory) = (optional(&model.cpu)?, optional(&model.memory)?);
+        Some(Self { cpu, memory, storage: optional(&model.storage)?, hard })
+    }
+
+    fn to_model(&self) -> AmountsModel {
+        AmountsModel {
+            cpu: self.cpu.clone().into(),
+            memory: self.memory.clone().into(),
+            storage: self.storage.clone().into(),
+        }
+    }
+}
+
 impl GroupSize {
     fn of(model: &Value<ResourcesModel>) -> Option<Self> {
         let model = model.as_ref_option()?;
-        Some(Self { cpu: known(&model.cpu)?, memory: known(&model.memory)?, storage: known(&model.storage)? })
+        let (cpu, memory) = (known(&model.cpu)?, known(&model.memory)?);
+        Some(Self { cpu, memory, storage: known(&model.storage)?, hard: string_map(&model.hard)? })
     }
 
     fn to_model(&self) -> ResourcesModel {
         let text = |text: &str| Value::Value(text.to_owned());
-        ResourcesModel { cpu: text(&self.cpu), memory: text(&self.memory), storage: text(&self.storage) }
+        let (cpu, memory) = (text(&self.cpu), text(&self.memory));
+        ResourcesModel { cpu, memory, storage: text(&self.storage), hard: map_or_null(&self.hard) }
     }
 }
 
@@ -147,5 +167,10 @@ mod tests {
     #[test]
     fn a_spec_survives_the_way_through_a_state() {
         assert_eq!(GroupSpec::of(&spec().to_model()), Some(spec()));
+        let mut bounded = spec();
+        let hard: Hard = [("pods".to_owned(), "50".to_owned())].into();
+        (bounded.defaults.hard, bounded.minimums.hard) = (hard.clone(), hard.clone());
+        bounded.maximums = Some(GroupLimit { cpu: Some("8".into()), hard, ..GroupLimit::default() });
+        assert_eq!(GroupSpec::of(&bounded.to_model()), Some(bounded));
     }
 }

@@ -1,6 +1,8 @@
 //! Checks of `nested_cluster_group`'s configuration that need nothing but the configuration. Unknown values pass: they are
 //! checked again once known.
 
+mod sizes;
+
 use std::collections::BTreeSet;
 use std::str::FromStr;
 
@@ -9,16 +11,15 @@ use serde_json::Value as Json;
 
 use crate::domain::distro::Distro;
 use crate::domain::endpoint::{EndpointType, host_name};
+use crate::domain::hard::Hard;
 use crate::domain::name::check_group_name;
-use crate::domain::quantity::Quantity;
-use crate::domain::size::{Resource, Size};
+use crate::domain::size::Size;
 use crate::domain::values::{Layer, MappingVersion, ValuesError, VirtualClusterSpec, chart_values, limits};
 use crate::domain::{metadata, name};
 use crate::provider::checks::{self, Versions};
 use crate::provider::cluster_group::model::{ClusterGroupModel, GroupHostModel};
 use crate::provider::cluster_group::plan;
 use crate::provider::number::Number;
-use crate::provider::size::ResourcesModel;
 use crate::provider::value::string_map;
 use terraform_plugin::value::Value;
 use terraform_plugin::{AttributePath, Diagnostics, Report};
@@ -43,12 +44,13 @@ pub fn validate(diags: &mut Diagnostics, config: &ClusterGroupModel) {
     checks::versions(diags, &Versions { vcluster_version, distro, kubernetes_version });
     checks::chart(diags, &config.chart);
     check_percent(diags, &config.oversubscription_percent);
-    check_quota(diags, &config.quota);
-    check_sizes(diags, config);
+    sizes::quota(diags, &config.quota);
+    sizes::bounds(diags, config);
     let endpoint_type = checks::endpoint_type(diags, &config.endpoint_type);
     check_hosts(diags, config, endpoint_type);
     check_values(diags, config);
     checks::image_registries(diags, &config.image_registries);
+    checks::priority_classes(diags, &config.priority_classes);
     check_member_values(diags, config);
     checks::timeouts(diags, &config.timeouts);
 }
@@ -67,79 +69,6 @@ fn check_percent(diags: &mut Diagnostics, given: &Value<Number>) {
             PERCENT.end()
         ),
     );
-}
-
-fn check_quota(diags: &mut Diagnostics, quota: &Value<ResourcesModel>) {
-    let Some(quota) = quota.as_ref_option() else { return };
-    let path = AttributePath::new("quota");
-    if !checks::quantities(diags, &path, quota) {
-        return;
-    }
-    for (name, given) in [("cpu", &quota.cpu), ("memory", &quota.memory), ("storage", &quota.storage)] {
-        let zero = given.as_ref_option().is_some_and(|text| text.parse() == Ok(Quantity::default()));
-        if zero {
-            diags.fail(
-                path.clone().attribute(name),
-                format!("A quota of no {name} allows no virtual cluster."),
-                format!("`quota.{name}` is 0. Give more, or leave it out for no limit."),
-            );
-        }
-    }
-}
-
-fn check_sizes(diags: &mut Diagnostics, config: &ClusterGroupModel) {
-    let unset = ResourcesModel::default();
-    let defaults = config.virtual_cluster_defaults.as_ref_option().unwrap_or(&unset);
-    let minimums = config.virtual_cluster_minimums.as_ref_option().unwrap_or(&unset);
-    let (at_defaults, at_minimums) =
-        (AttributePath::new("virtual_cluster_defaults"), AttributePath::new("virtual_cluster_minimums"));
-    // Both are looked at, so that one run shows all that is malformed.
-    let well_formed =
-        [checks::quantities(diags, &at_defaults, defaults), checks::quantities(diags, &at_minimums, minimums)];
-    if well_formed.contains(&false) {
-        return;
-    }
-    // Where something is not known yet, what the rules give counts as enough, whatever the other is.
-    let minimum = minimums.size_or(&Size::MINIMUM);
-    for shortfall in minimum.shortfalls(&limits::SMALLEST) {
-        let name = shortfall.resource.attribute();
-        diags.fail(
-            at_minimums.clone().attribute(name),
-            format!("`virtual_cluster_minimums.{name}` is too small for any virtual cluster."),
-            format!(
-                "{shortfall}: with less its control plane and CoreDNS leave no room for workloads. Raise it to {} or more.",
-                shortfall.minimum
-            ),
-        );
-    }
-    let default = defaults.size_or(&Size::DEFAULT);
-    let both_known = |resource: Resource| {
-        let part = |model: &Value<ResourcesModel>| match model.as_ref_option() {
-            Some(size) => matches!(part_of(size, resource), Value::Unknown),
-            None => matches!(model, Value::Unknown),
-        };
-        !part(&config.virtual_cluster_defaults) && !part(&config.virtual_cluster_minimums)
-    };
-    for shortfall in default.shortfalls(&minimum).into_iter().filter(|shortfall| both_known(shortfall.resource)) {
-        let name = shortfall.resource.attribute();
-        diags.fail(
-            at_defaults.clone().attribute(name),
-            "The default size is below the group's minimum.",
-            format!(
-                "`virtual_cluster_defaults.{name}` is {}, and `virtual_cluster_minimums.{name}` is {}. Set the default to {} \
-                 or more, or lower the minimum.",
-                shortfall.given, shortfall.minimum, shortfall.minimum
-            ),
-        );
-    }
-}
-
-fn part_of(size: &ResourcesModel, resource: Resource) -> &Value<String> {
-    match resource {
-        Resource::Cpu => &size.cpu,
-        Resource::Memory => &size.memory,
-        Resource::Storage => &size.storage,
-    }
 }
 
 fn check_hosts(diags: &mut Diagnostics, config: &ClusterGroupModel, endpoint_type: Option<EndpointType>) {
@@ -273,6 +202,8 @@ fn typical(config: &ClusterGroupModel, host: &GroupHostModel) -> Option<VirtualC
         namespace: name::default_namespace(name),
         vcluster_version: Version::parse(plan.vcluster_version.as_ref_option()?).ok()?,
         size,
+        hard: Hard::new(),
+        priority_classes: Vec::new(),
         count_limits: plan.count_limits.as_ref_option() == Some(&true),
         volume: limits::control_plane_volume(size.storage),
         storage_class: None,
@@ -290,6 +221,7 @@ mod tests {
 
     use super::*;
     use crate::provider::cluster_group::model::ReservedModel;
+    use crate::provider::size::{AmountsModel, ResourcesModel};
 
     fn text(text: &str) -> Value<String> {
         Value::Value(text.to_owned())
@@ -309,7 +241,12 @@ mod tests {
     }
 
     fn size(cpu: &str, memory: &str, storage: &str) -> Value<ResourcesModel> {
-        Value::Value(ResourcesModel { cpu: text(cpu), memory: text(memory), storage: text(storage) })
+        Value::Value(ResourcesModel {
+            cpu: text(cpu),
+            memory: text(memory),
+            storage: text(storage),
+            ..ResourcesModel::default()
+        })
     }
 
     /// Checks which attribute is blamed, and for what. No expectation: nothing is wrong.
@@ -400,13 +337,19 @@ mod tests {
 
     #[test]
     fn a_quota_allows_something() {
-        check(|config| config.quota = size("64", "256Gi", "1Ti"), &[]);
-        check(|config| config.quota = Value::Value(ResourcesModel::default()), &[]);
+        let quota = |cpu: &str, memory: &str, storage: &str| {
+            Value::Value(AmountsModel { cpu: text(cpu), memory: text(memory), storage: text(storage) })
+        };
+        check(|config| config.quota = quota("64", "256Gi", "1Ti"), &[]);
+        check(|config| config.quota = Value::Value(AmountsModel::default()), &[]);
         check(
-            |config| config.quota = size("0", "256Gi", "0Gi"),
+            |config| config.quota = quota("0", "256Gi", "0Gi"),
             &[("quota.cpu", "no cpu allows no virtual cluster"), ("quota.storage", "is 0")],
         );
-        check(|config| config.quota = size("many", "1", "1"), &[("quota.cpu", "`quota.cpu` is not a usable quantity")]);
+        check(
+            |config| config.quota = quota("many", "1", "1"),
+            &[("quota.cpu", "`quota.cpu` is not a usable quantity")],
+        );
     }
 
     #[test]
@@ -437,6 +380,62 @@ mod tests {
                     Value::Value(ResourcesModel { cpu: Value::Unknown, ..ResourcesModel::default() });
             },
             &[],
+        );
+    }
+
+    #[test]
+    fn defaults_and_minimums_stay_within_the_maximums() {
+        check(|config| config.virtual_cluster_maximums = size("4", "4Gi", "2Gi"), &[]);
+        check(
+            |config| config.virtual_cluster_maximums = size("3", "2Gi", "1Gi"),
+            &[
+                ("virtual_cluster_maximums.memory", "`virtual_cluster_minimums.memory` is 3Gi"),
+                ("virtual_cluster_defaults.cpu", "cpu is 4, and the maximum is 3"),
+                ("virtual_cluster_defaults.memory", "memory is 4Gi, and the maximum is 2Gi"),
+                ("virtual_cluster_defaults.storage", "storage is 2Gi, and the maximum is 1Gi"),
+            ],
+        );
+        check(
+            |config| config.virtual_cluster_maximums = size("many", "4Gi", "2Gi"),
+            &[("virtual_cluster_maximums.cpu", "is not a quantity")],
+        );
+        let unknown = ResourcesModel { cpu: Value::Unknown, ..ResourcesModel::default() };
+        check(|config| config.virtual_cluster_maximums = Value::Value(unknown), &[]);
+    }
+
+    fn hard(entries: &[(&str, &str)]) -> Value<ResourcesModel> {
+        let hard = entries.iter().map(|(name, amount)| ((*name).to_owned(), text(amount))).collect();
+        Value::Value(ResourcesModel { hard: Value::Value(hard), ..ResourcesModel::default() })
+    }
+
+    #[test]
+    fn everything_else_of_a_size_is_named_as_a_quota_names_it_and_within_bounds() {
+        check(
+            |config| {
+                config.virtual_cluster_defaults = hard(&[("pods", "20"), ("requests.nvidia.com/gpu", "0")]);
+                config.virtual_cluster_minimums = hard(&[("pods", "10")]);
+                config.virtual_cluster_maximums = hard(&[("pods", "50"), ("requests.nvidia.com/gpu", "4")]);
+            },
+            &[],
+        );
+        check(
+            |config| config.virtual_cluster_defaults = hard(&[("requests.cpu", "4")]),
+            &[("virtual_cluster_defaults.hard[\"requests.cpu\"]", "follows from `cpu`")],
+        );
+        check(
+            |config| config.virtual_cluster_maximums = hard(&[("gpus", "4")]),
+            &[("virtual_cluster_maximums.hard[\"gpus\"]", "counts nothing")],
+        );
+        check(
+            |config| {
+                config.virtual_cluster_defaults = hard(&[("pods", "60")]);
+                config.virtual_cluster_minimums = hard(&[("secrets", "9")]);
+                config.virtual_cluster_maximums = hard(&[("pods", "50"), ("secrets", "8")]);
+            },
+            &[
+                ("virtual_cluster_minimums.hard[\"secrets\"]", "secrets is 9, and the maximum is 8"),
+                ("virtual_cluster_defaults.hard[\"pods\"]", "pods is 60, and the maximum is 50"),
+            ],
         );
     }
 

@@ -22,7 +22,7 @@ use crate::provider::Configured;
 use crate::provider::attribute::{attributes, computed, defaulted, string_map};
 use crate::provider::diagnostics::host_failure;
 use crate::provider::explain::Explain;
-use crate::provider::size::ResourcesModel;
+use crate::provider::size::AmountsModel;
 use crate::provider::value::StringMap;
 use terraform_plugin::schema::{AttributeType, Block, Description, Schema};
 use terraform_plugin::value::Value;
@@ -43,7 +43,7 @@ pub struct HostClusterDataModel {
     pub nodes: Value<Vec<NodeModel>>,
     pub allocatable: Value<AllocatableModel>,
     pub storage_classes: Value<Vec<StorageClassModel>>,
-    pub used: Value<ResourcesModel>,
+    pub used: Value<AmountsModel>,
     pub cluster_groups: Value<Vec<String>>,
 }
 
@@ -298,7 +298,8 @@ mod tests {
 
     fn node(name: &str, usable: bool) -> Node {
         let labels = BTreeMap::from([("pool".to_owned(), "dev".to_owned())]);
-        Node { name: name.into(), cpu: Millicores(15_890), memory: Bytes(60 << 30), labels, usable }
+        let extended = BTreeMap::new();
+        Node { name: name.into(), cpu: Millicores(15_890), memory: Bytes(60 << 30), extended, labels, usable }
     }
 
     fn group(name: &str, host: &str) -> GroupRecord {

@@ -11,9 +11,9 @@ use crate::fleet::virtual_cluster::spec::{Spec, id};
 use crate::host::record::{Phase, Record};
 use crate::host::store;
 use crate::provider::attribute::{Attributes, attributes, computed, string_map};
-use crate::provider::data::amounts;
+use crate::provider::data::resources;
 use crate::provider::size::ResourcesModel;
-use crate::provider::value::StringMap;
+use crate::provider::value::{StringMap, map_or_null};
 use terraform_plugin::schema::AttributeType;
 use terraform_plugin::value::Value;
 use terraform_plugin::{AttributePath, Diagnostic, diagnostic};
@@ -140,6 +140,7 @@ impl Listed {
                 cpu: text(&spec.cpu),
                 memory: text(&spec.memory),
                 storage: text(&spec.storage),
+                hard: map_or_null(&spec.hard),
             }),
             paused: Value::Value(spec.paused),
             phase: text(phase(self.phase)),
@@ -173,7 +174,7 @@ pub fn schema() -> Attributes {
         ("cluster_group", computed(String, "Name of the cluster group that it is in. Null if it is in none.")),
         ("host_cluster", computed(String, "Key of its host cluster in the provider's `host_clusters`.")),
         ("namespace", computed(String, "Its namespace on the host cluster.")),
-        ("resources", amounts("Its size, as it was written in its configuration or came from its group.")),
+        ("resources", resources("Its size, as it was written in its configuration or came from its group.")),
         (
             "paused",
             computed(
@@ -258,7 +259,12 @@ mod tests {
             cluster_group: text("dev"),
             host_cluster: text("eu-1"),
             namespace: text("vcluster-a"),
-            resources: Value::Value(ResourcesModel { cpu: text("4000m"), memory: text("4Gi"), storage: text("2Gi") }),
+            resources: Value::Value(ResourcesModel {
+                cpu: text("4000m"),
+                memory: text("4Gi"),
+                storage: text("2Gi"),
+                ..ResourcesModel::default()
+            }),
             paused: Value::Value(false),
             phase: text("handed_over"),
             labels: Value::Value(strings([("env", "dev"), ("team", "a")])),

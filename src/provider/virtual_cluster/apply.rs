@@ -7,6 +7,7 @@ use async_trait::async_trait;
 
 use crate::domain::name;
 use crate::domain::status::Status;
+use crate::domain::values::enforced::Offered;
 use crate::fleet::Limits;
 use crate::fleet::group::spec::GroupSpec;
 use crate::fleet::virtual_cluster::create::{self, Created};
@@ -15,8 +16,10 @@ use crate::fleet::virtual_cluster::spec::{Place, Spec, UNFINISHED};
 use crate::fleet::virtual_cluster::update::{self, Updated};
 use crate::fleet::virtual_cluster::wanted::{Wanted, WantedChart};
 use crate::fleet::virtual_cluster::{Look, Prepare, Prepared, Renderer, Unprepared};
+use crate::host::Host;
 use crate::provider::Configured;
 use crate::provider::chart::{ChartAccess, ChartModel};
+use crate::provider::explain::Explain;
 use crate::provider::explain::virtual_cluster::report;
 use crate::provider::size::ResourcesModel;
 use crate::provider::timeouts::timeout;
@@ -26,7 +29,7 @@ use crate::provider::virtual_cluster::model::{
     FollowedPrivate, KubeconfigModel, VirtualClusterModel, VirtualClusterPrivate,
 };
 use crate::provider::virtual_cluster::read::set_access;
-use crate::provider::virtual_cluster::render;
+use crate::provider::virtual_cluster::render::{self, Target};
 use crate::provider::virtual_cluster::spec::resize;
 use terraform_plugin::value::Value;
 use terraform_plugin::{AttributePath, Diagnostics, Report, stop_token};
@@ -139,11 +142,13 @@ impl Renderer for FromPlan<'_> {
         let (mut planned, mut private) = (self.planned.clone(), self.private.clone());
         fill(&mut planned, wanted, place);
         private.keep(known.clone());
+        let offered = self.offered(host).await.ok_or(Unprepared)?;
+        let target = Target { host, place, offered, followed };
         if followed.is_some() || !self.is_new {
-            let prepared = render::from_archive(self.diags, &access, host, place, &planned, &private, followed);
+            let prepared = render::from_archive(self.diags, &access, &target, &planned, &private);
             return prepared.await.ok_or(Unprepared);
         }
-        let prepared = render::from_source(self.diags, &access, host, place, &planned, &private, None);
+        let prepared = render::from_source(self.diags, &access, &target, &planned, &private);
         match tokio::time::timeout(time, prepared).await {
             Ok(prepared) => prepared.ok_or(Unprepared),
             Err(_) => {
@@ -156,6 +161,16 @@ impl Renderer for FromPlan<'_> {
                 Err(Unprepared)
             }
         }
+    }
+}
+
+impl FromPlan<'_> {
+    /// What the host has that virtual clusters are kept from.
+    async fn offered(&mut self, host: &Host) -> Option<Offered> {
+        let nodes = self.configured.fleet().readings.nodes(host).await;
+        let nodes = nodes.map_err(|error| self.diags.add_error(error.explain())).ok()?;
+        let devices = nodes.iter().flat_map(|node| node.extended.keys().cloned()).collect();
+        Some(Offered { devices, default_class: host.default_priority_class().await })
     }
 }
 
@@ -315,7 +330,7 @@ mod tests {
         assert_eq!((planned.id, planned.host_cluster), (text("eu-1/vcluster-a/a"), text("eu-1")));
         assert_eq!((planned.vcluster_version, planned.distro), (text("0.34.7"), text("k8s")));
         assert_eq!((planned.endpoint_type, planned.host_dns), (text("LoadBalancer"), text("*.eu.example.com")));
-        let expected = ResourcesModel { cpu: text("8"), memory: text("4Gi"), storage: text("2Gi") };
+        let expected = ResourcesModel { cpu: text("8"), memory: text("4Gi"), storage: text("2Gi"), hard: Value::Null };
         assert_eq!(planned.resources, Value::Value(expected));
         assert_eq!(planned.chart.as_ref_option().unwrap().digest, text("sha256:0"));
     }

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use crate::domain::accounting::{Choice, Missing, Replaced, Request};
+use crate::domain::hard::{Hard, out_of_bounds};
 use crate::domain::ledger::{Ledger, quota_key};
 use crate::domain::quantity::Bytes;
 use crate::domain::size::Size;
@@ -24,6 +25,9 @@ use crate::provider::virtual_cluster::model::{VirtualClusterModel, VirtualCluste
 use crate::provider::virtual_cluster::plan::refuse_pause;
 use terraform_plugin::value::Value;
 use terraform_plugin::{AttributePath, Diagnostics, Report};
+
+const BELOW: &str = "is below the minimum of cluster group";
+const ABOVE: &str = "is above the maximum of cluster group";
 
 /// One look at whether a plan fits.
 pub struct Fit<'a> {
@@ -69,7 +73,7 @@ impl<'a> Fit<'a> {
         }
         let default = group.as_ref().and_then(|group| group.spec.default_size()).unwrap_or(Size::DEFAULT);
         let asked = asked(plan, &default);
-        self.check_minimums(group.as_ref(), asked.size, None)?;
+        self.check_bounds(group.as_ref(), asked.size, &hard(plan), None)?;
         if asked.paused && asked.size.storage == Bytes(0) {
             // The group's default may be none.
             refuse_pause(self.diags);
@@ -106,7 +110,8 @@ impl<'a> Fit<'a> {
         let after = asked(plan, &before.size);
         let grows = after.charged().growth_from(before.charged()) != Size::ZERO
             || after.size.growth_from(before.size) != Size::ZERO;
-        if !grows && after.size == before.size {
+        let (hard_before, hard) = (hard(prior), hard(plan));
+        if !grows && after.size == before.size && hard == hard_before {
             // Planned again, and no growth any more.
             self.fleet.planned.accounting().free(&key_of(private));
             return Some(());
@@ -115,7 +120,7 @@ impl<'a> Fit<'a> {
         if group.is_none() && plan.cluster_group != Value::Null {
             return Some(());
         }
-        self.check_minimums(group.as_ref(), after.size, Some(before.size))?;
+        self.check_bounds(group.as_ref(), after.size, &hard, Some((before.size, &hard_before)))?;
         if !grows {
             self.fleet.planned.accounting().free(&key_of(private));
             return Some(());
@@ -153,22 +158,41 @@ impl<'a> Fit<'a> {
         }
     }
 
-    /// A size that is asked for, not one that is kept, has to reach the group's minimums.
-    fn check_minimums(&mut self, group: Option<&Membership>, size: Size, before: Option<Size>) -> Option<()> {
-        let Some(minimum) = group.and_then(|group| group.spec.minimum_size()) else { return Some(()) };
-        let group = group.map(|group| group.name.as_str()).unwrap_or_default();
-        let kept = |resource| before.is_some_and(|before| before.get(resource) == size.get(resource));
-        let mut short = false;
-        for shortfall in size.shortfalls(&minimum).into_iter().filter(|shortfall| !kept(shortfall.resource)) {
-            short = true;
+    /// What is asked for, not what is kept, has to be within the group's minimums and maximums.
+    fn check_bounds(
+        &mut self,
+        group: Option<&Membership>,
+        size: Size,
+        hard: &Hard,
+        before: Option<(Size, &Hard)>,
+    ) -> Option<()> {
+        let Some(Membership { spec, name: group, .. }) = group else { return Some(()) };
+        let kept = |resource| before.is_some_and(|(before, _)| before.get(resource) == size.get(resource));
+        let minimum = spec.minimum_size().unwrap_or(Size::ZERO);
+        let mut found = Vec::new();
+        for shortfall in size.shortfalls(&minimum).into_iter().filter(|short| !kept(short.resource)) {
+            let next = format!("Raise it to {} or more, or leave it out to get the default", shortfall.minimum);
             let name = shortfall.resource.attribute();
-            self.diags.fail(
-                AttributePath::new("resources").attribute(name),
-                format!("`resources.{name}` is below the minimum of cluster group \"{group}\"."),
-                format!("{shortfall}. Raise it to {} or more, or leave it out to get the default.", shortfall.minimum),
-            );
+            found.push((at_size().attribute(name), BELOW, shortfall.to_string(), next));
         }
-        (!short).then_some(())
+        for exceeded in spec.maximum().exceeded(size).into_iter().filter(|exceeded| !kept(exceeded.resource)) {
+            let next = format!("Lower it to {} or less", exceeded.resource.show(exceeded.maximum));
+            let name = exceeded.resource.attribute();
+            found.push((at_size().attribute(name), ABOVE, exceeded.to_string(), next));
+        }
+        let kept = |name: &str| before.is_some_and(|(_, before)| before.get(name) == hard.get(name));
+        for out in
+            out_of_bounds(hard, &spec.minimums.hard, &spec.maximum_hard()).into_iter().filter(|out| !kept(&out.name))
+        {
+            let next = format!("Set it to {}, or leave it out to get what the group gives", out.bound);
+            let path = at_size().attribute("hard").key(out.name.clone());
+            found.push((path, if out.is_less { BELOW } else { ABOVE }, out.to_string(), next));
+        }
+        for (path, what, problem, next) in &found {
+            let summary = format!("`{path}` {what} \"{group}\".");
+            self.diags.fail(path.clone(), summary, format!("{problem}. {next}."));
+        }
+        found.is_empty().then_some(())
     }
 
     /// The hosts that come into question. Empty where that cannot be said yet.
@@ -320,6 +344,14 @@ async fn quota_numbers(group: &Membership) -> Result<Ledger, String> {
         Ok(ledger) => Ok(ledger.unwrap_or_default()),
         Err(error) => Err(error.to_string()),
     }
+}
+
+fn at_size() -> AttributePath {
+    AttributePath::new("resources")
+}
+
+fn hard(model: &VirtualClusterModel) -> Hard {
+    model.resources.as_ref_option().map(ResourcesModel::hard).unwrap_or_default()
 }
 
 fn asked(model: &VirtualClusterModel, default: &Size) -> Asked {

@@ -7,6 +7,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Map;
 
+use crate::domain::hard::Hard;
 use crate::domain::random;
 use crate::domain::values::MappingVersion;
 use crate::fleet::group::spec::Followed;
@@ -41,6 +42,7 @@ pub struct VirtualClusterModel {
     pub allow_unsafe_values: Value<bool>,
     pub image_registries: StringSet,
     pub count_limits: Value<bool>,
+    pub priority_classes: StringSet,
     pub mapping_version: Value<Number>,
     pub labels: StringMap,
     pub annotations: StringMap,
@@ -104,6 +106,9 @@ pub struct VirtualClusterPrivate {
     pub volume: Option<String>,
     /// Storage class of that volume, likewise. None: the host's default.
     pub storage_class: Option<String>,
+    /// What its group gave it beside CPU, memory and storage, likewise.
+    #[serde(skip_serializing_if = "Hard::is_empty")]
+    pub given_hard: Hard,
     /// What follows the group, as the last refresh or apply found it.
     pub followed: Option<FollowedPrivate>,
     /// Tells a planned virtual cluster from all others of its run. Only in plans of creations.

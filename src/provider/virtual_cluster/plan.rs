@@ -122,6 +122,7 @@ pub fn update(
     }
     check_locks(diags, &plan, prior);
     check_mapping(diags, &plan, private);
+    check_hard(diags, &plan);
     let volume = private.volume.as_ref().and_then(|volume| volume.parse().ok());
     check_storage(diags, &plan, prior, volume);
     check_followed(diags, &plan, prior, private);
@@ -228,6 +229,22 @@ fn check_mapping(diags: &mut Diagnostics, plan: &VirtualClusterModel, private: &
                 "It has version {}; {planned} was asked for. Set it back to {}, or leave it out. Where limits are to count as in \
                  version 1, set `count_limits` on its group, or here where it is in none.",
                 private.mapping, private.mapping
+            ),
+        );
+    }
+}
+
+/// By the first mapping a size is CPU, memory and storage.
+pub fn check_hard(diags: &mut Diagnostics, plan: &VirtualClusterModel) {
+    let names_more = plan.resources.as_ref_option().is_some_and(|resources| !resources.hard().is_empty());
+    let first = MappingVersion::V1.number();
+    if names_more && plan.mapping_version.as_ref_option().and_then(Number::whole) == Some(first) {
+        diags.fail(
+            AttributePath::new("resources").attribute("hard"),
+            "By its mapping version a virtual cluster has CPU, memory and storage only.",
+            format!(
+                "It has mapping version {first}. Set `mapping_version` to {} to move it over, or remove `hard`.",
+                MappingVersion::NEWEST.number()
             ),
         );
     }
@@ -365,6 +382,7 @@ fn resources(config: &Value<ResourcesModel>, prior: Option<&ResourcesModel>, in_
         cpu: part(&config.cpu, prior.map(|prior| &prior.cpu), Size::DEFAULT.cpu.to_string()),
         memory: part(&config.memory, prior.map(|prior| &prior.memory), Size::DEFAULT.memory.to_string()),
         storage: part(&config.storage, prior.map(|prior| &prior.storage), Size::DEFAULT.storage.to_string()),
+        hard: config.hard.clone(),
     })
 }
 

@@ -3,13 +3,16 @@
 
 mod guard;
 mod live;
+mod room;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::Value as Json;
 
-use crate::domain::values::{Layer, MappingVersion, VirtualClusterSpec, chart_values, enforced};
+use crate::domain::values::enforced::{self, Offered};
+use crate::domain::values::need::Verdict;
+use crate::domain::values::{Layer, MappingVersion, VirtualClusterSpec, chart_values};
 use crate::fleet::group::spec::Followed;
 use crate::fleet::virtual_cluster::spec::{Place, Spec};
 use crate::fleet::virtual_cluster::{LABEL, Prepared};
@@ -18,7 +21,7 @@ use crate::host::pause::paused_form;
 use crate::provider::chart::{self, ChartAccess};
 use crate::provider::explain::Explain;
 use crate::provider::virtual_cluster::model::{VirtualClusterModel, VirtualClusterPrivate};
-use guard::{Given, Subject, Unclear, Whose};
+use guard::{Given, Refusal, Subject, Unclear, Whose};
 use helm_charts::{Archive, Chart, ChartError, KubeVersion, UserValues};
 use live::Served;
 use terraform_plugin::value::Value;
@@ -88,22 +91,42 @@ pub async fn foresee(
     Look { chart: Arc::new(chart), served, typed, spec, given }.check(diags, None).await
 }
 
+/// Why a virtual cluster of that spec could not run on its host, a line for each reason; none if it could, or nobody can tell.
+pub async fn stops(host: &Host, place: &Place, spec: Spec, archive: &Archive) -> Option<String> {
+    let unsaid = &mut Diagnostics::default();
+    let (typed, chart) = (spec.typed(place)?, Arc::new(Chart::parse(archive).ok()?));
+    let (served, given) = (Served::by(unsaid, host).await?, given(unsaid, &spec)?);
+    let look = Look { chart, served, typed, spec, given };
+    let verdict = live::compute(move || look.verdict().ok()).await.ok()??;
+    (!verdict.runs()).then(|| room::lines(&verdict))
+}
+
+/// Where a virtual cluster is prepared for, and what comes from there.
+pub struct Target<'a> {
+    /// Its host.
+    pub host: &'a Host,
+    /// Its place there.
+    pub place: &'a Place,
+    /// What the host has that it is kept from.
+    pub offered: Offered,
+    /// What follows its group. None without a group.
+    pub followed: Option<&'a Followed>,
+}
+
 /// Prepares a new virtual cluster: its chart comes from its source.
 pub async fn from_source(
     diags: &mut Diagnostics,
     access: &ChartAccess<'_>,
-    host: &Host,
-    place: &Place,
+    target: &Target<'_>,
     planned: &VirtualClusterModel,
     private: &VirtualClusterPrivate,
-    followed: Option<&Followed>,
 ) -> Option<Prepared> {
     let archive = access.get(diags, &planned.chart, &planned.vcluster_version).await?;
     let mut with_digest = planned.clone();
     if let Value::Value(chart) = &mut with_digest.chart {
         chart.digest = Value::Value(archive.digest().to_owned());
     }
-    prepare(diags, host, place, &with_digest, private, followed, &archive).await
+    prepare(diags, target, &with_digest, private, &archive).await
 }
 
 /// Prepares a virtual cluster that exists: its chart is the archive that the host keeps. Only where that was lost does the
@@ -111,14 +134,12 @@ pub async fn from_source(
 pub async fn from_archive(
     diags: &mut Diagnostics,
     access: &ChartAccess<'_>,
-    host: &Host,
-    place: &Place,
+    target: &Target<'_>,
     planned: &VirtualClusterModel,
     private: &VirtualClusterPrivate,
-    followed: Option<&Followed>,
 ) -> Option<Prepared> {
     let digest = planned.chart.as_ref_option()?.digest.as_ref_option()?;
-    let kept = match chart::archives_on(host).get(digest).await {
+    let kept = match chart::archives_on(target.host).get(digest).await {
         Ok(kept) => kept,
         Err(error) => {
             diags.add_error(error.explain());
@@ -126,24 +147,23 @@ pub async fn from_archive(
         }
     };
     let Some(bytes) = kept else {
-        return from_source(diags, access, host, place, planned, private, followed).await;
+        return from_source(diags, access, target, planned, private).await;
     };
     let archive = Archive::from_tgz(&bytes);
     let archive = archive.map_err(|error| chart_error(diags, "The kept chart cannot be read.", &error)).ok()?;
-    prepare(diags, host, place, planned, private, followed, &archive).await
+    prepare(diags, target, planned, private, &archive).await
 }
 
 async fn prepare(
     diags: &mut Diagnostics,
-    host: &Host,
-    place: &Place,
+    target: &Target<'_>,
     planned: &VirtualClusterModel,
     private: &VirtualClusterPrivate,
-    followed: Option<&Followed>,
     archive: &Archive,
 ) -> Option<Prepared> {
+    let Target { host, place, offered, followed } = target;
     let own = Spec::of(planned, private)?;
-    let spec = match followed {
+    let spec = match *followed {
         Some(followed) => own.following(followed.clone()),
         None => own,
     };
@@ -173,7 +193,7 @@ async fn prepare(
     let documents: Vec<Json> = documents.collect();
     let look = Look { chart, served, typed: typed.clone(), spec: spec.clone(), given };
     look.check(diags, Some(documents.clone())).await?;
-    let enforced = enforced::objects(MappingVersion::from_number(spec.mapping)?, &typed);
+    let enforced = enforced::objects(MappingVersion::from_number(spec.mapping)?, &typed, offered);
     let mut objects: Vec<Json> = enforced.into_iter().chain(documents).collect();
     for object in &mut objects {
         annotate(object, &spec.annotations);
@@ -218,15 +238,17 @@ impl Look {
     async fn check(self, diags: &mut Diagnostics, objects: Option<Vec<Json>>) -> Option<()> {
         let own = self.given.iter().find(|given| given.whose == Whose::Own);
         guard::check_member_values(diags, &self.spec, own.map(|given| &given.values))?;
-        let mapping = MappingVersion::from_number(self.spec.mapping)?;
         let is_plan = objects.is_none();
+        let name = self.typed.name.clone();
         let looked = live::compute(move || {
-            let Self { chart, served, typed, spec, given } = &self;
-            let subject = Subject { chart, served, mapping, typed, spec, given };
-            (subject.refusals(objects.as_deref()), self.spec)
+            let looked = self.look(objects);
+            (looked, self)
         });
         match looked.await {
-            Ok((Ok(refusals), spec)) => guard::say(diags, &spec, &refusals),
+            Ok((Ok((refusals, verdict)), look)) => {
+                guard::say(diags, &look.spec, &refusals)?;
+                room::say(diags, &name, room::blamed(&look.given), &verdict, is_plan)
+            }
             // Whether a chart can be rendered at all is for the apply to say, which has the host.
             Ok((Err(Unclear::Chart(_)), _)) if is_plan => Some(()),
             Ok((Err(Unclear::Chart(error)), _)) => {
@@ -242,6 +264,31 @@ impl Look {
                 None
             }
         }
+    }
+}
+
+impl Look {
+    /// What values may not do, and whether what comes of them can run. Without objects they are rendered here.
+    fn look(&self, objects: Option<Vec<Json>>) -> Result<(Vec<Refusal>, Verdict), Unclear> {
+        let subject = self.subject();
+        let objects = match objects {
+            Some(objects) => objects,
+            None => subject.render(&self.given)?,
+        };
+        Ok((subject.refusals(&objects)?, subject.verdict(&objects)?))
+    }
+
+    /// Whether what comes of the values can run.
+    fn verdict(&self) -> Result<Verdict, Unclear> {
+        let subject = self.subject();
+        subject.verdict(&subject.render(&self.given)?)
+    }
+
+    fn subject(&self) -> Subject<'_> {
+        let Self { chart, served, typed, spec, given } = self;
+        // What no version of this provider knows is refused before.
+        let mapping = MappingVersion::from_number(spec.mapping).unwrap_or(MappingVersion::NEWEST);
+        Subject { chart, served, mapping, typed, spec, given }
     }
 }
 

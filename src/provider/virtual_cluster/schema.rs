@@ -79,6 +79,18 @@ pub fn schema() -> Schema {
                              only as long as its control plane's pod.",
                         ),
                     ),
+                    (
+                        "hard",
+                        optional(
+                            string_map(),
+                            "Everything else that it may have, as Kubernetes quantities by the names of a ResourceQuota: `pods`, \
+                             `services.loadbalancers`, `services.nodeports`, `persistentvolumeclaims`, `requests.ephemeral-storage`, \
+                             `count/jobs.batch`, `<storage class>.storageclass.storage.k8s.io/requests.storage` and so on. The control \
+                             plane's own count. What is not named here is as the group gave it when the virtual cluster was \
+                             created, or else as every size has it, for each CPU that is begun: 25 pods, 10 claims, 10 node \
+                             ports, 1 load balancer and 5Gi of ephemeral storage, of which there are at least 15Gi.",
+                        ),
+                    ),
                 ])),
                 "Size of the virtual cluster: what its pods may request on the host cluster together, control plane included, \
                  and what one container may use at most. The host enforces it with a ResourceQuota and a LimitRange. A new size is applied in place. Fixed when it is created: later \
@@ -92,6 +104,14 @@ pub fn schema() -> Schema {
                 "Whether the limits of all containers together have to stay within the size as well as their requests. Without \
                  it requests alone count, and a container may use what nobody else does, up to the size. No effect with \
                  `mapping_version` 1, by which limits always count. The group's, or `false` by default.",
+            ),
+        ),
+        (
+            "priority_classes",
+            optional(
+                string_set(),
+                "Priority classes of the host cluster that its pods may have, where vCluster syncs them. The group's, where there is one. All others are refused by the host, also those of its own system's pods. None by \
+                 default, except the one that the host gives pods which name none.",
             ),
         ),
         (

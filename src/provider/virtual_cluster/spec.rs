@@ -44,6 +44,9 @@ impl Spec {
             allow_unsafe_values: optional(&plan.allow_unsafe_values)?.filter(|allowed| *allowed),
             image_registries: string_set(&plan.image_registries)?,
             count_limits: optional(&plan.count_limits)?.filter(|count| *count),
+            priority_classes: string_set(&plan.priority_classes)?,
+            hard: string_map(&resources.hard)?,
+            given_hard: private.given_hard.clone(),
             applied: None,
         })
     }
@@ -56,6 +59,7 @@ impl Spec {
                 cpu: text(&self.cpu),
                 memory: text(&self.memory),
                 storage: text(&self.storage),
+                hard: map_or_null(&self.hard),
             }),
             paused: Value::Value(self.paused),
             cluster_group: self.cluster_group.clone().into(),
@@ -74,6 +78,7 @@ impl Spec {
             allow_unsafe_values: self.allow_unsafe_values.into(),
             image_registries: set_or_null(self.image_registries.as_ref()),
             count_limits: self.count_limits.into(),
+            priority_classes: set_or_null(self.priority_classes.as_ref()),
             mapping_version: Value::Value(Number::from(self.mapping)),
             labels: map_or_null(&self.labels),
             annotations: map_or_null(&self.annotations),
@@ -107,6 +112,7 @@ impl VirtualClusterPrivate {
             mapping: self.mapping,
             volume: self.volume.clone(),
             storage_class: self.storage_class.clone(),
+            given_hard: self.given_hard.clone(),
         }
     }
 
@@ -119,11 +125,12 @@ impl VirtualClusterPrivate {
 
     /// Has it say this of the virtual cluster on its host.
     pub fn keep(&mut self, known: Known) {
-        let Known { host_uid, namespace, record_uid, namespace_uid, namespace_created, mapping, volume, storage_class } =
-            known;
+        let Known { host_uid, namespace, record_uid, namespace_uid, namespace_created, .. } = known;
+        let Known { mapping, volume, storage_class, given_hard, .. } = known;
         (self.host_uid, self.namespace, self.record_uid) = (host_uid, namespace, record_uid);
         (self.namespace_uid, self.namespace_created) = (namespace_uid, namespace_created);
         (self.mapping, self.volume, self.storage_class) = (mapping, volume, storage_class);
+        self.given_hard = given_hard;
     }
 }
 
@@ -174,7 +181,8 @@ mod tests {
     fn a_spec_survives_the_way_through_a_state() {
         let private = VirtualClusterPrivate { mapping: 1, ..VirtualClusterPrivate::default() };
         assert_eq!(Spec::of(&spec().to_model(), &private), Some(spec()));
-        let moved = Spec { mapping: 2, count_limits: Some(true), ..spec() };
+        let hard = [("pods".to_owned(), "7".to_owned())].into();
+        let moved = Spec { mapping: 2, count_limits: Some(true), hard, ..spec() };
         assert_eq!(Spec::of(&moved.to_model(), &private), Some(moved));
         assert_eq!(spec().chart_source, chart::DEFAULT_SOURCE);
     }
@@ -190,6 +198,7 @@ mod tests {
             mapping: 2,
             volume: Some("512Mi".into()),
             storage_class: Some("fast".into()),
+            given_hard: [("pods".to_owned(), "50".to_owned())].into(),
         };
         let mut private = VirtualClusterPrivate::default();
         private.keep(known.clone());

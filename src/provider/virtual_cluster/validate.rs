@@ -34,6 +34,7 @@ pub fn validate(diags: &mut Diagnostics, config: &VirtualClusterModel) {
         metadata::check_annotation(key).map_err(|e| e.to_string())
     });
     checks::image_registries(check.diags, &config.image_registries);
+    checks::priority_classes(check.diags, &config.priority_classes);
     check.mapping_version(config);
     checks::timeouts(check.diags, &config.timeouts);
 }
@@ -111,6 +112,7 @@ impl Check<'_> {
             ("allow_unsafe_values", config.allow_unsafe_values != Value::Null),
             ("image_registries", config.image_registries != Value::Null),
             ("count_limits", config.count_limits != Value::Null),
+            ("priority_classes", config.priority_classes != Value::Null),
         ] {
             if given {
                 self.fail(
@@ -141,7 +143,11 @@ impl Check<'_> {
         let path = AttributePath::new("resources");
         let unset = ResourcesModel::default();
         let resources = config.resources.as_ref_option().unwrap_or(&unset);
-        if !checks::quantities(self.diags, &path, resources) {
+        let well_formed = [
+            checks::quantities(self.diags, &path, &resources.amounts()),
+            checks::hard(self.diags, &path.clone().attribute("hard"), &resources.hard),
+        ];
+        if well_formed.contains(&false) {
             return;
         }
         // What is not set or not known yet counts as the default.
@@ -201,7 +207,12 @@ mod tests {
     }
 
     fn resources(cpu: &str, memory: &str, storage: &str) -> Value<ResourcesModel> {
-        Value::Value(ResourcesModel { cpu: text(cpu), memory: text(memory), storage: text(storage) })
+        Value::Value(ResourcesModel {
+            cpu: text(cpu),
+            memory: text(memory),
+            storage: text(storage),
+            ..ResourcesModel::default()
+        })
     }
 
     #[test]
@@ -256,6 +267,25 @@ mod tests {
             |config| (config.resources, config.paused) = (resources("4", "4Gi", "0"), Value::Value(true)),
             &[("paused", "without storage cannot be paused")],
         );
+    }
+
+    #[test]
+    fn everything_else_is_named_as_a_quota_names_it() {
+        let hard = |name: &str, amount: Value<String>| {
+            let hard = Value::Value([(name.to_owned(), amount)].into());
+            Value::Value(ResourcesModel { hard, ..ResourcesModel::default() })
+        };
+        check(|config| config.resources = hard("requests.nvidia.com/gpu", text("2")), &[]);
+        check(|config| config.resources = hard("pods", Value::Unknown), &[]);
+        for (name, amount, part) in [
+            ("requests.memory", text("4Gi"), "follows from `memory`"),
+            ("gpu", text("1"), "counts nothing that is called \"gpu\""),
+            ("pods", text("1.5"), "no whole number"),
+            ("pods", Value::Null, "not a quantity"),
+        ] {
+            let path = format!("resources.hard[\"{name}\"]");
+            check(|config| config.resources = hard(name, amount), &[(path.as_str(), part)]);
+        }
     }
 
     #[test]

@@ -10,8 +10,10 @@ use semver::Version;
 use serde_json::{Value, json};
 use terraform_provider_nested::domain::distro::Distro;
 use terraform_provider_nested::domain::endpoint::EndpointType;
+use terraform_provider_nested::domain::hard::Hard;
 use terraform_provider_nested::domain::quantity::{Bytes, Millicores};
 use terraform_provider_nested::domain::size::Size;
+use terraform_provider_nested::domain::values::enforced::Offered;
 use terraform_provider_nested::domain::values::{MappingVersion, VirtualClusterSpec, enforced, limits};
 use terraform_provider_nested::host::Host;
 
@@ -35,6 +37,8 @@ impl Sized {
             namespace: namespace.to_owned(),
             vcluster_version: Version::new(0, 34, 7),
             size: Size::DEFAULT,
+            hard: Hard::new(),
+            priority_classes: vec!["granted".to_owned()],
             count_limits,
             volume: None,
             storage_class: None,
@@ -44,14 +48,16 @@ impl Sized {
             kubernetes_version: None,
             node_selector: BTreeMap::new(),
         };
-        for object in enforced::objects(version, &spec) {
+        let offered = Offered { devices: ["example.com/card".to_owned()].into(), default_class: None };
+        for object in enforced::objects(version, &spec, &offered) {
             let kind = object["kind"].as_str().unwrap().to_lowercase();
             sized.post(&format!("{kind}s"), object).await.unwrap();
         }
-        eventually("the quota to be counted", async || {
-            let quota = sized.send("GET", &sized.path("resourcequotas/vc-sized"), Value::Null).await.unwrap();
-            let counted = quota["status"]["hard"] == quota["spec"]["hard"];
-            if counted { Ok(()) } else { Err(quota["status"].clone()) }
+        eventually("the quotas to be counted", async || {
+            let quotas = sized.send("GET", &sized.path("resourcequotas"), Value::Null).await.unwrap();
+            let quotas = quotas["items"].as_array().unwrap();
+            let counted = quotas.iter().all(|quota| quota["status"]["hard"] == quota["spec"]["hard"]);
+            if counted { Ok(()) } else { Err(quotas.clone()) }
         })
         .await;
         sized
@@ -143,7 +149,8 @@ async fn containers_of_every_sort_stay_within_the_size() {
     let made = sized.send("GET", &sized.path("pods/nothing"), Value::Null).await.unwrap();
     assert_eq!(
         made["spec"]["containers"][0]["resources"],
-        json!({ "requests": { "cpu": "50m", "memory": "64Mi" }, "limits": { "cpu": "4", "memory": "4Gi" } })
+        json!({ "requests": { "cpu": "50m", "memory": "64Mi", "ephemeral-storage": "64Mi" },
+                "limits": { "cpu": "4", "memory": "4Gi", "ephemeral-storage": "20Gi" } })
     );
 }
 
@@ -157,7 +164,9 @@ async fn what_is_added_to_a_pod_stays_within_the_size() {
     let refused = sized.patch("pods/host/ephemeralcontainers", debug(json!({ "limits": { "cpu": "9" } }))).await;
     assert!(refused.unwrap_err().contains("cannot be set for an Ephemeral Container"));
     let made = sized.patch("pods/host/ephemeralcontainers", debug(json!({}))).await.unwrap();
-    assert_eq!(made["spec"]["containers"][0]["resources"]["limits"], json!({ "cpu": "4", "memory": "4Gi" }));
+    let limits =
+        |pod: &Value| ["cpu", "memory"].map(|name| pod["spec"]["containers"][0]["resources"]["limits"][name].clone());
+    assert_eq!(limits(&made), ["4", "4Gi"]);
 
     let resize = async |resources: Value| {
         let change = json!({ "spec": { "containers": [{ "name": "app", "resources": resources }] } });
@@ -175,7 +184,7 @@ async fn what_is_added_to_a_pod_stays_within_the_size() {
     assert!(resize(json!({ "requests": { "cpu": "3" } })).await.unwrap_err().contains("exceeded quota: vc-sized"));
     // No limit is the default one.
     let unlimited = resize(json!({ "limits": { "cpu": null, "memory": null } })).await.unwrap();
-    assert_eq!(unlimited["spec"]["containers"][0]["resources"]["limits"], json!({ "cpu": "4", "memory": "4Gi" }));
+    assert_eq!(limits(&unlimited), ["4", "4Gi"]);
 }
 
 #[tokio::test]
@@ -188,6 +197,51 @@ async fn where_limits_count_no_container_is_without_one() {
     }
     let large = pod(json!({ "limits": { "cpu": "3", "memory": "1Gi" } }), json!({}));
     assert!(sized.run("large", large).await.unwrap_err().contains("limits.cpu=3"));
+}
+
+/// What is no CPU, memory or storage.
+#[tokio::test]
+async fn everything_else_is_counted_or_denied() {
+    let sized = Sized::new("everything-else", MappingVersion::V2, false).await;
+    let device = |name: &str| pod(json!({ "limits": { name: "1" } }), json!({}));
+    for name in ["nvidia.com/gpu", "example.com/card"] {
+        let said = sized.run("device", device(name)).await.unwrap_err();
+        assert!(said.contains(&format!("requests.{name}=1")), "{said}");
+    }
+    let pages = pod(json!({ "limits": { "memory": "64Mi", "hugepages-2Mi": "2Mi" } }), json!({}));
+    assert!(sized.run("pages", pages).await.unwrap_err().contains("requests.hugepages-2Mi"));
+    // Nobody knows a device by this name, and no node has it.
+    sized.run("unknown", device("example.com/other")).await.unwrap();
+
+    let ephemeral = |amount: &str| pod(json!({ "requests": { "ephemeral-storage": amount } }), json!({}));
+    assert!(sized.run("disk", ephemeral("1Ti")).await.unwrap_err().contains("ephemeral-storage"));
+    sized.run("disk", ephemeral("15Gi")).await.unwrap();
+    assert!(sized.run("disks", ephemeral("15Gi")).await.unwrap_err().contains("exceeded quota: vc-sized"));
+    let made = sized.send("GET", &sized.path("pods/unknown"), Value::Null).await.unwrap();
+    assert_eq!(made["spec"]["containers"][0]["resources"]["limits"]["ephemeral-storage"], "20Gi");
+
+    for class in ["system-node-critical", "system-cluster-critical"] {
+        let said = sized.run(class, pod(json!({}), json!({ "priorityClassName": class }))).await.unwrap_err();
+        assert!(said.contains("exceeded quota: vc-sized-priority"), "{said}");
+    }
+    let class = json!({ "metadata": { "name": "granted" }, "value": 1 });
+    sized.send("POST", "/apis/scheduling.k8s.io/v1/priorityclasses", class).await.unwrap();
+    sized.run("granted", pod(json!({}), json!({ "priorityClassName": "granted" }))).await.unwrap();
+
+    // A load balancer has a node port for each of its ports.
+    let service = |name: &str, kind: &str, ports: u16| {
+        let ports: Vec<Value> =
+            (0..ports).map(|port| json!({ "name": format!("p{port}"), "port": 80 + port })).collect();
+        json!({ "metadata": { "name": name }, "spec": { "type": kind, "ports": ports } })
+    };
+    for number in 0..4 {
+        sized.post("services", service(&format!("lb-{number}"), "LoadBalancer", 9)).await.unwrap();
+    }
+    let said = sized.post("services", service("lb-4", "LoadBalancer", 1)).await.unwrap_err();
+    assert!(said.contains("services.loadbalancers=1"), "{said}");
+    sized.post("services", service("ports", "NodePort", 4)).await.unwrap();
+    let said = sized.post("services", service("port", "NodePort", 1)).await.unwrap_err();
+    assert!(said.contains("services.nodeports=1"), "{said}");
 }
 
 /// One container of a popular chart, as its own defaults have it.

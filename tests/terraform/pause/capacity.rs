@@ -36,10 +36,12 @@ fn chart_with_etcd(workspace: &Workspace) -> String {
     copy.display().to_string()
 }
 
-/// What the quota of a virtual cluster counts.
+/// What the quota of a virtual cluster counts of the three resources.
 fn used(host: &Cluster, name: &str) -> Value {
     let quota = host.get(&format!("/api/v1/namespaces/vcluster-{name}/resourcequotas/vc-{name}")).unwrap();
-    quota["status"]["used"].clone()
+    let used = &quota["status"]["used"];
+    let of = |resource: &str| used[resource].as_str().unwrap_or_default();
+    counts(of("requests.cpu"), of("requests.memory"), of("requests.storage"))
 }
 
 fn counts(cpu: &str, memory: &str, storage: &str) -> Value {

@@ -3,6 +3,7 @@
 use super::*;
 use crate::fleet::group::spec::DRIFTED;
 use crate::provider::chart::ChartModel;
+use crate::provider::size::AmountsModel;
 
 fn text(text: &str) -> Value<String> {
     Value::Value(text.to_owned())
@@ -23,7 +24,7 @@ fn config() -> ClusterGroupModel {
         vcluster_version: text("0.34.7"),
         chart: Value::Value(ChartModel { source: text("chart.tgz"), ..ChartModel::default() }),
         host_clusters: hosts([("eu-1", eu()), ("us-1", GroupHostModel::default())]),
-        quota: Value::Value(ResourcesModel { cpu: text("64"), ..ResourcesModel::default() }),
+        quota: Value::Value(AmountsModel { cpu: text("64"), ..AmountsModel::default() }),
         ..ClusterGroupModel::default()
     }
 }
@@ -107,7 +108,7 @@ fn a_digest_that_is_set_is_planned() {
 fn nothing_changed_plans_nothing() {
     check_quiet(|_| {});
     check_quiet(|config| config.endpoint_type = text("LoadBalancer"));
-    let spelled = Value::Value(ResourcesModel { cpu: text("64000m"), ..ResourcesModel::default() });
+    let spelled = Value::Value(AmountsModel { cpu: text("64000m"), ..AmountsModel::default() });
     check_quiet(|config| config.quota = spelled);
     let defaults = Value::Value(ResourcesModel { memory: text("4096Mi"), ..ResourcesModel::default() });
     check_quiet(|config| config.virtual_cluster_defaults = defaults);

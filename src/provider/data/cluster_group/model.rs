@@ -11,7 +11,7 @@ use crate::fleet::virtual_cluster::membership::Membership;
 use crate::provider::cluster_group::model::GroupHostModel;
 use crate::provider::data::listing::ListedModel;
 use crate::provider::data::{limited, sized, text};
-use crate::provider::size::ResourcesModel;
+use crate::provider::size::{AmountsModel, ResourcesModel};
 use crate::provider::value::StringMap;
 use terraform_plugin::value::Value;
 
@@ -30,17 +30,19 @@ pub struct ClusterGroupDataModel {
     pub host_clusters: Value<BTreeMap<String, Value<GroupHostModel>>>,
     pub endpoint_type: Value<String>,
     pub oversubscription_percent: Value<i64>,
-    pub quota: Value<ResourcesModel>,
+    pub quota: Value<AmountsModel>,
     pub virtual_cluster_defaults: Value<ResourcesModel>,
     pub virtual_cluster_minimums: Value<ResourcesModel>,
+    pub virtual_cluster_maximums: Value<ResourcesModel>,
+    pub count_limits: Value<bool>,
     pub home_host_cluster: Value<String>,
     pub revision: Value<String>,
     pub hosts: Value<BTreeMap<String, HostNumbersModel>>,
-    pub capacity: Value<ResourcesModel>,
-    pub used: Value<ResourcesModel>,
-    pub available: Value<ResourcesModel>,
-    pub quota_used: Value<ResourcesModel>,
-    pub quota_available: Value<ResourcesModel>,
+    pub capacity: Value<AmountsModel>,
+    pub used: Value<AmountsModel>,
+    pub available: Value<AmountsModel>,
+    pub quota_used: Value<AmountsModel>,
+    pub quota_available: Value<AmountsModel>,
     pub virtual_clusters: Value<Vec<ListedModel>>,
     pub summary: Value<String>,
 }
@@ -57,9 +59,9 @@ pub struct KeptChartModel {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct HostNumbersModel {
     pub host_cluster: Value<String>,
-    pub capacity: Value<ResourcesModel>,
-    pub used: Value<ResourcesModel>,
-    pub available: Value<ResourcesModel>,
+    pub capacity: Value<AmountsModel>,
+    pub used: Value<AmountsModel>,
+    pub available: Value<AmountsModel>,
 }
 
 /// The state of a group. `names` are the keys that this provider has for the group's hosts.
@@ -103,6 +105,8 @@ pub fn state_of(
         quota: config.quota,
         virtual_cluster_defaults: config.virtual_cluster_defaults,
         virtual_cluster_minimums: config.virtual_cluster_minimums,
+        virtual_cluster_maximums: config.virtual_cluster_maximums,
+        count_limits: config.count_limits,
         home_host_cluster: text(home),
         revision: text(group.spec.revision()),
         hosts: Value::Value(hosts.collect()),

@@ -2,7 +2,7 @@
 //! is generated from here.
 
 use crate::provider::attribute::{Attributes, attributes, computed, required, string_map};
-use crate::provider::data::{STATE_VERSION, amounts, limits, listing};
+use crate::provider::data::{STATE_VERSION, amounts, limits, listing, resources};
 use terraform_plugin::schema::{AttributeType, Block, Description, Schema};
 
 /// The schema.
@@ -28,7 +28,7 @@ pub fn schema() -> Schema {
 
 /// What the group's owner wrote, with all defaults.
 fn configuration() -> Attributes {
-    use AttributeType::{AttributeMap, AttributeSingle, Number, String};
+    use AttributeType::{AttributeMap, AttributeSingle, Bool, Number, String};
     let chart = attributes([
         ("source", computed(String, "Where the chart came from.")),
         ("digest", computed(String, "`sha256:` digest of the chart, locked.")),
@@ -103,8 +103,16 @@ fn configuration() -> Attributes {
             ),
         ),
         ("quota", limits("What all virtual clusters of the group may have together. Null if the group has no quota.")),
-        ("virtual_cluster_defaults", amounts("Size of a virtual cluster that sets none.")),
-        ("virtual_cluster_minimums", amounts("What a virtual cluster must have at least.")),
+        ("virtual_cluster_defaults", resources("Size of a virtual cluster that sets none.")),
+        ("virtual_cluster_minimums", resources("What a virtual cluster must have at least.")),
+        (
+            "virtual_cluster_maximums",
+            resources("What a virtual cluster may have at most. Null if the group says nothing of it."),
+        ),
+        (
+            "count_limits",
+            computed(Bool, "Whether limits count in the sizes of its virtual clusters as well as requests."),
+        ),
     ])
 }
 

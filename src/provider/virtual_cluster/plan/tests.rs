@@ -227,7 +227,12 @@ fn applied_in_group() -> (VirtualClusterModel, VirtualClusterPrivate) {
         Value::Value(ChartModel { source: text("chart.tgz"), digest: text("sha256:0"), ..ChartModel::default() });
     (state.endpoint_type, state.host_dns) = (text("NodePort"), Value::Null);
     let size = |text_: &str| text(text_);
-    state.resources = Value::Value(ResourcesModel { cpu: size("4"), memory: size("4Gi"), storage: size("2Gi") });
+    state.resources = Value::Value(ResourcesModel {
+        cpu: size("4"),
+        memory: size("4Gi"),
+        storage: size("2Gi"),
+        ..ResourcesModel::default()
+    });
     state.id = text("eu-1/vcluster-a/a");
     state.status = text("Running");
     state.endpoint = text("https://192.0.2.1");
@@ -245,7 +250,8 @@ fn what_a_group_says_is_unknown_in_the_plan_of_a_new_virtual_cluster() {
     assert_eq!((plan.chart, plan.namespace), (Value::Unknown, text("vcluster-a")));
     let parts = ResourcesModel { cpu: text("6"), ..ResourcesModel::default() };
     let plan = create(&VirtualClusterModel { resources: Value::Value(parts), ..grouped() }, None);
-    let expected = ResourcesModel { cpu: text("6"), memory: Value::Unknown, storage: Value::Unknown };
+    let expected =
+        ResourcesModel { cpu: text("6"), memory: Value::Unknown, storage: Value::Unknown, hard: Value::Null };
     assert_eq!(plan.resources, Value::Value(expected));
 }
 

@@ -6,6 +6,7 @@ use serde_json::Value as Json;
 
 use super::live::Served;
 use crate::domain::guard::{Guard, Violation, cause, switches};
+use crate::domain::values::need::{self, Verdict};
 use crate::domain::values::{Layer, MappingVersion, VirtualClusterSpec, chart_values};
 use crate::fleet::virtual_cluster::spec::Spec;
 use helm_charts::{Chart, ChartError, Release, UserValues};
@@ -90,6 +91,7 @@ impl Measured {
             own: &self.own,
             switched: &self.switched,
             registries: registries.unwrap_or_default(),
+            priority_classes: &subject.typed.priority_classes,
             size: subject.typed.size,
         }
     }
@@ -111,9 +113,8 @@ pub(super) enum Unclear {
 }
 
 impl Subject<'_> {
-    /// Everything that values may not do of `objects`, which the chart makes with them; without objects it is rendered here, and
-    /// `lookup` finds nothing.
-    pub(super) fn refusals(&self, objects: Option<&[Json]>) -> Result<Vec<Refusal>, Unclear> {
+    /// Everything that values may not do of `objects`, which the chart makes with them.
+    pub(super) fn refusals(&self, objects: &[Json]) -> Result<Vec<Refusal>, Unclear> {
         let trust = Trust::of(self.spec);
         let is_empty = |given: &Given| cause::leaves(&given.values).is_empty();
         if trust == Trust::Everything || self.given.iter().all(is_empty) {
@@ -121,10 +122,7 @@ impl Subject<'_> {
         }
         let measured = self.measured()?;
         let guard = measured.guard(self);
-        let mut found = match objects {
-            Some(objects) => guard.violations(objects),
-            None => guard.violations(&self.render(self.given)?),
-        };
+        let mut found = guard.violations(objects);
         if trust == Trust::Group {
             let group: Vec<Given> = self.given.iter().filter(|given| given.whose == Whose::Group).cloned().collect();
             let trusted = guard.violations(&self.render(&group)?);
@@ -132,6 +130,13 @@ impl Subject<'_> {
         }
         found.truncate(SAID);
         Ok(self.explained(&guard, found))
+    }
+
+    /// Whether what the chart makes can run within the size.
+    pub(super) fn verdict(&self, objects: &[Json]) -> Result<Verdict, Unclear> {
+        let layers: Vec<Layer<'_>> = self.given.iter().map(Given::layer).collect();
+        let values = chart_values(self.mapping, self.typed, &layers)?;
+        Ok(need::judge(self.mapping, self.typed, objects, &values))
     }
 
     /// What the guard measures by.
@@ -147,7 +152,8 @@ impl Subject<'_> {
         Ok(Measured { own, switched })
     }
 
-    fn render(&self, given: &[Given]) -> Result<Vec<Json>, Unclear> {
+    /// What the chart makes with these values, where `lookup` finds nothing.
+    pub(super) fn render(&self, given: &[Given]) -> Result<Vec<Json>, Unclear> {
         let layers: Vec<Layer<'_>> = given.iter().map(Given::layer).collect();
         let values = UserValues::try_from(chart_values(self.mapping, self.typed, &layers)?)?;
         let release = Release {

@@ -39,6 +39,8 @@ fn typed(chart: &Chart) -> VirtualClusterSpec {
         namespace: "vcluster-team-a".into(),
         vcluster_version: version,
         size: Size::DEFAULT,
+        hard: crate::domain::hard::Hard::new(),
+        priority_classes: Vec::new(),
         count_limits: false,
         volume: limits::control_plane_volume(Size::DEFAULT.storage),
         storage_class: None,
@@ -67,7 +69,8 @@ fn said(spec: &Spec, given: &[Given]) -> Vec<String> {
     let subject =
         Subject { chart: &chart, served: &served, mapping: MappingVersion::NEWEST, typed: &typed, spec, given };
     let mut diags = Diagnostics::default();
-    say(&mut diags, spec, &subject.refusals(None).unwrap());
+    let objects = subject.render(given).unwrap();
+    say(&mut diags, spec, &subject.refusals(&objects).unwrap());
     diags.errors.iter().map(|error| format!("{}: {}", error.attribute, error.detail)).collect()
 }
 
