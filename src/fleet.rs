@@ -64,6 +64,14 @@ impl Fleet {
         self.readings.group(self.connections.known(), name).await
     }
 
+    /// The same, as it is from now on.
+    ///
+    /// # Errors
+    /// As [`Fleet::group`].
+    pub async fn group_now(&self, name: &str) -> Result<Arc<Found>, FindError> {
+        self.readings.group_now(self.connections.known(), name).await
+    }
+
     /// The chart archives that `host` keeps.
     pub fn archives(&self, host: &Host) -> ChartArchives {
         ChartArchives::of(host, self.digest_of)

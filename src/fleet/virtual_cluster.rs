@@ -33,6 +33,7 @@ use crate::host::Host;
 use crate::host::access::Access;
 use crate::host::kind::KindError;
 use crate::host::observe::{Observed, observe};
+use crate::host::ownership::VIRTUAL_CLUSTER_LABEL;
 use crate::host::record::Record;
 use crate::host::records::claim::Claim;
 use error::Error;
@@ -41,7 +42,7 @@ use spec::{Place, Spec};
 use wanted::Wanted;
 
 /// The label that every object of a virtual cluster carries.
-pub const LABEL: &str = "nested-clusters.io/virtual-cluster";
+pub const LABEL: &str = VIRTUAL_CLUSTER_LABEL;
 
 /// The label by which the objects of the virtual cluster `name` are listed in its namespace.
 pub fn selector(name: &str) -> String {

@@ -1,7 +1,7 @@
 //! Puts rendered objects on a host by server-side apply and removes what is no longer rendered.
 //!
-//! The inventory is written before the first object and after the last, so that a process killed in between leaves
-//! nothing that the record does not name. Objects of others are never touched, unless the user has seen them in the plan in
+//! The inventory is written before the first object, so that a process killed after that leaves nothing that the record does not
+//! name. What came of it goes with the record's next write. Objects of others are never touched, unless the user has seen them in the plan in
 //! the place of ours, and agreed.
 
 mod object;
@@ -127,7 +127,7 @@ struct Planned {
 }
 
 /// Applies rendered objects to the record's namespace, with `labels` on each, in [`ObjectRef::step`]'s order and up to
-/// 8 at a time within a step. Returns the new inventory, which is also in the record.
+/// 8 at a time within a step. Returns the new inventory, which is noted for the record.
 ///
 /// # Errors
 /// See [`ApplyError`].
@@ -182,12 +182,12 @@ pub async fn apply(
     }
     let (items, confirmed): (Vec<Item>, Vec<Confirmed>) = applied.into_iter().unzip();
     let confirmed = Applied::pack(&confirmed).map_err(|problem| claim.unwritable(problem))?;
-    let write_down = |record: &mut Record| {
-        record.inventory.clone_from(&items);
+    let inventory = items.clone();
+    claim.note(move |record| {
+        record.inventory.clone_from(&inventory);
         record.applied = Some(confirmed.clone());
         record.is_applying = false;
-    };
-    claim.update(write_down).await?;
+    });
     Ok(items)
 }
 

@@ -1,6 +1,6 @@
 //! The handle of one host cluster: its name, its client and what is asked of it once. Decides nothing.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::connection::session::{self, StopToken};
 use super::connection::{ConnectError, Connection, Endpoint, Environment};
 use super::error::{Error, Reason, Unreachable};
+use super::shared::Answers;
 
 mod discovery;
 
@@ -37,11 +38,9 @@ struct Inner {
     /// Why it could not be asked, and when.
     unidentified: Mutex<Option<(Instant, Error)>>,
     api_versions: OnceCell<BTreeSet<String>>,
-    turns: Mutex<HashMap<String, Turn>>,
+    answers: Answers,
+    claims: Mutex<HashSet<String>>,
 }
-
-/// Held by who changes a document that many want to change.
-type Turn = Arc<tokio::sync::Mutex<()>>;
 
 /// What tells one host cluster from another, whatever it is called.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,7 +64,8 @@ impl Host {
             identity: OnceCell::new(),
             unidentified: Mutex::default(),
             api_versions: OnceCell::new(),
-            turns: Mutex::default(),
+            answers: Answers::default(),
+            claims: Mutex::default(),
         }))
     }
 
@@ -104,11 +104,14 @@ impl Host {
         self.clients().express.clone()
     }
 
-    /// What to hold while changing the document of this name, so that those of one process do not keep getting in each
-    /// other's way. First come, first served. Other processes know nothing of it: the write compares all the same.
-    pub(super) fn turn(&self, document: &str) -> Turn {
-        let mut turns = locked(&self.0.turns);
-        Arc::clone(turns.entry(document.to_owned()).or_default())
+    /// What it has told this process.
+    pub(super) fn answers(&self) -> &Answers {
+        &self.0.answers
+    }
+
+    /// The owners of the records that this process works on.
+    pub(super) fn claims(&self) -> MutexGuard<'_, HashSet<String>> {
+        locked(&self.0.claims)
     }
 
     fn clients(&self) -> &session::Clients {

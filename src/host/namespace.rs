@@ -95,7 +95,7 @@ pub(super) async fn list(host: &Host) -> Result<impl Iterator<Item = ObjectMeta>
     Ok(listed.into_iter().map(|item| item.metadata))
 }
 
-/// Makes the record's namespace, or uses the one that is there, and writes into the record which of both. Waits for
+/// Makes the record's namespace, or uses the one that is there, and notes for the record which of both. Waits for
 /// `timeout` while an earlier namespace of that name is being deleted.
 ///
 /// # Errors
@@ -114,11 +114,12 @@ pub async fn ensure(
         if !ours {
             refuse_occupied(host, &name, &claim.record().name).await?;
         }
-        let write_down = |record: &mut Record| {
-            record.namespace_uid.clone_from(&live.metadata.uid);
+        let uid = live.metadata.uid.clone();
+        let write_down = move |record: &mut Record| {
+            record.namespace_uid.clone_from(&uid);
             record.namespace_created = ours;
         };
-        claim.update(write_down).await?;
+        claim.note(write_down);
     }
     if ours && !carries(&live, labels) {
         let patch = Patch::Merge(json!({"metadata": {"labels": labels}}));
@@ -182,15 +183,16 @@ async fn obtain(
     let (api, name) = (Api::<Namespace>::all(host.client()), &claim.record().namespace);
     claim.confirm().await?;
     let look = || async {
+        let refused = match api.create(&written_by_us(), &to_be_made(claim, name, labels)).await {
+            // Who may make none uses what is there.
+            Err(kube::Error::Api(status)) if status.is_already_exists() || status.is_forbidden() => status,
+            made => return made.map(Look::Done).map_err(host.failed("create", describe(name))),
+        };
         match api.get_opt(name).await.map_err(host.failed("read", describe(name)))? {
             Some(live) if live.metadata.deletion_timestamp.is_some() => Ok(Look::Waiting(what_keeps(&live))),
             Some(live) => Ok(Look::Done(live)),
-            None => match api.create(&written_by_us(), &to_be_made(claim, name, labels)).await {
-                Err(kube::Error::Api(status)) if status.is_already_exists() => {
-                    Ok(Look::Waiting("it is being made by somebody else".into()))
-                }
-                made => made.map(Look::Done).map_err(host.failed("create", describe(name))),
-            },
+            None if refused.is_forbidden() => Err(host.error("create", describe(name), &kube::Error::Api(refused))),
+            None => Ok(Look::Waiting("it has just gone".into())),
         }
     };
     poll::until(&format!("namespace {name}"), timeout, cancel, look).await.map_err(|ended| {

@@ -235,6 +235,9 @@ impl ApiServer {
                     }
                 } else {
                     self.objects.remove(key);
+                    let uid = &object["metadata"]["uid"];
+                    let details = json!({"name": key.name, "uid": uid});
+                    object = json!({"kind": "Status", "apiVersion": "v1", "status": "Success", "details": details});
                 }
                 (200, object)
             }
@@ -263,7 +266,8 @@ impl ApiServer {
     fn apply(&mut self, call: &Call, key: &Key, live: Option<Value>, manager: &str) -> Answer {
         let force = call.query.get("force").is_some_and(|force| force == "true");
         let mut body = call.body.clone();
-        let uid = body["metadata"].as_object_mut().and_then(|metadata| metadata.remove("uid"));
+        let mut taken = |field| body["metadata"].as_object_mut().and_then(|metadata| metadata.remove(field));
+        let (uid, version) = (taken("uid"), taken("resourceVersion"));
         let was = live.clone().unwrap_or_else(|| {
             let mut metadata = json!({"name": key.name});
             if !key.namespace.is_empty() {
@@ -273,6 +277,9 @@ impl ApiServer {
         });
         if uid.is_some_and(|uid| live.is_none() || uid != was["metadata"]["uid"]) {
             return conflict("uid mismatch");
+        }
+        if live.is_some() && version.is_some_and(|version| version != was["metadata"]["resourceVersion"]) {
+            return conflict("the object has been modified");
         }
         let paths = fields(&body);
         let mut object = was.clone();
@@ -382,7 +389,10 @@ fn selects(selector: &str, labels: &Value) -> bool {
     });
     let exact = exact.split(',').filter(|part| !part.is_empty()).all(|part| match part.split_once('=') {
         Some((key, value)) => label(key) == Some(value.trim_start_matches('=')),
-        None => label(part).is_some(),
+        None => match part.strip_prefix('!') {
+            Some(absent) => label(absent).is_none(),
+            None => label(part).is_some(),
+        },
     });
     exact && sets.is_none_or(|(key, values)| label(key).is_some_and(|value| values.contains(&value)))
 }

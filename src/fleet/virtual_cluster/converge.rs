@@ -11,7 +11,7 @@ use super::{Operation, Prepared, Seen};
 use crate::domain::values::limits;
 use crate::host::apply::Consent;
 use crate::host::formats::renewed;
-use crate::host::record::{Phase, Share};
+use crate::host::record::{Phase, Record, Share};
 use crate::host::records::claim::Claim;
 use crate::host::{Host, apply, namespace, pause, restart, volumes, wait};
 
@@ -97,7 +97,8 @@ impl Step {
             Self::Resume => !asked.paused && !asked.is_new,
             Self::Apply | Self::GrowVolumes => !asked.is_pause_only,
             Self::MarkAgain => !asked.is_pause_only && asked.has_former,
-            Self::Restart => !asked.paused && asked.has_volume,
+            // Who waits sees it there.
+            Self::Restart => !asked.paused && asked.has_volume && !asked.is_new && !asked.wait,
             Self::Pause => asked.paused,
             Self::Wait | Self::GrowNewVolumes => !asked.paused && asked.wait,
         }
@@ -125,7 +126,7 @@ impl Operation<'_> {
     pub(super) async fn converge(&mut self, work: &Work<'_>, asked: Asked) -> Result<Seen, Error> {
         let (mut last, mut seen) = (None, Seen::Nothing);
         while let Some(step) = next(asked, last) {
-            if let Some(now) = self.take_step(work, step).await? {
+            if let Some(now) = self.take_step(work, asked, step).await? {
                 seen = now;
             }
             last = Some(step);
@@ -134,7 +135,7 @@ impl Operation<'_> {
     }
 
     /// Takes one step. What was seen with it, if anything.
-    async fn take_step(&mut self, work: &Work<'_>, step: Step) -> Result<Option<Seen>, Error> {
+    async fn take_step(&mut self, work: &Work<'_>, asked: Asked, step: Step) -> Result<Option<Seen>, Error> {
         let Work { room, claim, prepared, share, consent } = work;
         let host = &room.host;
         let stop = self.limits.stop.clone();
@@ -148,7 +149,12 @@ impl Operation<'_> {
             Step::EnsureNamespace => {
                 namespace::ensure(host, claim, &prepared.labels, self.limits.time_left(), &stop).await?;
             }
-            Step::WriteSpec => claim.update(|record| record.spec = renewed(&record.spec, &prepared.spec)).await?,
+            Step::WriteSpec => {
+                let spec = prepared.spec.clone();
+                let write = move |record: &mut Record| record.spec = renewed(&record.spec, &spec);
+                // An apply begins with a write.
+                if asked.is_pause_only { claim.update(write).await? } else { claim.note(write) }
+            }
             Step::Resume => pause::resume(host, claim).await?,
             Step::Apply => {
                 let mut objects = Cow::Borrowed(&prepared.objects);
@@ -167,7 +173,8 @@ impl Operation<'_> {
             Step::Wait => {
                 let record = claim.record();
                 let exposure = prepared.spec.exposure(&record.name);
-                let access = wait::ready(host, &record, &exposure, self.limits.time_left(), &stop).await?;
+                let restarts = asked.has_volume && !asked.is_new;
+                let access = wait::ready(host, &record, &exposure, restarts, self.limits.time_left(), &stop).await?;
                 return Ok(Some(Seen::Running(access)));
             }
         }
@@ -221,7 +228,6 @@ mod tests {
                 WriteSpec,
                 Apply,
                 GrowVolumes,
-                Restart,
                 Wait,
                 GrowNewVolumes,
             ],
@@ -244,7 +250,7 @@ mod tests {
 
     #[test]
     fn a_change_says_first_what_is_being_applied() {
-        check(CHANGE, &[WriteSpec, Apply, GrowVolumes, Resume, Restart, Wait, GrowNewVolumes]);
+        check(CHANGE, &[WriteSpec, Apply, GrowVolumes, Resume, Wait, GrowNewVolumes]);
         check(Asked { wait: false, ..CHANGE }, &[WriteSpec, Apply, GrowVolumes, Resume, Restart]);
         check(Asked { has_volume: false, wait: false, ..CHANGE }, &[WriteSpec, Apply, GrowVolumes, Resume]);
         check(Asked { paused: true, ..CHANGE }, &[WriteSpec, Apply, GrowVolumes, Pause]);
@@ -255,7 +261,7 @@ mod tests {
     fn a_pause_and_a_resume_write_no_object() {
         let only = Asked { is_pause_only: true, ..CHANGE };
         check(Asked { paused: true, ..only }, &[WriteSpec, Pause]);
-        check(only, &[WriteSpec, Resume, Restart, Wait, GrowNewVolumes]);
+        check(only, &[WriteSpec, Resume, Wait, GrowNewVolumes]);
         check(Asked { has_former: true, wait: false, ..only }, &[WriteSpec, Resume, Restart]);
     }
 

@@ -14,7 +14,7 @@ use super::{Operation, host_of, room};
 use crate::fleet::notice::Notice;
 use crate::fleet::{Fleet, Limits, Outcome};
 use crate::host::delete::{self, Skipped};
-use crate::host::record::Phase;
+use crate::host::record::{Phase, Record};
 use crate::host::records::claim::Claim;
 use crate::host::records::{Records, Taken};
 use crate::host::{Host, namespace};
@@ -97,6 +97,11 @@ impl Operation<'_> {
         let records = Records::of(&host);
         let mut stored = records.get(&place.namespace).await?;
         let digest = stored.as_ref().and_then(|stored| stored.record.chart_digest.clone());
+        let begin = |record: &mut Record| {
+            if known.is_of(record, place) {
+                record.phase = Phase::Deleting;
+            }
+        };
         let mut claim: Option<Claim> = None;
         let mut seen = Seen {
             whose: Whose::of(stored.as_ref(), known, place),
@@ -111,7 +116,7 @@ impl Operation<'_> {
                     let uid = namespace::uid(&host, &place.namespace).await?;
                     seen.namespace_is_known = Some(uid.is_some() && uid.as_ref() == Some(&known.namespace_uid));
                 }
-                (Step::Take, Some(found), _) => match records.take(found, &self.limits.stop.clone()).await? {
+                (Step::Take, Some(found), _) => match records.take_to(found, begin, &self.limits.stop.clone()).await? {
                     Taken::Mine(taken) => {
                         let is_ours = known.is_of(&taken.record(), place);
                         seen.whose = if is_ours { Whose::Ours } else { Whose::Edited };

@@ -9,7 +9,7 @@ use crate::fleet::group::copies::{Since, since};
 use crate::fleet::group::find::{FindError, Found};
 use crate::fleet::group::spec::{Followed, GroupSpec};
 use crate::host::Host;
-use crate::host::groups::{GroupPhase, Groups};
+use crate::host::groups::GroupPhase;
 use crate::host::ledgers::GroupRef;
 
 /// A group, and which of its hosts this provider has.
@@ -80,7 +80,7 @@ impl Membership {
             // Whoever needs the home says that it is missing.
             return Self::of(found);
         };
-        let authority = Groups::of(&home).get(name).await?;
+        let authority = fleet.readings.authority_now(&home, name).await?;
         let since = since(&found.newest.record, authority.as_ref().map(|stored| &stored.record));
         let found = match (since, authority) {
             (Since::Newer, Some(stored)) => Arc::new(Found { newest: stored, ..(*found).clone() }),

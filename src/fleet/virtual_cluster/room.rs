@@ -155,8 +155,7 @@ impl Operation<'_> {
 
     /// Whether the group still has its home, and this host.
     async fn check_not_moved(&mut self, group: &Membership, uid: &str) -> Result<(), Error> {
-        self.fleet.readings.forget_group(&group.name);
-        let now = self.fleet.group(&group.name).await?;
+        let now = self.fleet.group_now(&group.name).await?;
         let (before, now) = (group.found.as_ref().map(|found| &found.newest.record), &now.newest.record);
         let stays = before.is_some_and(|before| (&before.id, before.epoch) == (&now.id, now.epoch));
         if stays && now.hosts.contains_key(uid) {
@@ -165,8 +164,11 @@ impl Operation<'_> {
         Err(Error::GroupChanged { group: group.name.clone() })
     }
 
-    /// Writes what the virtual cluster holds from now on. It is less than, or as much as, what was entered before.
+    /// Writes what the virtual cluster holds from now on. It is less than what was entered before, or that already.
     pub(super) async fn settle(&mut self, room: &Room<'_>, claim: &Claim, share: &Share) -> Result<(), Error> {
+        if claim.record().share.as_ref() == Some(share) {
+            return Ok(());
+        }
         claim.update(|record| record.share = Some(share.clone())).await?;
         let Some(entry) = holding(&claim.record(), &claim.record_uid()) else { return Ok(()) };
         let put = |book: LedgerBook, key: String, entry: Holding| async move {

@@ -195,7 +195,11 @@ impl Operation<'_> {
                         return Err(self.denied(room.group, &hosts, &label, shares, asked.keeps_size).await);
                     }
                 }
-                Step::HoldBoth => claim.update(|record| record.share = Some(meanwhile.clone())).await?,
+                Step::HoldBoth => {
+                    // What follows begins with a write.
+                    let held = meanwhile.clone();
+                    claim.note(move |record| record.share = Some(held.clone()));
+                }
                 Step::Converge => {
                     let asked_for = converge::Asked {
                         is_new: false,

@@ -199,7 +199,7 @@ impl Wide {
                 let pod: Pod = serde_json::from_str(object.get())?;
                 let release = pod.metadata.labels.as_ref().and_then(|labels| labels.get("release"));
                 if let (Some(namespace), Some(release), true) =
-                    (&pod.metadata.namespace, release, pods::has_workload(&pod))
+                    (&pod.metadata.namespace, release, pods::has_workload(&pod.metadata))
                 {
                     found.entry((namespace.clone(), release.clone())).or_default().push(PodFacts::of(&pod));
                 }

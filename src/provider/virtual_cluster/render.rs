@@ -73,7 +73,7 @@ pub async fn from_archive(
     followed: Option<&Followed>,
 ) -> Option<Prepared> {
     let digest = planned.chart.as_ref_option()?.digest.as_ref_option()?;
-    let kept = match chart::archives_on(host).get(digest).await {
+    let kept = match chart::archives_on(host).content(digest).await {
         Ok(kept) => kept,
         Err(error) => {
             diags.add_error(error.explain());
