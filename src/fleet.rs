@@ -7,6 +7,7 @@
 
 pub mod arrivals;
 pub mod connections;
+pub mod departures;
 pub mod group;
 pub mod notice;
 pub mod planned;
@@ -24,6 +25,7 @@ use crate::host::Host;
 use crate::host::chart_archives::{ChartArchives, DigestOf};
 use arrivals::Arrivals;
 use connections::Connections;
+use departures::Departures;
 use group::find::{FindError, Found};
 use notice::Notice;
 use planned::Planned;
@@ -39,6 +41,8 @@ pub struct Fleet {
     pub planned: Planned,
     /// Its virtual clusters that are on their way to a host.
     pub arrivals: Arrivals,
+    /// Those that are being removed.
+    pub departures: Departures,
     begun: Mutex<HashSet<String>>,
     digest_of: DigestOf,
 }
@@ -51,6 +55,7 @@ impl Fleet {
             readings: Readings::default(),
             planned: Planned::default(),
             arrivals: Arrivals::default(),
+            departures: Departures::default(),
             begun: Mutex::default(),
             digest_of,
         }

@@ -34,7 +34,7 @@ pub(super) enum Awaited {
     ControlPlanePods,
     /// The pods that virtual clusters have synced.
     SyncedPods,
-    /// The namespaces that were made for virtual clusters.
+    /// All namespaces: one that is in no list is gone, whatever labels it had.
     Namespaces,
 }
 
@@ -68,7 +68,7 @@ impl Awaited {
             Self::StatefulSets | Self::Deployments => format!("{VIRTUAL_CLUSTER_LABEL},!{SYNCED_BY}"),
             Self::ControlPlanePods => CONTROL_PLANES.to_owned(),
             Self::SyncedPods => SYNCED_BY.to_owned(),
-            Self::Namespaces => VIRTUAL_CLUSTER_LABEL.to_owned(),
+            Self::Namespaces => String::new(),
         }
     }
 

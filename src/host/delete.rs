@@ -96,7 +96,7 @@ pub async fn delete(
     let left = || deadline.saturating_duration_since(tokio::time::Instant::now());
 
     let namespace = deletion.namespace().await?;
-    let stays = matches!(namespace, Standing::Others);
+    let stays = matches!(namespace, Standing::Used);
     if let Standing::Ours(uid) = &namespace {
         deletion.remove_namespace(uid, left()).await?;
     }
@@ -161,9 +161,13 @@ pub(super) async fn delete_object(
     }
 }
 
+/// What the namespace is to the virtual cluster.
 enum Standing {
+    /// It was made for it. Its UID.
     Ours(String),
-    Others,
+    /// It was found, and is the one that the record names.
+    Used,
+    /// It is gone, and everything in it; another one of its name has nothing of this virtual cluster.
     Gone,
 }
 
@@ -184,7 +188,8 @@ impl Deletion<'_> {
         Ok(match live.map(|live| live.metadata) {
             None => Standing::Gone,
             Some(live) if namespace::is_ours(self.claim, &live) => Standing::Ours(live.uid.unwrap_or_default()),
-            Some(_) => Standing::Others,
+            Some(live) if live.uid == self.record.namespace_uid => Standing::Used,
+            Some(_) => Standing::Gone,
         })
     }
 
@@ -289,11 +294,11 @@ impl Deletion<'_> {
         self.until_gone(timeout, || async {
             let is_this = |live: &ObjectMeta| live.uid.as_deref() == Some(uid);
             let listed = waiting.look().await?;
-            let listed =
-                listed.iter().flat_map(|listed| listed.values().flatten()).find(|live| is_this(&live.metadata));
-            let still = match listed.and_then(|live| live.clone().try_parse::<Namespace>().ok()) {
-                Some(live) => Some(live),
-                // One that is in no list may have lost its label.
+            let still = match listed {
+                Some(listed) => {
+                    let live = listed.values().flatten().find(|live| is_this(&live.metadata));
+                    live.and_then(|live| live.clone().try_parse::<Namespace>().ok())
+                }
                 None => api.get_opt(name).await.map_err(self.host.failed("read", format!("Namespace {name}")))?,
             };
             let still = still.filter(|live| is_this(&live.metadata));

@@ -199,14 +199,20 @@ impl LedgerBook {
         }
     }
 
-    /// Writes the ledger where there is none. One that somebody else wrote meanwhile stays.
+    /// Writes the ledger where there is none, as `rebuild` makes it. One that somebody else wrote meanwhile stays. Those of one
+    /// process who miss it at the same time do so once.
     ///
     /// # Errors
-    /// The host's refusal.
-    pub async fn create(&self, ledger: Ledger) -> Result<(), StoreError> {
-        let record = LedgerRecord { group: self.group.clone(), ledger };
+    /// The host's refusal, or what `rebuild` returns.
+    pub async fn create<E: From<StoreError>>(&self, rebuild: impl Future<Output = Result<Ledger, E>>) -> Result<(), E> {
+        let began = Instant::now();
         let mut last = self.hold().await;
-        *last = None;
+        let known = last.take().filter(|known| known.at >= began && self.of_this_group(known.answer.clone()).is_some());
+        if known.is_some() {
+            *last = known;
+            return Ok(());
+        }
+        let record = LedgerRecord { group: self.group.clone(), ledger: rebuild.await? };
         let at = Instant::now();
         if let Some(made) = self.store.create(&record).await? {
             *last = Some(Asked { at, answer: Some(made) });
@@ -216,7 +222,7 @@ impl LedgerBook {
             // An earlier group of the same name left it.
             Some(stored) if stored.record.group != self.group => match self.store.replace(&stored, &record).await {
                 Err(StoreError::Changed { .. }) => Ok(()),
-                written => written.map(drop),
+                written => Ok(written.map(drop)?),
             },
             _ => Ok(()),
         }

@@ -119,7 +119,12 @@ pub async fn ensure(
             record.namespace_uid.clone_from(&uid);
             record.namespace_created = ours;
         };
-        claim.note(write_down);
+        if ours {
+            claim.note(write_down);
+        } else {
+            // What is in it is not found by the namespace's mark.
+            claim.update(write_down).await?;
+        }
     }
     if ours && !carries(&live, labels) {
         let patch = Patch::Merge(json!({"metadata": {"labels": labels}}));

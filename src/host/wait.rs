@@ -101,10 +101,8 @@ async fn look(of: &Workloads<'_>, exposure: &Exposure, looks: usize, restarts: b
     let mut missing = Vec::new();
     let workloads = of.look().await?;
     let unready: Vec<&WorkloadState> = workloads.iter().filter(|state| !state.is_ready()).collect();
-    let Some(main) = workloads.first() else { return Ok(Look::Waiting("its control plane".to_owned())) };
-    if looks == 1 && restarts && main.is_ready() && credentials(host, namespace, name).await?.is_none() {
-        restart::anew(host, record).await?;
-        return Ok(Look::Waiting("its credentials, which are lost: its control plane starts anew".to_owned()));
+    if workloads.is_empty() {
+        return Ok(Look::Waiting("its control plane".to_owned()));
     }
     if !unready.is_empty() {
         missing.extend(
@@ -117,6 +115,10 @@ async fn look(of: &Workloads<'_>, exposure: &Exposure, looks: usize, restarts: b
     }
     let (credentials, endpoint) =
         try_join!(credentials(host, namespace, name), endpoint(host, namespace, name, exposure))?;
+    if credentials.is_none() && restarts && looks == 1 {
+        restart::anew(host, record).await?;
+        return Ok(Look::Waiting("its credentials, which are lost: its control plane starts anew".to_owned()));
+    }
     if credentials.is_none() {
         missing.push(format!("Secret {namespace}/vc-{name} has no credentials yet"));
     }

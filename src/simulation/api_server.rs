@@ -266,7 +266,7 @@ impl ApiServer {
     fn apply(&mut self, call: &Call, key: &Key, live: Option<Value>, manager: &str) -> Answer {
         let force = call.query.get("force").is_some_and(|force| force == "true");
         let mut body = call.body.clone();
-        let mut taken = |field| body["metadata"].as_object_mut().and_then(|metadata| metadata.remove(field));
+        let mut taken = |field: &str| body["metadata"].as_object_mut().and_then(|metadata| metadata.remove(field));
         let (uid, version) = (taken("uid"), taken("resourceVersion"));
         let was = live.clone().unwrap_or_else(|| {
             let mut metadata = json!({"name": key.name});
@@ -343,8 +343,12 @@ impl ApiServer {
                 let secret = Key::new(SECRETS, &key.namespace, &format!("vc-{}", key.name));
                 if replicas > 0 && !self.objects.contains_key(&secret) {
                     let pem = "LS0tLS1CRUdJTiBYLS0tLS0K";
+                    let metadata = json!({"labels": {"app": "vcluster", "vcluster-name": key.name}});
                     let data = json!({"certificate-authority": pem, "client-certificate": pem, "client-key": pem});
-                    self.insert(&secret, json!({"apiVersion": "v1", "kind": "Secret", "metadata": {}, "data": data}));
+                    self.insert(
+                        &secret,
+                        json!({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": data}),
+                    );
                 }
             }
         }

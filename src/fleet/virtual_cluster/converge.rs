@@ -42,7 +42,7 @@ pub(super) enum Step {
     CheckFree,
     /// The chart archive is kept.
     KeepArchive,
-    /// The record says that objects are being made.
+    /// The record says that objects are being made, and which.
     BeginCreating,
     /// What was entered in the ledgers is still there.
     ConfirmRoom,
@@ -144,7 +144,9 @@ impl Operation<'_> {
             Step::KeepArchive => {
                 self.fleet.archives(host).put(&prepared.spec.chart_digest, &prepared.archive).await?;
             }
-            Step::BeginCreating => claim.update(|record| record.phase = Phase::Creating).await?,
+            Step::BeginCreating => {
+                apply::announce(host, claim, &prepared.objects, |record| record.phase = Phase::Creating).await?;
+            }
             Step::ConfirmRoom => self.confirm(room, claim, share).await?,
             Step::EnsureNamespace => {
                 namespace::ensure(host, claim, &prepared.labels, self.limits.time_left(), &stop).await?;

@@ -18,7 +18,7 @@ use crate::fleet::connections::HostCluster;
 use crate::host::Host;
 use crate::host::ledgers::LedgerBook;
 use crate::host::record::Share;
-use crate::host::records::{RecordError, Records};
+use crate::host::records::Records;
 use crate::host::store::StoreError;
 
 /// The host that was chosen.
@@ -80,7 +80,7 @@ impl<'a> Operation<'a> {
                 Err(error) if pinned => return Err(error.into()),
                 Err(error) => {
                     tracing::info!(host = host.name(), %error, "not a candidate");
-                    refusals.push((host.name().to_owned(), error));
+                    refusals.push((host.name().to_owned(), error.into()));
                 }
             }
         }
@@ -105,7 +105,11 @@ impl<'a> Operation<'a> {
         }
         // The reservation finds what stands on the chosen one. What stands on another says what is to be done, and a second one of
         // the name must not be made elsewhere.
-        let others = join_all(options.iter().map(|other| Records::of(&other.host).get(namespace))).await;
+        let look = |other: &Spot| {
+            let records = Records::of(&other.host);
+            async move { records.get(namespace).await }
+        };
+        let others = join_all(options.iter().map(look)).await;
         let taken = others.iter().position(|found| matches!(found, Ok(Some(_))));
         Ok(Some(taken.map_or(target, |taken| sets_out(options.swap_remove(taken)))))
     }

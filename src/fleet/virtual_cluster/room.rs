@@ -99,7 +99,7 @@ impl Operation<'_> {
             let hosts = group.found.iter().flat_map(|found| found.members());
             let hosts = hosts.map(|(uid, _, host)| (uid.to_owned(), host.clone())).collect();
             let behind = Behind { book: &book, account: Account::Quota, hosts, group: Some(&group.name), key: &key };
-            match self.enter(&behind, &entry, &group.spec.quota_limit()).await? {
+            match self.enter(&behind, claim, &entry, &group.spec.quota_limit()).await? {
                 Ok(before) => given_back = Some((book.clone(), key.clone(), before)),
                 Err(_) => return Ok(Err(Denied::Quota)),
             }
@@ -107,7 +107,7 @@ impl Operation<'_> {
         let book = LedgerBook::capacity(&room.host);
         let hosts = vec![(room.uid.clone(), room.host.clone())];
         let behind = Behind { book: &book, account: Account::Capacity, hosts, group: None, key: &room.namespace };
-        let entered = self.enter(&behind, &entry, &room.limit).await;
+        let entered = self.enter(&behind, claim, &entry, &room.limit).await;
         if let (Ok(Ok(_)), _) | (_, None) = (&entered, &given_back) {
             return Ok(entered?.map(drop).map_err(|_| Denied::Capacity));
         }
@@ -166,10 +166,10 @@ impl Operation<'_> {
 
     /// Writes what the virtual cluster holds from now on. It is less than what was entered before, or that already.
     pub(super) async fn settle(&mut self, room: &Room<'_>, claim: &Claim, share: &Share) -> Result<(), Error> {
-        if claim.record().share.as_ref() == Some(share) {
-            return Ok(());
+        let shrinks = claim.record().share.as_ref() != Some(share);
+        if shrinks {
+            claim.update(|record| record.share = Some(share.clone())).await?;
         }
-        claim.update(|record| record.share = Some(share.clone())).await?;
         let Some(entry) = holding(&claim.record(), &claim.record_uid()) else { return Ok(()) };
         let put = |book: LedgerBook, key: String, entry: Holding| async move {
             let put = book.change(|ledger| {
@@ -178,10 +178,13 @@ impl Operation<'_> {
             });
             put.await.map(drop)
         };
-        let capacity = put(LedgerBook::capacity(&room.host), room.namespace.clone(), entry.clone()).await;
-        // One that is missing is rebuilt from the record.
-        if let Err(LedgerError::Store(error)) = capacity {
-            return Err(error.into());
+        // Otherwise it was entered a moment ago.
+        if shrinks {
+            let capacity = put(LedgerBook::capacity(&room.host), room.namespace.clone(), entry.clone()).await;
+            // One that is missing is rebuilt from the record.
+            if let Err(LedgerError::Store(error)) = capacity {
+                return Err(error.into());
+            }
         }
         if let Some((home, reference)) = room.group.and_then(|group| Some((group.home()?.clone(), group.reference()?)))
         {
@@ -193,23 +196,39 @@ impl Operation<'_> {
         Ok(())
     }
 
+    /// Enters the claimed record in a ledger. What another record has left under the same key is replaced only once this one was
+    /// written again: then that one is gone, and not one that came after this one was taken for dead.
     async fn enter(
         &mut self,
         behind: &Behind<'_>,
+        claim: &Claim,
         entry: &Holding,
         limit: &Limit,
     ) -> Result<Result<Option<Holding>, Refusal>, Error> {
-        let (mut seen, mut before, mut refusal) = (Seen::default(), None, None);
+        let (mut seen, mut before, mut refusal) = (Seen::default(), None::<Holding>, None);
+        let mut replaceable = entry.record.clone();
         loop {
             seen = match (seen.next(), refusal.take()) {
                 (Step::Done, _) => return Ok(Ok(before)),
                 (Step::Deny, Some(refused)) => return Ok(Err(refused)),
                 (Step::Ask | Step::Deny, _) => {
+                    let mut stranger = None;
                     let entered = behind.book.change(|ledger| {
                         before = ledger.entries.get(behind.key).cloned();
-                        ledger.admit(behind.account, behind.key, entry.clone(), limit)
+                        let others = |held: &&Holding| held.record != entry.record && held.record != replaceable;
+                        stranger = before.as_ref().filter(others).map(|held| held.record.clone());
+                        match stranger {
+                            Some(_) => Ok(()),
+                            None => ledger.admit(behind.account, behind.key, entry.clone(), limit),
+                        }
                     });
-                    match entered.await {
+                    let entered = entered.await;
+                    if let Some(stranger) = stranger {
+                        claim.update(|_| {}).await?;
+                        replaceable = stranger;
+                        continue;
+                    }
+                    match entered {
                         Ok(Ok(())) => seen.said(Answer::Entered),
                         Ok(Err(refused)) => {
                             refusal = Some(refused);
@@ -220,9 +239,12 @@ impl Operation<'_> {
                     }
                 }
                 (Step::Rebuild, _) => {
-                    let mut ledger = Ledger::default();
-                    ledger.reconcile(&self.records_behind(behind).await?, |_| true);
-                    behind.book.create(ledger).await?;
+                    let rebuild = async {
+                        let mut ledger = Ledger::default();
+                        ledger.reconcile(&self.records_behind(behind).await?, |_| true);
+                        Ok::<_, RecordError>(ledger)
+                    };
+                    behind.book.create(rebuild).await?;
                     seen.rebuilt()
                 }
                 (Step::Compare, said) => {

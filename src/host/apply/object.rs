@@ -64,18 +64,19 @@ impl Target<'_> {
     async fn take(&self, consent: &Consent) -> Result<Value, ApplyError> {
         let Planned { object, uid, .. } = self.planned;
         // What is elsewhere is looked at first: the record alone is no proof there.
-        let first = match uid.as_ref().filter(|_| self.owner.is_at_home(object)) {
-            Some(uid) => match self.put(Some(uid)).await {
-                Ok(applied) => return Ok(applied),
-                Err(error) if matches!(error.reason(), Reason::Conflict { .. } | Reason::Invalid { .. }) => Some(error),
-                Err(error) => return Err(error.into()),
-            },
+        let unlooked = match &uid {
+            Some(uid) if self.owner.is_at_home(object) => Some(self.put(Some(uid)).await),
+            Some(_) => None,
             // Nobody has made it yet, as far as the record knows: then nothing has to be looked at.
-            None => match self.make().await {
-                Ok(applied) => return Ok(applied),
-                Err(error) if matches!(error.reason(), Reason::Conflict { .. } | Reason::Invalid { .. }) => None,
-                Err(error) => return Err(error.into()),
-            },
+            None => Some(self.make().await),
+        };
+        let first = match unlooked {
+            Some(Ok(applied)) => return Ok(applied),
+            Some(Err(error)) if matches!(error.reason(), Reason::Conflict { .. } | Reason::Invalid { .. }) => {
+                Some(error)
+            }
+            Some(Err(error)) => return Err(error.into()),
+            None => None,
         };
         let live = self.api.get_metadata_opt(&object.name).await.map_err(self.host.failed("read", object))?;
         let Some(live) = live.map(|live| live.metadata) else { return Ok(self.put(None).await?) };
@@ -89,7 +90,7 @@ impl Target<'_> {
         }
         let applied = match first {
             // The very object that was recorded, and it refused: what it said stands.
-            Some(error) if live.uid == *uid => Err(error),
+            Some(error) if uid.is_some() && live.uid == *uid => Err(error),
             _ => self.put(live.uid.as_deref()).await,
         };
         let error = match applied {

@@ -275,6 +275,8 @@ impl Held {
                 noted.len()
             };
             change(&mut record);
+            // As it is read back, so that it is known again where the answer was lost.
+            record.inventory.sort();
             record.heartbeat += 1;
             let began = Moment::now();
             match self.records.store.replace(&expected, &record).await {

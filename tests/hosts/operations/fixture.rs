@@ -97,9 +97,12 @@ impl Tenant {
         BTreeMap::from([(LABEL.to_owned(), self.name.clone())])
     }
 
+    /// Applies objects, and has the record say so.
     pub async fn apply(&self, objects: &[Value]) -> Result<Vec<Item>, apply::ApplyError> {
-        apply::apply(&self.host, &self.claim, objects, &self.labels(), &Consent::default(), &CancellationToken::new())
-            .await
+        let (labels, consent, cancel) = (self.labels(), Consent::default(), CancellationToken::new());
+        let items = apply::apply(&self.host, &self.claim, objects, &labels, &consent, &cancel).await?;
+        self.claim.update(|_| {}).await?;
+        Ok(items)
     }
 
     /// A ConfigMap as a chart would render it.

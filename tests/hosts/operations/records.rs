@@ -114,14 +114,16 @@ async fn a_record_is_taken_from_who_has_let_go_of_it_and_not_from_who_works_on_i
 }
 
 #[tokio::test]
-async fn unfinished_records_are_found_without_the_others() {
+async fn unfinished_records_are_found_without_the_others_and_ones_own() {
     let records = Records::of(&host());
     let is_listed = async |namespace: &str| {
-        let listed = records.unfinished().await.unwrap();
+        let listed = records.abandoned().await.unwrap();
         listed.iter().any(|stored| stored.record.namespace == namespace)
     };
     let tenant = Tenant::reserved("unfinished-record").await;
     assert!(is_listed(&tenant.namespace).await);
+    let own = Records::of(&tenant.host).abandoned().await.unwrap();
+    assert!(!own.iter().any(|stored| stored.record.namespace == tenant.namespace), "this process works on it");
     tenant.claim.update(|record| record.phase = Phase::Deleting).await.unwrap();
     assert!(is_listed(&tenant.namespace).await);
     tenant.claim.update(|record| record.hand_over()).await.unwrap();
@@ -152,4 +154,25 @@ async fn life_is_judged_by_the_heartbeat() {
 
     let life = records.watch_for_life(&seen, lease::beat() * 2, &cancel).await.unwrap();
     assert!(matches!(life, Life::Gone), "{life:?}");
+}
+
+#[tokio::test]
+async fn what_is_noted_goes_with_the_next_write() {
+    let tenant = Tenant::reserved("noted").await;
+    tenant.claim.note(|record| record.chart_digest = Some("sha256:1".to_owned()));
+    assert_eq!(tenant.claim.record().chart_digest.as_deref(), Some("sha256:1"));
+    assert_eq!(stored(&tenant).await.record.chart_digest, None);
+    // Somebody labels the Secret: the write is made again, with what was noted.
+    let labelled = json!({"metadata": {"labels": {"example.com/by": "somebody"}}});
+    let secrets = Api::<Secret>::namespaced(tenant.host.client(), NAMESPACE);
+    let name = format!("virtual-cluster.{}", tenant.namespace);
+    secrets.patch(&name, &PatchParams::default(), &Patch::Merge(labelled)).await.unwrap();
+    tenant.claim.update(|record| record.phase = Phase::Creating).await.unwrap();
+    let now = stored(&tenant).await.record;
+    assert_eq!((now.chart_digest.as_deref(), now.phase), (Some("sha256:1"), Phase::Creating));
+    // It is written once, and a later change stays.
+    tenant.claim.update(|record| record.chart_digest = None).await.unwrap();
+    tenant.claim.update(|_| {}).await.unwrap();
+    assert_eq!(stored(&tenant).await.record.chart_digest, None);
+    tenant.claim.remove().await.unwrap();
 }
