@@ -1,6 +1,6 @@
 //! The handle of one host cluster: its name, its client and what is asked of it once. Decides nothing.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::connection::session::{self, StopToken};
 use super::connection::{ConnectError, Connection, Endpoint, Environment};
 use super::error::{Error, Reason, Unreachable};
+use super::records::claim::Sign;
 use super::shared::Answers;
 
 mod discovery;
@@ -39,7 +40,7 @@ struct Inner {
     unidentified: Mutex<Option<(Instant, Error)>>,
     api_versions: OnceCell<BTreeSet<String>>,
     answers: Answers,
-    claims: Mutex<HashSet<String>>,
+    claims: Mutex<HashMap<String, Sign>>,
 }
 
 /// What tells one host cluster from another, whatever it is called.
@@ -109,8 +110,8 @@ impl Host {
         &self.0.answers
     }
 
-    /// The owners of the records that this process works on.
-    pub(super) fn claims(&self) -> MutexGuard<'_, HashSet<String>> {
+    /// The claims that this process holds, by the owners in their records.
+    pub(super) fn claims(&self) -> MutexGuard<'_, HashMap<String, Sign>> {
         locked(&self.0.claims)
     }
 

@@ -55,6 +55,14 @@ pub enum NamespaceError {
         /// The virtual cluster that lives there.
         other: String,
     },
+    /// It exists, and nobody has named it.
+    #[error("namespace {namespace} exists already on host cluster {host:?}")]
+    Exists {
+        /// The host cluster.
+        host: String,
+        /// The namespace.
+        namespace: String,
+    },
     /// The run was stopped.
     #[error("stopped while preparing namespace {namespace} on host cluster {host:?}")]
     Cancelled {
@@ -95,7 +103,7 @@ pub(super) async fn list(host: &Host) -> Result<impl Iterator<Item = ObjectMeta>
     Ok(listed.into_iter().map(|item| item.metadata))
 }
 
-/// Makes the record's namespace, or uses the one that is there, and notes for the record which of both. Waits for
+/// Makes the record's namespace, or uses the one that is there where it `may_use` it, and notes for the record which of both. Waits for
 /// `timeout` while an earlier namespace of that name is being deleted.
 ///
 /// # Errors
@@ -104,6 +112,7 @@ pub async fn ensure(
     host: &Host,
     claim: &Claim,
     labels: &BTreeMap<String, String>,
+    may_use: bool,
     timeout: Duration,
     cancel: &CancellationToken,
 ) -> Result<(), NamespaceError> {
@@ -111,6 +120,9 @@ pub async fn ensure(
     let live = obtain(host, claim, labels, timeout, cancel).await?;
     let ours = is_ours(claim, &live.metadata);
     if claim.record().namespace_uid != live.metadata.uid {
+        if !ours && !may_use {
+            return Err(NamespaceError::Exists { host: host.name().to_owned(), namespace: name });
+        }
         if !ours {
             refuse_occupied(host, &name, &claim.record().name).await?;
         }

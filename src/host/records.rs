@@ -5,7 +5,7 @@
 
 pub mod claim;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
@@ -111,10 +111,10 @@ impl Records {
     /// # Errors
     /// The host's refusal.
     pub async fn abandoned(&self) -> Result<Vec<Stored>, RecordError> {
-        let before = self.store.host.claims().clone();
+        let before: BTreeSet<String> = self.store.host.claims().keys().cloned().collect();
         let listed = self.store.list_labelled(UNFINISHED_LABEL).await?;
         let ours = self.store.host.claims();
-        let is_ours = |owner: &String| before.contains(owner) || ours.contains(owner);
+        let is_ours = |owner: &String| before.contains(owner) || ours.contains_key(owner);
         let all = listed.readable.into_iter();
         Ok(all.filter(|stored| stored.record.is_unfinished() && !is_ours(&stored.record.owner)).collect())
     }

@@ -164,6 +164,14 @@ impl Explain for NamespaceError {
                 self,
                 "One namespace holds one virtual cluster: choose another `namespace`.",
             ),
+            Self::Exists { host, namespace } => diagnostic(
+                AttributePath::new("namespace"),
+                format!("Namespace \"{namespace}\" exists already on host cluster \"{host}\"."),
+                format!(
+                    "This provider did not create it and changes nothing in it. Set `namespace = \"{namespace}\"` if the \
+                     virtual cluster is to live in it, or choose another `name` or `namespace`."
+                ),
+            ),
             Self::Cancelled { .. } => at("namespace", STOPPED, self, RUN_AGAIN),
         }
     }

@@ -33,6 +33,8 @@ pub(super) struct Asked {
     pub has_former: bool,
     /// It keeps its data on a volume.
     pub has_volume: bool,
+    /// A namespace that exists already may be used.
+    pub may_use_namespace: bool,
 }
 
 /// One step, in the order in which they are taken.
@@ -142,14 +144,19 @@ impl Operation<'_> {
         match step {
             Step::CheckFree => apply::check_free(host, claim, &prepared.objects).await?,
             Step::KeepArchive => {
-                self.fleet.archives(host).put(&prepared.spec.chart_digest, &prepared.archive).await?;
+                let digest = &prepared.spec.chart_digest;
+                if !claim.is_kept_by_another(digest) {
+                    self.fleet.archives(host).put(digest, &prepared.archive).await?;
+                }
+                claim.keeps(digest);
             }
             Step::BeginCreating => {
                 apply::announce(host, claim, &prepared.objects, |record| record.phase = Phase::Creating).await?;
             }
             Step::ConfirmRoom => self.confirm(room, claim, share).await?,
             Step::EnsureNamespace => {
-                namespace::ensure(host, claim, &prepared.labels, self.limits.time_left(), &stop).await?;
+                let (labels, may_use) = (&prepared.labels, asked.may_use_namespace);
+                namespace::ensure(host, claim, labels, may_use, self.limits.time_left(), &stop).await?;
             }
             Step::WriteSpec => {
                 let spec = prepared.spec.clone();
@@ -204,8 +211,15 @@ mod tests {
     use super::*;
     use Step::*;
 
-    const CHANGE: Asked =
-        Asked { is_new: false, is_pause_only: false, paused: false, wait: true, has_former: false, has_volume: true };
+    const CHANGE: Asked = Asked {
+        is_new: false,
+        is_pause_only: false,
+        paused: false,
+        wait: true,
+        has_former: false,
+        has_volume: true,
+        may_use_namespace: false,
+    };
 
     #[track_caller]
     fn check(asked: Asked, expected: &[Step]) {

@@ -209,8 +209,7 @@ impl<'a> Operation<'a> {
                 Step::Reserve => {
                     let Attempt { known, .. } = &creation.attempt;
                     let (host, place, prepared) = creation.attempt.placed()?;
-                    let may_use = creation.open.may_use_namespace;
-                    let claim = self.reserve(&host, place, known, &prepared.spec, may_use).await?;
+                    let claim = self.reserve(&host, place, known, &prepared.spec).await?;
                     creation.attempt.claim = Some(claim);
                     seen.is_reserved = true;
                 }
@@ -328,6 +327,7 @@ impl<'a> Operation<'a> {
             wait: creation.open.wait,
             has_former: claim.has_former(),
             has_volume: prepared.spec.volume.is_some(),
+            may_use_namespace: creation.open.may_use_namespace,
         };
         let consent = Consent::default();
         let work = Work { room: &room, claim, prepared, share: &creation.share, consent: &consent };

@@ -162,14 +162,6 @@ pub enum Error {
         /// The virtual cluster.
         place: Place,
     },
-    /// The namespace is there, and nobody has said that it may be used.
-    #[error("namespace {:?} exists already on host cluster {host:?}", place.namespace)]
-    NamespaceExists {
-        /// The virtual cluster.
-        place: Place,
-        /// The host cluster.
-        host: String,
-    },
     /// Without its record nothing proves what is its own.
     #[error("the record of virtual cluster {} is missing", place.id())]
     NoRecord {

@@ -208,6 +208,7 @@ impl Operation<'_> {
                         wait: asked.wanted.wait,
                         has_former: claim.has_former(),
                         has_volume: prepared.spec.volume.is_some(),
+                        may_use_namespace: true,
                     };
                     let work = Work { room, claim, prepared, share: &after, consent: &asked.consent };
                     seen = self.converge(&work, asked_for).await?;

@@ -50,6 +50,15 @@ struct Held {
     lost: CancellationToken,
 }
 
+/// What others of the process may know of a claim.
+#[derive(Clone)]
+pub(in crate::host) struct Sign {
+    /// When the last write began that succeeded.
+    written: Moment,
+    /// The chart archive that stays because of its record.
+    keeps: Option<String>,
+}
+
 /// A change of a record. It may be made several times.
 type Change = dyn Fn(&mut Record) + Send + Sync;
 
@@ -104,7 +113,7 @@ impl Claim {
             writing: tokio::sync::Mutex::default(),
             lost: CancellationToken::new(),
         });
-        held.records.store.host.claims().insert(held.owner.clone());
+        held.records.store.host.claims().insert(held.owner.clone(), Sign { written, keeps: None });
         let (heart, stop) = (Arc::clone(&held), held.records.store.host.stop());
         let task = tokio::spawn(async move {
             // A beat that the host is slow to answer must not keep the last words waiting.
@@ -162,6 +171,30 @@ impl Claim {
         self.update(|_| {}).await
     }
 
+    /// Takes note that no release can remove the chart archive with that digest any more: it was put for this record, or for
+    /// another one that stood for it meanwhile.
+    pub fn keeps(&self, digest: &str) {
+        if let Some(sign) = self.held.records.store.host.claims().get_mut(&self.held.owner) {
+            sign.keeps = Some(digest.to_owned());
+        }
+    }
+
+    /// Whether another record that this process holds keeps that archive, since before this one was written until now: whoever has
+    /// counted the records meanwhile has found that one.
+    pub fn is_kept_by_another(&self, digest: &str) -> bool {
+        let claims = self.held.records.store.host.claims();
+        let keeps =
+            |sign: &Sign| sign.keeps.as_deref() == Some(digest) && sign.written.is_within(lease::silence() / CERTAIN);
+        claims.iter().any(|(owner, sign)| *owner != self.held.owner && keeps(sign))
+    }
+
+    /// From now on the record may go.
+    fn keeps_nothing(&self) {
+        if let Some(sign) = self.held.records.store.host.claims().get_mut(&self.held.owner) {
+            sign.keeps = None;
+        }
+    }
+
     /// Has the record change with its next write, be it a heartbeat. For what nobody has to find there before something else
     /// happens: a process that is killed before may never have written it. `change` may run several times, each time on what is
     /// stored.
@@ -187,6 +220,7 @@ impl Claim {
             change(record);
             record.owner.clear();
         };
+        self.keeps_nothing();
         self.update(let_go).await?;
         Ok(self.record())
     }
@@ -202,6 +236,7 @@ impl Claim {
     /// # Errors
     /// [`RecordError::Lost`] if another process has taken over; the record stays.
     pub async fn remove(self) -> Result<(), RecordError> {
+        self.keeps_nothing();
         let mut attempts = ATTEMPTS;
         loop {
             let removed = {
@@ -261,6 +296,9 @@ impl Held {
         *self.stored() = stored;
         left.drain(..noted);
         *locked(&self.written) = Some(began);
+        if let Some(sign) = self.records.store.host.claims().get_mut(&self.owner) {
+            sign.written = began;
+        }
     }
 
     async fn write(&self, change: &(impl Fn(&mut Record) + Sync)) -> Result<(), RecordError> {
@@ -296,6 +334,7 @@ impl Held {
                         }
                         _ => {
                             *locked(&self.written) = None;
+                            self.records.store.host.claims().remove(&self.owner);
                             self.lost.cancel();
                             return Err(RecordError::Lost { host, secret });
                         }

@@ -90,7 +90,7 @@ impl Tenant {
 
     pub async fn ensure_namespace(&self) {
         let cancel = CancellationToken::new();
-        namespace::ensure(&self.host, &self.claim, &self.labels(), TIMEOUT, &cancel).await.unwrap();
+        namespace::ensure(&self.host, &self.claim, &self.labels(), true, TIMEOUT, &cancel).await.unwrap();
     }
 
     pub fn labels(&self) -> BTreeMap<String, String> {

@@ -1,8 +1,9 @@
 use k8s_openapi::api::apps::v1::StatefulSet;
-use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::api::core::v1::{Namespace, Pod};
 use kube::api::Api;
 use serde_json::json;
 
+use terraform_provider_nested::host::delete::delete;
 use terraform_provider_nested::host::namespace::{NamespaceError, ensure};
 use tokio_util::sync::CancellationToken;
 
@@ -50,6 +51,19 @@ async fn a_namespace_in_which_another_virtual_cluster_lives_is_refused() {
         other.pointer_mut(labels).unwrap()["release"] = json!("other");
     }
     tenant.api::<StatefulSet>().create(&by_kubectl(), &serde_json::from_value(other).unwrap()).await.unwrap();
-    let refused = ensure(&tenant.host, &tenant.claim, &tenant.labels(), TIMEOUT, &CancellationToken::new()).await;
+    let refused = ensure(&tenant.host, &tenant.claim, &tenant.labels(), true, TIMEOUT, &CancellationToken::new()).await;
     assert!(matches!(&refused, Err(NamespaceError::Occupied { other, .. }) if other == "other"), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_namespace_that_nobody_has_named_is_refused_and_nothing_in_it_is_touched() {
+    let tenant = Tenant::reserved("unnamed").await;
+    tenant.make("v1", "Namespace", json!({"metadata": {"name": tenant.namespace}})).await;
+    tenant.run("app-x-default-x-unnamed", json!({"labels": {"vcluster.loft.sh/managed-by": "unnamed"}})).await;
+    let cancel = CancellationToken::new();
+    let refused = ensure(&tenant.host, &tenant.claim, &tenant.labels(), false, TIMEOUT, &cancel).await;
+    assert!(matches!(&refused, Err(NamespaceError::Exists { .. })), "{refused:?}");
+    // What is undone then is none of the namespace's.
+    assert_eq!(delete(&tenant.host, &tenant.claim, TIMEOUT, &cancel).await.unwrap(), []);
+    assert!(tenant.api::<Pod>().get_opt("app-x-default-x-unnamed").await.unwrap().is_some());
 }
