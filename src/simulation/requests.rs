@@ -10,12 +10,12 @@ use crate::provider::virtual_cluster::VirtualClusterModel;
 
 /// An operation, and what one virtual cluster may ask of its hosts for it, with the plan: alone, and as one of many.
 const BUDGETS: [(&str, usize, usize); 6] = [
-    ("create", 59, 21),
+    ("create", 54, 19),
     ("update", 40, 15),
     ("resize", 46, 17),
-    ("pause", 40, 11),
-    ("resume", 42, 12),
-    ("destroy", 38, 12),
+    ("pause", 39, 11),
+    ("resume", 41, 12),
+    ("destroy", 36, 12),
 ];
 
 /// So many are many.
