@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
+use support::cluster::Cluster;
+use support::host;
 use support::workspace::Workspace;
-use support::{Cluster, host};
 
 const ENFORCE: &str = "pod-security.kubernetes.io/enforce";
 
@@ -59,7 +60,7 @@ fn a_label_that_others_take_off_is_drift_and_is_put_back() {
     for level in [Value::Null, json!("privileged")] {
         host().patch("/api/v1/namespaces/vcluster-unboxed", json!({"metadata": {"labels": {ENFORCE: level}}}));
         let plan = workspace.plan();
-        let drift = &plan.change("nested_virtual_cluster.this")["change"]["before"]["drift"][0];
+        let drift = &plan.change("nested_virtual_cluster.this")["before"]["drift"][0];
         assert_eq!(drift["object"], "Namespace vcluster-unboxed");
         assert_eq!((&drift["expected"], &drift["actual"]), (&json!("baseline"), &level));
         workspace.apply().assert_success();
