@@ -6,6 +6,7 @@ pub mod distro;
 pub mod drift;
 pub mod endpoint;
 pub mod guard;
+pub mod isolation;
 pub mod ledger;
 pub mod limit;
 pub mod metadata;

@@ -113,6 +113,15 @@ pub(super) async fn list(host: &Host) -> Result<impl Iterator<Item = ObjectMeta>
     Ok(listed.into_iter().map(|item| item.metadata))
 }
 
+/// The namespace that a virtual cluster has.
+#[derive(Debug)]
+pub struct Ensured {
+    /// Whether it was made for the virtual cluster, and carries its labels.
+    pub is_ours: bool,
+    /// The labels of one that was found.
+    pub labels: BTreeMap<String, String>,
+}
+
 /// Makes the record's namespace, or uses the one that is there, and writes into the record which of both. Waits for
 /// `timeout` while an earlier namespace of that name is being deleted.
 ///
@@ -124,7 +133,7 @@ pub async fn ensure(
     labels: &BTreeMap<String, String>,
     timeout: Duration,
     cancel: &CancellationToken,
-) -> Result<(), NamespaceError> {
+) -> Result<Ensured, NamespaceError> {
     let name = claim.record().namespace;
     let live = obtain(host, claim, labels, timeout, cancel).await?;
     let ours = is_ours(claim, &live.metadata);
@@ -142,11 +151,24 @@ pub async fn ensure(
         claim.update(write_down).await?;
     }
     if ours && !carries(&live, labels) {
-        let patch = Patch::Merge(json!({"metadata": {"labels": labels}}));
-        let api = Api::<Namespace>::all(host.client());
-        api.patch_metadata(&name, &by_us(), &patch).await.map_err(host.failed("label", describe(&name)))?;
+        label(host, claim, labels).await?;
     }
-    Ok(())
+    Ok(Ensured { is_ours: ours, labels: live.metadata.labels.unwrap_or_default() })
+}
+
+/// Has the claimed record's namespace carry `labels` if it was made for it. One that was found keeps its own.
+///
+/// # Errors
+/// The host's refusal, also where the namespace is another one by now.
+pub async fn label(host: &Host, claim: &Claim, labels: &BTreeMap<String, String>) -> Result<(), Error> {
+    let record = claim.record();
+    if !record.namespace_created {
+        return Ok(());
+    }
+    let (name, by_us) = (&record.namespace, by_us());
+    let patch = Patch::Merge(json!({"metadata": {"uid": record.namespace_uid, "labels": labels}}));
+    let api = Api::<Namespace>::all(host.client());
+    api.patch_metadata(name, &by_us, &patch).await.map(drop).map_err(host.failed("label", describe(name)))
 }
 
 /// UID of the record that the claimed one's namespace was made for, where that is another one: it was lost, and this one stands for

@@ -7,6 +7,7 @@ use semver::Version;
 
 use crate::domain::distro::Distro;
 use crate::domain::endpoint::{self, EndpointType};
+use crate::domain::isolation::PodSecurity;
 use crate::domain::quantity::{Bytes, Millicores, QuantityError};
 use crate::provider::chart::ChartModel;
 use crate::provider::size::ResourcesModel;
@@ -144,6 +145,17 @@ pub fn endpoint_type(diags: &mut Diagnostics, given: &Value<String>) -> Option<E
         .map_err(|problem| {
             let path = AttributePath::new("endpoint_type");
             diags.fail(path, "This endpoint type is not known.", format!("{problem}."));
+        })
+        .ok()
+}
+
+/// Checks `pod_security`, and gives it where it is known.
+pub fn pod_security(diags: &mut Diagnostics, given: &Value<String>) -> Option<PodSecurity> {
+    let parsed = PodSecurity::from_str(given.as_ref_option()?);
+    parsed
+        .map_err(|problem| {
+            let path = AttributePath::new("pod_security");
+            diags.fail(path, "This Pod Security Standard is not known.", format!("{problem}."));
         })
         .ok()
 }

@@ -22,6 +22,7 @@ mod formats;
 mod guard;
 mod hosts;
 mod interruption;
+mod isolation;
 mod lifecycle;
 mod locks;
 mod ownership;

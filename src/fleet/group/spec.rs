@@ -50,6 +50,12 @@ pub struct GroupSpec {
     /// Registries whose images control planes may have beside the chart's own. None: no others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image_registries: Option<Vec<String>>,
+    /// The Pod Security Standard that the pods of virtual clusters are held to. None: baseline.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pod_security: Option<String>,
+    /// Whether network policies keep their pods from others. None: they do not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network_isolation: Option<bool>,
     pub endpoint_type: String,
     pub oversubscription_percent: u32,
     /// None, like a part that is none: unlimited.
@@ -153,6 +159,8 @@ impl GroupSpec {
             member_values: self.member_values.clone(),
             allow_unsafe_values: self.allow_unsafe_values,
             image_registries: self.image_registries.clone(),
+            pod_security: self.pod_security.clone(),
+            network_isolation: self.network_isolation,
         })
     }
 
@@ -237,6 +245,12 @@ pub struct Followed {
     /// Registries whose images control planes may have beside the chart's own. None: no others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image_registries: Option<Vec<String>>,
+    /// The Pod Security Standard that the pods of virtual clusters are held to. None: baseline.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pod_security: Option<String>,
+    /// Whether network policies keep their pods from others. None: they do not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network_isolation: Option<bool>,
 }
 
 /// Leaves out the values, which may hold a user's secrets.
@@ -292,6 +306,8 @@ pub(crate) mod tests {
             member_values: None,
             allow_unsafe_values: None,
             image_registries: None,
+            pod_security: Some("baseline".into()),
+            network_isolation: None,
             endpoint_type: "LoadBalancer".into(),
             oversubscription_percent: 120,
             quota: Some(GroupQuota { cpu: Some("64".into()), ..GroupQuota::default() }),

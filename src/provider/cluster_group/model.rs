@@ -31,6 +31,8 @@ pub struct ClusterGroupModel {
     pub member_values: StringSet,
     pub allow_unsafe_values: Value<bool>,
     pub image_registries: StringSet,
+    pub pod_security: Value<String>,
+    pub network_isolation: Value<bool>,
     pub host_clusters: Value<BTreeMap<String, Value<GroupHostModel>>>,
     pub endpoint_type: Value<String>,
     pub oversubscription_percent: Value<Number>,

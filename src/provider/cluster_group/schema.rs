@@ -95,6 +95,25 @@ pub fn schema() -> Schema {
             ),
         ),
         (
+            "pod_security",
+            defaulted(
+                String,
+                "Pod Security Standard of the virtual clusters' pods, those of the control planes included: `baseline`, `restricted` \
+                 or `privileged`. It is a label of their namespaces, which Kubernetes enforces on the host cluster, and vCluster \
+                 enforces it inside. A virtual cluster may be stricter, never weaker. A namespace that existed before is not \
+                 labelled. Default `baseline`. A change follows to all virtual clusters with their next apply.",
+            ),
+        ),
+        (
+            "network_isolation",
+            optional(
+                Bool,
+                "Whether vCluster's own network policies keep the pods of the virtual clusters from those of others; the host \
+                 cluster's network plugin has to enforce them. Up to vCluster 0.30 they limit outgoing connections only. Default \
+                 `false`. A change follows to all virtual clusters with their next apply.",
+            ),
+        ),
+        (
             "endpoint_type",
             defaulted(
                 String,

@@ -31,6 +31,8 @@ impl GroupSpec {
             member_values: string_set(&plan.member_values)?.map(|paths| MemberValues { paths }),
             allow_unsafe_values: optional(&plan.allow_unsafe_values)?.filter(|allowed| *allowed),
             image_registries: string_set(&plan.image_registries)?,
+            pod_security: optional(&plan.pod_security)?,
+            network_isolation: optional(&plan.network_isolation)?.filter(|isolated| *isolated),
             endpoint_type: known(&plan.endpoint_type)?,
             oversubscription_percent: plan.oversubscription_percent.as_ref_option()?.percent()?,
             quota: match optional(&plan.quota)? {
@@ -79,6 +81,8 @@ impl GroupSpec {
             member_values: set_or_null(self.member_values.as_ref().map(|allowed| &allowed.paths)),
             allow_unsafe_values: self.allow_unsafe_values.into(),
             image_registries: set_or_null(self.image_registries.as_ref()),
+            pod_security: self.pod_security.clone().into(),
+            network_isolation: self.network_isolation.into(),
             host_clusters: Value::Value(hosts.collect()),
             endpoint_type: text(&self.endpoint_type),
             oversubscription_percent: Value::Value(Number::Whole(i64::from(self.oversubscription_percent))),

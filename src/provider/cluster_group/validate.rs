@@ -48,6 +48,7 @@ pub fn validate(diags: &mut Diagnostics, config: &ClusterGroupModel) {
     check_hosts(diags, config, endpoint_type);
     check_values(diags, config);
     checks::image_registries(diags, &config.image_registries);
+    checks::pod_security(diags, &config.pod_security);
     check_member_values(diags, config);
     checks::timeouts(diags, &config.timeouts);
 }
@@ -284,6 +285,8 @@ fn typical(config: &ClusterGroupModel, host: &GroupHostModel) -> Option<VirtualC
         distro,
         kubernetes_version: plan.kubernetes_version.as_ref_option().and_then(image_tag),
         node_selector: string_map(&host.node_selector)?,
+        pod_security: plan.pod_security.as_ref_option()?.parse().ok()?,
+        network_isolation: plan.network_isolation.as_ref_option() == Some(&true),
     })
 }
 

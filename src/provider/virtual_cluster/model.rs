@@ -39,6 +39,8 @@ pub struct VirtualClusterModel {
     pub values: Value<String>,
     pub allow_unsafe_values: Value<bool>,
     pub image_registries: StringSet,
+    pub pod_security: Value<String>,
+    pub network_isolation: Value<bool>,
     pub labels: StringMap,
     pub annotations: StringMap,
     pub deletion_protection: Value<bool>,

@@ -163,6 +163,25 @@ pub fn schema() -> Schema {
             ),
         ),
         (
+            "pod_security",
+            defaulted(
+                String,
+                "Pod Security Standard of its pods, those of the control plane included: `baseline`, `restricted` or `privileged`. \
+                 It is a label of the namespace, which Kubernetes enforces on the host cluster, and vCluster enforces it inside. In a \
+                 group it may be stricter than the group's, which holds when it is not set. A namespace that existed before is \
+                 not labelled. Default `baseline`.",
+            ),
+        ),
+        (
+            "network_isolation",
+            optional(
+                Bool,
+                "Whether vCluster's own network policies keep its pods from those of others; the host cluster's network plugin has \
+                 to enforce them. Up to vCluster 0.30 they limit outgoing connections only. In a group that isolates its virtual \
+                 clusters it cannot be `false`. The group's, or `false` by default.",
+            ),
+        ),
+        (
             "labels",
             optional(
                 string_map(),

@@ -42,6 +42,8 @@ impl Spec {
             storage_class: private.storage_class.clone(),
             allow_unsafe_values: optional(&plan.allow_unsafe_values)?.filter(|allowed| *allowed),
             image_registries: string_set(&plan.image_registries)?,
+            pod_security: optional(&plan.pod_security)?,
+            network_isolation: optional(&plan.network_isolation)?.filter(|isolated| *isolated),
             applied: None,
         })
     }
@@ -71,6 +73,8 @@ impl Spec {
             values: self.values.clone().into(),
             allow_unsafe_values: self.allow_unsafe_values.into(),
             image_registries: set_or_null(self.image_registries.as_ref()),
+            pod_security: self.pod_security.clone().into(),
+            network_isolation: self.network_isolation.into(),
             labels: map_or_null(&self.labels),
             annotations: map_or_null(&self.annotations),
             deletion_protection: Value::Value(false),

@@ -33,6 +33,7 @@ pub fn validate(diags: &mut Diagnostics, config: &VirtualClusterModel) {
         metadata::check_annotation(key).map_err(|e| e.to_string())
     });
     checks::image_registries(check.diags, &config.image_registries);
+    checks::pod_security(check.diags, &config.pod_security);
     checks::timeouts(check.diags, &config.timeouts);
 }
 

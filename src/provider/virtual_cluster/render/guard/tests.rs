@@ -15,6 +15,7 @@ use serde_json::{Map, json};
 use super::*;
 use crate::domain::distro::Distro;
 use crate::domain::endpoint::EndpointType;
+use crate::domain::isolation::PodSecurity;
 use crate::domain::size::Size;
 use crate::domain::values::limits;
 use crate::fleet::group::spec::{Followed, MemberValues};
@@ -46,6 +47,8 @@ fn typed(chart: &Chart) -> VirtualClusterSpec {
         distro,
         kubernetes_version: None,
         node_selector: std::collections::BTreeMap::new(),
+        pod_security: PodSecurity::Baseline,
+        network_isolation: false,
     }
 }
 
