@@ -5,6 +5,8 @@ pub mod capacity;
 pub mod distro;
 pub mod drift;
 pub mod endpoint;
+pub mod guard;
+pub mod isolation;
 pub mod ledger;
 pub mod limit;
 pub mod metadata;

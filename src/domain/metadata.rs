@@ -1,7 +1,8 @@
 //! Labels and annotations that users may put on the objects of a virtual cluster.
 //!
-//! The syntax is Kubernetes' (`k8s.io/apimachinery/pkg/util/validation`); the reserved keys are those that vCluster, its
-//! chart or this provider sets and relies on.
+//! The syntax is Kubernetes' (`k8s.io/apimachinery/pkg/util/validation`); the reserved keys are those that
+//! Kubernetes, vCluster, its chart or this provider act on: a label can add a ClusterRole's rules to every user's, or lift the Pod
+//! Security of a namespace. `docs/design/guard.md` lists those that may be set all the same.
 
 use crate::domain::name::is_label;
 
@@ -24,19 +25,19 @@ pub enum MetadataError {
         value: String,
     },
     /// A key with a meaning of its own.
-    #[error("\"{0}\" is set by vCluster, its chart or this provider, which rely on it")]
+    #[error("\"{0}\" is reserved: Kubernetes, vCluster, its chart or this provider act on such keys, and rely on them")]
     Reserved(String),
 }
 
 /// Checks one label.
 pub fn check_label(key: &str, value: &str) -> Result<(), MetadataError> {
-    check_key(key)?;
+    check_key(key, false)?;
     check_value(key, value)
 }
 
 /// Checks the key of an annotation. Its value may be any text.
 pub fn check_annotation(key: &str) -> Result<(), MetadataError> {
-    check_key(key)
+    check_key(key, true)
 }
 
 /// Checks a label by which nodes are selected: anybody's may be named.
@@ -59,23 +60,37 @@ fn check_value(key: &str, value: &str) -> Result<(), MetadataError> {
     }
 }
 
-fn check_key(key: &str) -> Result<(), MetadataError> {
+/// Domains whose keys somebody acts on: Kubernetes and its projects, vCluster, Helm, this provider. Their subdomains are theirs, too.
+const RESERVED: &[&str] = &["kubernetes.io", "k8s.io", "x-k8s.io", "loft.sh", "nested-clusters.io", "helm.sh"];
+
+/// Keys without a domain that vCluster's chart sets, and one with it.
+const OWN: &[&str] = &["app", "chart", "heritage", "release", "vcluster-name", "app.kubernetes.io/managed-by"];
+
+/// Prefixes of annotations within reserved domains that make sense here: they tell load balancers, Ingress controllers, DNS and
+/// autoscalers of the host how to serve the object that has them.
+const USEFUL: &[&str] = &[
+    "cluster-autoscaler.kubernetes.io",
+    "external-dns.alpha.kubernetes.io",
+    "ingress.kubernetes.io",
+    "service.beta.kubernetes.io",
+    "service.kubernetes.io",
+];
+
+fn check_key(key: &str, is_annotation: bool) -> Result<(), MetadataError> {
     check_syntax(key)?;
-    let prefix = key.split_once('/').map_or("", |(prefix, _)| prefix);
-    let owned_domains = ["loft.sh", "nested-clusters.io", "helm.sh"];
-    let owned_domain = owned_domains.iter().any(|domain| {
+    let (prefix, name) = key.split_once('/').unwrap_or(("", key));
+    let is_in = |domain: &str| {
         prefix.strip_suffix(domain).is_some_and(|subdomain| subdomain.is_empty() || subdomain.ends_with('.'))
-    });
-    let owned_keys = [
-        "app",
-        "chart",
-        "heritage",
-        "release",
-        "vcluster-name",
-        "app.kubernetes.io/managed-by",
-        "kubernetes.io/metadata.name",
-    ];
-    if owned_domain || owned_keys.contains(&key) { Err(MetadataError::Reserved(key.to_owned())) } else { Ok(()) }
+    };
+    // Snippets are configuration of the Ingress controller, which serves everybody.
+    let is_useful = || {
+        let of_ingress = prefix.ends_with(".ingress.kubernetes.io") || USEFUL.contains(&prefix);
+        let of_class = ["kubernetes.io/ingress.class", "kubernetes.io/tls-acme"].contains(&key);
+        (of_ingress && !name.ends_with("snippet")) || of_class
+    };
+    let is_reserved = RESERVED.iter().any(|domain| is_in(domain));
+    let is_fine = prefix == "app.kubernetes.io" || (is_annotation && is_useful());
+    if OWN.contains(&key) || (is_reserved && !is_fine) { Err(MetadataError::Reserved(key.to_owned())) } else { Ok(()) }
 }
 
 fn is_name_part(text: &str) -> bool {
@@ -136,9 +151,46 @@ mod tests {
             "kubernetes.io/metadata.name",
         ];
         for key in reserved {
-            check(key, "x", Err("rely on it"));
+            check(key, "x", Err("is reserved"));
         }
         check("notloft.sh/x", "x", Ok(()));
-        check("pod-security.kubernetes.io/enforce", "baseline", Ok(()));
+        for key in
+            ["app.kubernetes.io/name", "app.kubernetes.io/part-of", "example.com/team", "team", "prometheus.io/scrape"]
+        {
+            check(key, "x", Ok(()));
+        }
+        for key in [
+            "pod-security.kubernetes.io/enforce",
+            "rbac.authorization.k8s.io/aggregate-to-view",
+            "kubernetes.io/anything",
+            "node-role.kubernetes.io/control-plane",
+            "kueue.x-k8s.io/queue-name",
+            "service.kubernetes.io/service-proxy-name",
+        ] {
+            check(key, "x", Err("is reserved"));
+        }
+    }
+
+    #[test]
+    fn annotations_that_the_host_serves_an_object_by_are_fine() {
+        for key in [
+            "service.beta.kubernetes.io/aws-load-balancer-type",
+            "nginx.ingress.kubernetes.io/ssl-passthrough",
+            "external-dns.alpha.kubernetes.io/hostname",
+            "kubernetes.io/ingress.class",
+            "eks.amazonaws.com/role-arn",
+        ] {
+            assert_eq!(check_annotation(key), Ok(()), "{key}");
+        }
+        for key in [
+            "nginx.ingress.kubernetes.io/configuration-snippet",
+            "container.apparmor.security.beta.kubernetes.io/syncer",
+            "scheduler.alpha.kubernetes.io/node-selector",
+            "kubernetes.io/enforce-mountable-secrets",
+            "loft.sh/paused",
+            "nested-clusters.io/record-uid",
+        ] {
+            assert_eq!(check_annotation(key), Err(MetadataError::Reserved(key.to_owned())), "{key}");
+        }
     }
 }

@@ -16,6 +16,7 @@ use serde_json::{Map, Value, json};
 
 use crate::domain::distro::Distro;
 use crate::domain::endpoint::EndpointType;
+use crate::domain::isolation::{self, PodSecurity};
 use crate::domain::quantity::Bytes;
 use crate::domain::size::Size;
 
@@ -75,6 +76,10 @@ pub struct VirtualClusterSpec {
     pub kubernetes_version: Option<String>,
     /// Labels of the nodes that the virtual cluster may use; empty: all.
     pub node_selector: BTreeMap<String, String>,
+    /// What its pods, those of the control plane included, may do.
+    pub pod_security: PodSecurity,
+    /// Whether its pods and those of others are kept apart.
+    pub network_isolation: bool,
 }
 
 /// The values to render the chart with: what the provider manages, over the user's `layers` (later ones win), over the
@@ -140,6 +145,9 @@ fn managed(spec: &VirtualClusterSpec) -> Value {
     if let (EndpointType::Ingress, Some(host)) = (spec.endpoint_type, &spec.host_name) {
         values["controlPlane"]["ingress"] = json!({ "enabled": true, "host": host });
     }
+    for isolating in [isolation::pod_security_values(spec), isolation::network_values(spec)].into_iter().flatten() {
+        merge::overlay(&mut values, &isolating);
+    }
     if !spec.node_selector.is_empty() {
         values["controlPlane"]["statefulSet"]["scheduling"] = json!({ "nodeSelector": spec.node_selector });
         // Without `nodes.enabled` no node is synced, and yet every pod gets these labels as its node selector.
@@ -180,4 +188,4 @@ fn volume_claim(spec: &VirtualClusterSpec) -> Value {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

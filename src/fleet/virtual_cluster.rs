@@ -25,6 +25,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::Value;
 
+use crate::domain::isolation::{self, PodSecurity};
 use crate::fleet::connections::HostCluster;
 use crate::fleet::group::spec::Followed;
 use crate::fleet::notice::Notice;
@@ -59,6 +60,16 @@ pub struct Prepared {
     pub objects: Vec<Value>,
     /// Labels for all of it, the namespace included.
     pub labels: BTreeMap<String, String>,
+}
+
+impl Prepared {
+    /// Labels of the namespace: those of all objects, and what its pods may do.
+    fn namespace_labels(&self) -> BTreeMap<String, String> {
+        let mut labels = self.labels.clone();
+        let level = self.spec.pod_security().unwrap_or(PodSecurity::Baseline);
+        labels.insert(isolation::ENFORCE.to_owned(), level.to_string());
+        labels
+    }
 }
 
 /// There is nothing to apply. The renderer knows why.

@@ -145,8 +145,7 @@ pub async fn apply(
     let mut before = record.applied.as_ref().and_then(|applied| applied.unpack().ok()).unwrap_or_default();
     let rendered = placed(&kinds, &record, objects).await?;
     let all = announced(&record.inventory, &rendered);
-    if !record.was_handed_over && record.is_applying && is_same(&record.inventory, &all) {
-        // A creation has announced it. Any other apply has more to say first.
+    if record.is_applying && is_same(&record.inventory, &all) {
         claim.confirm().await?;
     } else {
         claim.update(|record| begin(record, &all)).await?;

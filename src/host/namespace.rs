@@ -7,19 +7,24 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
+use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
-use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::api::core::v1::{LimitRange, Namespace, PersistentVolumeClaim, Pod, ResourceQuota, ServiceAccount};
 use kube::api::{Api, ListParams, ObjectMeta, Patch, PatchParams};
+use serde::de::DeserializeOwned;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use super::ownership::{FIELD_MANAGER, MADE_FOR, made_for};
+use super::ownership::{FIELD_MANAGER, MADE_FOR, Owner, made_for};
 use super::poll::{self, Ended, Look};
 use super::record::Record;
 use super::records::RecordError;
 use super::records::claim::Claim;
 use super::store::written_by_us;
 use super::{Error, Host, pages};
+
+/// The label by which the owner of a namespace lets a virtual cluster live beside what is there.
+pub const ALLOWED: &str = "nested-clusters.io/allow-virtual-cluster";
 
 /// Why there is no namespace to work in.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -63,6 +68,19 @@ pub enum NamespaceError {
         /// The namespace.
         namespace: String,
     },
+    /// Something of others is in it, and its owner has not said that a virtual cluster may be there, too.
+    #[error(
+        "cannot use namespace {namespace} on host cluster {host:?}: it is not empty ({found} is in it), and does not have the \
+         label {ALLOWED}=true"
+    )]
+    InUse {
+        /// The host cluster.
+        host: String,
+        /// The namespace.
+        namespace: String,
+        /// One of the objects that are there.
+        found: String,
+    },
     /// The run was stopped.
     #[error("stopped while preparing namespace {namespace} on host cluster {host:?}")]
     Cancelled {
@@ -103,8 +121,17 @@ pub(super) async fn list(host: &Host) -> Result<impl Iterator<Item = ObjectMeta>
     Ok(listed.into_iter().map(|item| item.metadata))
 }
 
-/// Makes the record's namespace, or uses the one that is there where it `may_use` it, and notes for the record which of both. Waits for
-/// `timeout` while an earlier namespace of that name is being deleted.
+/// The namespace that a virtual cluster has.
+#[derive(Debug)]
+pub struct Ensured {
+    /// Whether it was made for the virtual cluster, and carries its labels.
+    pub is_ours: bool,
+    /// The labels of one that was found.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// Makes the record's namespace, or uses the one that is there where it `may_use` it, and notes for the record which of both. Waits
+/// for `timeout` while an earlier namespace of that name is being deleted.
 ///
 /// # Errors
 /// See [`NamespaceError`].
@@ -115,7 +142,7 @@ pub async fn ensure(
     may_use: bool,
     timeout: Duration,
     cancel: &CancellationToken,
-) -> Result<(), NamespaceError> {
+) -> Result<Ensured, NamespaceError> {
     let name = claim.record().namespace;
     let live = obtain(host, claim, labels, timeout, cancel).await?;
     let ours = is_ours(claim, &live.metadata);
@@ -125,6 +152,9 @@ pub async fn ensure(
         }
         if !ours {
             refuse_occupied(host, &name, &claim.record().name).await?;
+            if live.metadata.labels.as_ref().and_then(|labels| labels.get(ALLOWED)).is_none_or(|said| said != "true") {
+                refuse_in_use(host, claim, &name).await?;
+            }
         }
         let uid = live.metadata.uid.clone();
         let write_down = move |record: &mut Record| {
@@ -139,11 +169,24 @@ pub async fn ensure(
         }
     }
     if ours && !carries(&live, labels) {
-        let patch = Patch::Merge(json!({"metadata": {"labels": labels}}));
-        let api = Api::<Namespace>::all(host.client());
-        api.patch_metadata(&name, &by_us(), &patch).await.map_err(host.failed("label", describe(&name)))?;
+        label(host, claim, labels).await?;
     }
-    Ok(())
+    Ok(Ensured { is_ours: ours, labels: live.metadata.labels.unwrap_or_default() })
+}
+
+/// Has the claimed record's namespace carry `labels` if it was made for it. One that was found keeps its own.
+///
+/// # Errors
+/// The host's refusal, also where the namespace is another one by now.
+pub async fn label(host: &Host, claim: &Claim, labels: &BTreeMap<String, String>) -> Result<(), Error> {
+    let record = claim.record();
+    if !record.namespace_created {
+        return Ok(());
+    }
+    let (name, by_us) = (&record.namespace, by_us());
+    let patch = Patch::Merge(json!({"metadata": {"uid": record.namespace_uid, "labels": labels}}));
+    let api = Api::<Namespace>::all(host.client());
+    api.patch_metadata(name, &by_us, &patch).await.map(drop).map_err(host.failed("label", describe(name)))
 }
 
 /// UID of the record that the claimed one's namespace was made for, where that is another one: it was lost, and this one stands for
@@ -243,6 +286,42 @@ async fn refuse_occupied(host: &Host, namespace: &str, name: &str) -> Result<(),
         }
         None => Ok(()),
     }
+}
+
+/// Refuses a found namespace that somebody else works in: its quota would be theirs as well, and its service accounts the
+/// tenant's.
+async fn refuse_in_use(host: &Host, claim: &Claim, namespace: &str) -> Result<(), NamespaceError> {
+    let owner = claim.owner();
+    let found = tokio::try_join!(
+        others::<Pod>(host, &owner, namespace, "Pod"),
+        others::<StatefulSet>(host, &owner, namespace, "StatefulSet"),
+        others::<Deployment>(host, &owner, namespace, "Deployment"),
+        others::<PersistentVolumeClaim>(host, &owner, namespace, "PersistentVolumeClaim"),
+        others::<ServiceAccount>(host, &owner, namespace, "ServiceAccount"),
+        others::<ResourceQuota>(host, &owner, namespace, "ResourceQuota"),
+        others::<LimitRange>(host, &owner, namespace, "LimitRange"),
+    )?;
+    let (pod, set, deployment, claimed, account, quota, limits) = found;
+    match pod.or(set).or(deployment).or(claimed).or(account).or(quota).or(limits) {
+        Some(found) => {
+            let (host, namespace) = (host.name().to_owned(), namespace.to_owned());
+            Err(NamespaceError::InUse { host, namespace, found })
+        }
+        None => Ok(()),
+    }
+}
+
+/// An object of that kind in the namespace that is not the record's own. The `default` service account is everywhere.
+async fn others<K>(host: &Host, owner: &Owner, namespace: &str, kind: &str) -> Result<Option<String>, Error>
+where
+    K: kube::Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + std::fmt::Debug + DeserializeOwned,
+{
+    let api = Api::<K>::namespaced(host.client(), namespace);
+    let listed = api.list_metadata(&ListParams::default()).await;
+    let listed = listed.map_err(host.failed("list", format!("objects of kind {kind} in namespace {namespace}")))?;
+    let is_default = |name: &str| kind == "ServiceAccount" && name == "default";
+    let mut found = listed.items.into_iter().map(|found| found.metadata).filter(|live| !owner.made(live));
+    Ok(found.find_map(|live| live.name.filter(|name| !is_default(name))).map(|name| format!("{kind} {name}")))
 }
 
 /// What keeps a namespace that is being deleted, in the words of its conditions.

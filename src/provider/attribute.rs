@@ -43,6 +43,11 @@ pub fn sensitive(attribute: Attribute) -> Attribute {
     Attribute { sensitive: true, ..attribute }
 }
 
+/// The type of a set of strings.
+pub fn string_set() -> AttributeType {
+    AttributeType::Set(Box::new(AttributeType::String))
+}
+
 /// The type of a map from strings to strings.
 pub fn string_map() -> AttributeType {
     AttributeType::Map(Box::new(AttributeType::String))

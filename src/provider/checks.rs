@@ -7,11 +7,12 @@ use semver::Version;
 
 use crate::domain::distro::Distro;
 use crate::domain::endpoint::{self, EndpointType};
+use crate::domain::isolation::PodSecurity;
 use crate::domain::quantity::{Bytes, Millicores, QuantityError};
 use crate::provider::chart::ChartModel;
 use crate::provider::size::ResourcesModel;
 use crate::provider::timeouts::TimeoutsModel;
-use crate::provider::value::StringMap;
+use crate::provider::value::{StringMap, StringSet};
 use crate::provider::{chart_source, duration};
 use helm_charts::source::Source;
 use terraform_plugin::value::Value;
@@ -148,6 +149,17 @@ pub fn endpoint_type(diags: &mut Diagnostics, given: &Value<String>) -> Option<E
         .ok()
 }
 
+/// Checks `pod_security`, and gives it where it is known.
+pub fn pod_security(diags: &mut Diagnostics, given: &Value<String>) -> Option<PodSecurity> {
+    let parsed = PodSecurity::from_str(given.as_ref_option()?);
+    parsed
+        .map_err(|problem| {
+            let path = AttributePath::new("pod_security");
+            diags.fail(path, "This Pod Security Standard is not known.", format!("{problem}."));
+        })
+        .ok()
+}
+
 /// Checks a `host_dns` at `path` for the virtual cluster `name`.
 pub fn host_dns(
     diags: &mut Diagnostics,
@@ -184,6 +196,26 @@ pub fn metadata(
                 AttributePath::new(attribute).key(key.clone()),
                 format!("This {kind} cannot be set."),
                 format!("{problem}."),
+            );
+        }
+    }
+}
+
+/// Checks that each of `image_registries` can begin the name of an image.
+pub fn image_registries(diags: &mut Diagnostics, registries: &StringSet) {
+    let is_part = |part: &str| {
+        let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':');
+        !part.is_empty() && part != ".." && part != "." && part.chars().all(allowed)
+    };
+    for registry in registries.as_ref_option().into_iter().flatten().filter_map(Value::as_ref_option) {
+        if !registry.split('/').all(is_part) {
+            diags.fail(
+                AttributePath::new("image_registries"),
+                "This is not how the name of an image begins.",
+                format!(
+                    "\"{registry}\": write the registry, and a path if only that is meant, such as \"registry.example.com/vcluster\"; \
+                     no scheme and no '/' at the end."
+                ),
             );
         }
     }

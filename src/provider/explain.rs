@@ -172,6 +172,12 @@ impl Explain for NamespaceError {
                      virtual cluster is to live in it, or choose another `name` or `namespace`."
                 ),
             ),
+            Self::InUse { .. } => at(
+                "namespace",
+                "Somebody else works in this namespace.",
+                self,
+                "Choose a namespace that is empty or does not exist, or have its owner put that label on it.",
+            ),
             Self::Cancelled { .. } => at("namespace", STOPPED, self, RUN_AGAIN),
         }
     }

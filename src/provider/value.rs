@@ -42,6 +42,23 @@ pub fn map_or_null(map: &BTreeMap<String, String>) -> StringMap {
     if map.is_empty() { Value::Null } else { Value::Value(entries.collect()) }
 }
 
+/// A set of texts as Terraform sends it.
+pub type StringSet = Value<Vec<Value<String>>>;
+
+/// The texts of a set that may be null, sorted; none while any of it is unknown.
+pub fn string_set(set: &StringSet) -> Option<Option<Vec<String>>> {
+    let Some(texts) = optional(set)? else { return Some(None) };
+    let mut texts: Vec<String> = texts.iter().map(known).collect::<Option<_>>()?;
+    texts.sort();
+    texts.dedup();
+    Some(Some(texts))
+}
+
+/// The set as Terraform sees it.
+pub fn set_or_null(texts: Option<&Vec<String>>) -> StringSet {
+    texts.map(|texts| texts.iter().cloned().map(Value::Value).collect::<Vec<_>>()).into()
+}
+
 /// What the configuration says, or else what only an apply decides.
 pub fn or_unknown<T: Clone>(config: &Value<T>) -> Value<T> {
     match config {

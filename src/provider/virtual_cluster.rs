@@ -6,6 +6,7 @@
 mod apply;
 mod drift;
 mod fit;
+mod foresight;
 mod model;
 mod plan;
 mod read;
@@ -62,6 +63,7 @@ impl VirtualCluster {
         }
         if diags.errors.is_empty() {
             Fit::new(&self.configured, diags).create(&plan, &private, replaced).await?;
+            foresight::check(&self.configured, diags, config, &plan, &private).await?;
         }
         Some((plan, private))
     }
@@ -168,6 +170,7 @@ impl Resource for VirtualCluster {
         if update.replace.is_empty() && diags.errors.is_empty() {
             Fit::new(&self.configured, diags).update(&update.plan, &prior, &private).await?;
             self.look_at_use(diags, &update.plan, &prior, &private).await?;
+            foresight::check(&self.configured, diags, &config, &update.plan, &private).await?;
         }
         Some((update.plan, private, update.replace))
     }

@@ -190,7 +190,7 @@ fn a_timeout_says_what_was_waited_for() {
     let workspace = Workspace::on(host());
     workspace.virtual_cluster("name = \"unready\"\ntimeouts = { create = \"20s\" }");
     // A ResourceQuota of somebody else's keeps all pods out.
-    host().create_namespace("unready");
+    host().create_open_namespace("unready");
     let nothing = json!({"metadata": {"name": "nothing"}, "spec": {"hard": {"count/pods": "0"}}});
     host().create("/api/v1/namespaces/unready/resourcequotas", nothing);
     workspace.virtual_cluster("name = \"unready\"\nnamespace = \"unready\"\ntimeouts = { create = \"20s\" }");

@@ -39,7 +39,7 @@ fn a_namespace_that_exists_is_refused_unless_it_is_named() {
 #[test]
 fn an_object_of_somebody_else_is_never_touched() {
     let workspace = Workspace::on(host());
-    host().create_namespace("shared");
+    host().create_open_namespace("shared");
     let path = "/api/v1/namespaces/shared/serviceaccounts/vc-neighbour";
     // Labels are no proof: these are the ones that our own would have.
     let labels = json!({"app.kubernetes.io/managed-by": "terraform-provider-nested", "nested-clusters.io/virtual-cluster": "neighbour"});

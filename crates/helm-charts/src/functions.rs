@@ -27,7 +27,7 @@ mod strings;
 mod toml;
 mod urls;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 
@@ -39,6 +39,8 @@ pub(super) struct Context {
     pub budget: Budget,
     /// Whom `lookup` asks; without one it finds nothing.
     pub cluster: Option<Arc<dyn Cluster>>,
+    /// How many texts that `tpl` was given are being executed, one within another.
+    pub texts: Cell<usize>,
     /// Seconds since 1970 and nanoseconds, taken once per render.
     pub now: date::Time,
     /// Every map that a function made, to be emptied at the end: maps may contain themselves.

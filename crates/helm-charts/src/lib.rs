@@ -127,6 +127,11 @@ impl Chart {
         &self.metadata
     }
 
+    /// The chart's own `values.yaml`, without those of its subcharts. Numbers are floats, as templates see them.
+    pub fn default_values(&self) -> &Map<String, Value> {
+        &self.values
+    }
+
     /// The chart with values unchecked: neither its own schema nor those of its subcharts count.
     #[must_use]
     pub fn without_schemas(mut self) -> Self {
@@ -150,7 +155,8 @@ impl Chart {
     ///
     /// # Errors
     ///
-    /// As [`render`](Self::render), and where the cluster does not answer.
+    /// As [`render`](Self::render), where the cluster does not answer, and where it is asked from within a text that `tpl`
+    /// renders: Helm asks it there, too, but such a text may come from values.
     pub fn render_on(&self, release: &Release<'_>, cluster: Arc<dyn Cluster>) -> Result<Rendered, ChartError> {
         render::render(self, release, Some(cluster))
     }

@@ -1,6 +1,6 @@
 //! One render: the values that templates see, the order in which Helm executes them, and the result.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
@@ -94,7 +94,13 @@ fn run(chart: &Chart, release: &Release<'_>, cluster: Option<Arc<dyn Cluster>>) 
     schema::validate(&node, &values).map_err(values_error)?;
     chart.check_kube_version(release.kube_version)?;
 
-    let context = Context { budget: Budget::default(), cluster, now: functions::now(), maps: RefCell::new(Vec::new()) };
+    let context = Context {
+        budget: Budget::default(),
+        cluster,
+        texts: Cell::new(0),
+        now: functions::now(),
+        maps: RefCell::new(Vec::new()),
+    };
     let env = Env { context, included: RefCell::new(HashMap::new()) };
     let mut files = Vec::new();
     let root =

@@ -3,7 +3,7 @@
 use super::*;
 use crate::domain::quantity::Millicores;
 
-fn spec() -> VirtualClusterSpec {
+pub(crate) fn spec() -> VirtualClusterSpec {
     VirtualClusterSpec {
         name: "team-a".to_owned(),
         namespace: "vcluster-team-a".to_owned(),
@@ -16,6 +16,8 @@ fn spec() -> VirtualClusterSpec {
         distro: Distro::K8s,
         kubernetes_version: None,
         node_selector: BTreeMap::new(),
+        pod_security: PodSecurity::Baseline,
+        network_isolation: false,
     }
 }
 
@@ -29,7 +31,10 @@ fn check_at(spec: &VirtualClusterSpec, path: &str, expected: Value) {
 fn the_default_virtual_cluster_maps_to_these_values() {
     let values = chart_values(MappingVersion::V1, &spec(), &[]).expect("values");
     let expected = json!({
-        "policies": { "resourceQuota": { "enabled": false }, "limitRange": { "enabled": false } },
+        "policies": {
+            "resourceQuota": { "enabled": false }, "limitRange": { "enabled": false },
+            "podSecurityStandard": "baseline",
+        },
         "controlPlane": {
             "distro": { "k8s": { "enabled": true, "resources": {
                 "requests": { "cpu": "40m", "memory": "64Mi" }, "limits": { "cpu": "1", "memory": "256Mi" } } } },

@@ -41,6 +41,21 @@ pub struct GroupSpec {
     pub kubernetes_version: Option<String>,
     /// Text of a `vcluster.yaml`.
     pub values: Option<String>,
+    /// Places in `values` that virtual clusters may set. None: all, as long as what comes of it is safe.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub member_values: Option<MemberValues>,
+    /// Whether values may reach beyond what a virtual cluster may do. None: they may not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allow_unsafe_values: Option<bool>,
+    /// Registries whose images control planes may have beside the chart's own. None: no others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_registries: Option<Vec<String>>,
+    /// The Pod Security Standard that the pods of virtual clusters are held to. None: baseline.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pod_security: Option<String>,
+    /// Whether network policies keep their pods from others. None: they do not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network_isolation: Option<bool>,
     pub endpoint_type: String,
     pub oversubscription_percent: u32,
     /// None, like a part that is none: unlimited.
@@ -49,6 +64,13 @@ pub struct GroupSpec {
     pub minimums: GroupSize,
     /// By key.
     pub host_clusters: BTreeMap<String, GroupHost>,
+}
+
+/// Which `values` the virtual clusters of a group may set.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct MemberValues {
+    /// Places, sorted. Empty: none. A list by itself would be left out of a digest where it is empty.
+    pub paths: Vec<String>,
 }
 
 /// A size as the user wrote it.
@@ -134,6 +156,11 @@ impl GroupSpec {
             group_values: self.values.clone(),
             host_values: host.values.clone(),
             node_selector: host.node_selector.clone(),
+            member_values: self.member_values.clone(),
+            allow_unsafe_values: self.allow_unsafe_values,
+            image_registries: self.image_registries.clone(),
+            pod_security: self.pod_security.clone(),
+            network_isolation: self.network_isolation,
         })
     }
 
@@ -209,6 +236,21 @@ pub struct Followed {
     pub group_values: Option<String>,
     pub host_values: Option<String>,
     pub node_selector: BTreeMap<String, String>,
+    /// Places in `values` that virtual clusters may set. None: all, as long as what comes of it is safe.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub member_values: Option<MemberValues>,
+    /// Whether values may reach beyond what a virtual cluster may do. None: they may not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allow_unsafe_values: Option<bool>,
+    /// Registries whose images control planes may have beside the chart's own. None: no others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_registries: Option<Vec<String>>,
+    /// The Pod Security Standard that the pods of virtual clusters are held to. None: baseline.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pod_security: Option<String>,
+    /// Whether network policies keep their pods from others. None: they do not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network_isolation: Option<bool>,
 }
 
 /// Leaves out the values, which may hold a user's secrets.
@@ -261,6 +303,11 @@ pub(crate) mod tests {
             distro: "k8s".into(),
             kubernetes_version: None,
             values: None,
+            member_values: None,
+            allow_unsafe_values: None,
+            image_registries: None,
+            pod_security: Some("baseline".into()),
+            network_isolation: None,
             endpoint_type: "LoadBalancer".into(),
             oversubscription_percent: 120,
             quota: Some(GroupQuota { cpu: Some("64".into()), ..GroupQuota::default() }),

@@ -8,9 +8,12 @@ use std::time::Duration;
 use super::error::Error;
 use super::room::Room;
 use super::{Operation, Prepared, Seen};
+use crate::domain::isolation::{self, PodSecurity};
 use crate::domain::values::limits;
+use crate::fleet::notice::Notice;
 use crate::host::apply::Consent;
 use crate::host::formats::renewed;
+use crate::host::namespace::Ensured;
 use crate::host::record::{Phase, Record, Share};
 use crate::host::records::claim::Claim;
 use crate::host::{Host, apply, namespace, pause, restart, volumes, wait};
@@ -52,6 +55,8 @@ pub(super) enum Step {
     EnsureNamespace,
     /// The record says what is being applied, until it says that all of it is.
     WriteSpec,
+    /// The namespace says what its pods may do, before any is made of what is applied.
+    LabelNamespace,
     /// The objects are applied.
     Apply,
     /// The namespace says again which record it was made for.
@@ -72,13 +77,14 @@ pub(super) enum Step {
 }
 
 impl Step {
-    const ALL: [Self; 14] = [
+    const ALL: [Self; 15] = [
         Self::CheckFree,
         Self::KeepArchive,
         Self::BeginCreating,
         Self::ConfirmRoom,
         Self::EnsureNamespace,
         Self::WriteSpec,
+        Self::LabelNamespace,
         Self::Apply,
         Self::MarkAgain,
         Self::GrowVolumes,
@@ -97,6 +103,7 @@ impl Step {
             }
             Self::WriteSpec => true,
             Self::Resume => !asked.paused && !asked.is_new,
+            Self::LabelNamespace => !asked.is_new && !asked.is_pause_only,
             Self::Apply | Self::GrowVolumes => !asked.is_pause_only,
             Self::MarkAgain => !asked.is_pause_only && asked.has_former,
             // Who waits sees it there.
@@ -155,15 +162,21 @@ impl Operation<'_> {
             }
             Step::ConfirmRoom => self.confirm(room, claim, share).await?,
             Step::EnsureNamespace => {
-                let (labels, may_use) = (&prepared.labels, asked.may_use_namespace);
-                namespace::ensure(host, claim, labels, may_use, self.limits.time_left(), &stop).await?;
+                let (labels, may_use) = (prepared.namespace_labels(), asked.may_use_namespace);
+                let made = namespace::ensure(host, claim, &labels, may_use, self.limits.time_left(), &stop).await?;
+                self.look_at_enforcement(host, claim, prepared, &made);
             }
             Step::WriteSpec => {
                 let spec = prepared.spec.clone();
                 let write = move |record: &mut Record| record.spec = renewed(&record.spec, &spec);
-                // An apply begins with a write.
-                if asked.is_pause_only { claim.update(write).await? } else { claim.note(write) }
+                match asked {
+                    // Its reservation says it already.
+                    Asked { is_new: true, .. } => claim.note(write),
+                    Asked { is_pause_only: true, .. } => claim.update(write).await?,
+                    _ => apply::announce(host, claim, &prepared.objects, write).await?,
+                }
             }
+            Step::LabelNamespace => namespace::label(host, claim, &prepared.namespace_labels()).await?,
             Step::Resume => pause::resume(host, claim).await?,
             Step::Apply => {
                 let mut objects = Cow::Borrowed(&prepared.objects);
@@ -188,6 +201,16 @@ impl Operation<'_> {
             }
         }
         Ok(None)
+    }
+
+    /// Remarks that nobody holds the pods to the standard in a namespace that others have labelled, or have not.
+    fn look_at_enforcement(&mut self, host: &Host, claim: &Claim, prepared: &Prepared, namespace: &Ensured) {
+        let wanted = prepared.spec.pod_security().filter(|_| !namespace.is_ours);
+        let enforced = namespace.labels.get(isolation::ENFORCE).and_then(|level| level.parse().ok());
+        if let Some(level) = wanted.filter(|wanted| enforced.unwrap_or(PodSecurity::Privileged) < *wanted) {
+            let (host, namespace) = (host.name().to_owned(), claim.record().namespace);
+            self.notices.push(Notice::NotEnforced { host, namespace, level });
+        }
     }
 
     /// Has the control plane's volumes grow to what they would be made with today. What their class does not let grow stays:
@@ -266,11 +289,17 @@ mod tests {
 
     #[test]
     fn a_change_says_first_what_is_being_applied() {
-        check(CHANGE, &[WriteSpec, Apply, GrowVolumes, Resume, Wait, GrowNewVolumes]);
-        check(Asked { wait: false, ..CHANGE }, &[WriteSpec, Apply, GrowVolumes, Resume, Restart]);
-        check(Asked { has_volume: false, wait: false, ..CHANGE }, &[WriteSpec, Apply, GrowVolumes, Resume]);
-        check(Asked { paused: true, ..CHANGE }, &[WriteSpec, Apply, GrowVolumes, Pause]);
-        check(Asked { has_former: true, paused: true, ..CHANGE }, &[WriteSpec, Apply, MarkAgain, GrowVolumes, Pause]);
+        check(CHANGE, &[WriteSpec, LabelNamespace, Apply, GrowVolumes, Resume, Wait, GrowNewVolumes]);
+        check(Asked { wait: false, ..CHANGE }, &[WriteSpec, LabelNamespace, Apply, GrowVolumes, Resume, Restart]);
+        check(
+            Asked { has_volume: false, wait: false, ..CHANGE },
+            &[WriteSpec, LabelNamespace, Apply, GrowVolumes, Resume],
+        );
+        check(Asked { paused: true, ..CHANGE }, &[WriteSpec, LabelNamespace, Apply, GrowVolumes, Pause]);
+        check(
+            Asked { has_former: true, paused: true, ..CHANGE },
+            &[WriteSpec, LabelNamespace, Apply, MarkAgain, GrowVolumes, Pause],
+        );
     }
 
     #[test]

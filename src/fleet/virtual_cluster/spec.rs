@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::distro::Distro;
 use crate::domain::endpoint::{EndpointType, host_name};
+use crate::domain::isolation::PodSecurity;
 use crate::domain::revision;
 use crate::domain::size::Size;
 use crate::domain::values::VirtualClusterSpec;
@@ -61,6 +62,18 @@ pub struct Spec {
     /// Storage class of the control plane's volume, fixed when it was created. None: the host's default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub storage_class: Option<String>,
+    /// Whether `values` may reach beyond what a virtual cluster may do. None: they may not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allow_unsafe_values: Option<bool>,
+    /// Registries whose images the control plane may have beside the chart's own. None: no others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_registries: Option<Vec<String>>,
+    /// The Pod Security Standard that its pods are held to. None: baseline.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pod_security: Option<String>,
+    /// Whether network policies keep its pods from others. None: they do not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network_isolation: Option<bool>,
     /// The revision that the host carries in full; none while an apply is under way or was cut off.
     pub applied: Option<String>,
 }
@@ -106,7 +119,22 @@ impl Spec {
             distro,
             kubernetes_version: kubernetes_version.and_then(image_tag),
             node_selector: node_selector.unwrap_or_default(),
+            pod_security: self.pod_security().unwrap_or(PodSecurity::Baseline),
+            network_isolation: self.network_isolation(),
         })
+    }
+
+    /// The Pod Security Standard that is asked for: its group's, or its own where that is stricter. None: nobody has said.
+    pub fn pod_security(&self) -> Option<PodSecurity> {
+        let of_group = self.followed.as_ref().and_then(|followed| followed.pod_security.as_ref());
+        let said = |level: &String| level.parse().ok();
+        self.pod_security.as_ref().and_then(said).max(of_group.and_then(said))
+    }
+
+    /// Whether it or its group asks for network policies.
+    pub fn network_isolation(&self) -> bool {
+        let of_group = self.followed.as_ref().and_then(|followed| followed.network_isolation);
+        [self.network_isolation, of_group].contains(&Some(true))
     }
 
     /// Digest of everything that decides what is applied. Two texts of the same values, and two spellings of the same
@@ -219,6 +247,10 @@ pub(crate) mod tests {
             cluster_group: None,
             followed: None,
             storage_class: None,
+            allow_unsafe_values: None,
+            image_registries: None,
+            pod_security: Some("baseline".into()),
+            network_isolation: None,
             applied: None,
         }
     }

@@ -11,7 +11,7 @@ use crate::fleet::group::Known;
 use crate::provider::chart::ChartModel;
 use crate::provider::size::ResourcesModel;
 use crate::provider::timeouts::TimeoutsModel;
-use crate::provider::value::StringMap;
+use crate::provider::value::{StringMap, StringSet};
 use terraform_plugin::value::Value;
 
 /// Configuration, plan or state of one cluster group.
@@ -28,6 +28,11 @@ pub struct ClusterGroupModel {
     pub distro: Value<String>,
     pub kubernetes_version: Value<String>,
     pub values: Value<String>,
+    pub member_values: StringSet,
+    pub allow_unsafe_values: Value<bool>,
+    pub image_registries: StringSet,
+    pub pod_security: Value<String>,
+    pub network_isolation: Value<bool>,
     pub host_clusters: Value<BTreeMap<String, Value<GroupHostModel>>>,
     pub endpoint_type: Value<String>,
     pub oversubscription_percent: Value<Number>,

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::domain::isolation::PodSecurity;
 use crate::domain::size::Size;
 use crate::fleet::group::spec::GroupSpec;
 use crate::provider::chart;
@@ -65,6 +66,7 @@ pub fn update(diags: &mut Diagnostics, config: &ClusterGroupModel, prior: &Clust
 fn with_defaults(config: &ClusterGroupModel) -> ClusterGroupModel {
     ClusterGroupModel {
         endpoint_type: or_default(&config.endpoint_type, "LoadBalancer".to_owned()),
+        pod_security: or_default(&config.pod_security, PodSecurity::Baseline.to_string()),
         oversubscription_percent: or_default(&config.oversubscription_percent, Number::Whole(DEFAULT_OVERSUBSCRIPTION)),
         virtual_cluster_defaults: size_or(&config.virtual_cluster_defaults, &Size::DEFAULT),
         virtual_cluster_minimums: size_or(&config.virtual_cluster_minimums, &Size::MINIMUM),

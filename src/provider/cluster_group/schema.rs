@@ -1,7 +1,7 @@
 //! The schema of `nested_cluster_group`: the one place where its attributes are described. The reference page is generated
 //! from here.
 
-use crate::provider::attribute::{attributes, computed, defaulted, optional, required, string_map};
+use crate::provider::attribute::{attributes, computed, defaulted, optional, required, string_map, string_set};
 use crate::provider::{chart, timeouts};
 use terraform_plugin::schema::{AttributeType, Block, Description, Schema};
 
@@ -10,7 +10,7 @@ pub const STATE_VERSION: i64 = 0;
 
 /// The schema of `nested_cluster_group`.
 pub fn schema() -> Schema {
-    use AttributeType::{AttributeMap, AttributeSingle, Number, String};
+    use AttributeType::{AttributeMap, AttributeSingle, Bool, Number, String};
     let identity = [
         ("id", computed(String, "The name. The same text imports the group.")),
         (
@@ -63,7 +63,54 @@ pub fn schema() -> Schema {
                 "Further configuration of all virtual clusters as the text of a `vcluster.yaml`, merged over what the \
                  provider sets; those of the host cluster and of the virtual cluster itself are merged over these. A value \
                  that contradicts another attribute, or that would let workloads escape a virtual cluster's size, is an \
-                 error. A change follows to all virtual clusters with their next apply.",
+                 error. So is one that reaches beyond what a virtual cluster may do, as the objects show that the chart makes of \
+                 it: other objects, rights, images or privileges than the chart's own. A change follows to all virtual clusters \
+                 with their next apply.",
+            ),
+        ),
+        (
+            "member_values",
+            optional(
+                string_set(),
+                "Which `values` virtual clusters of the group may set themselves: places with dots, such as `sync.toHost`, and all \
+                 below them; `[]` for none. All that are safe when it is not set. A change counts from a virtual cluster's next \
+                 apply on.",
+            ),
+        ),
+        (
+            "allow_unsafe_values",
+            optional(
+                Bool,
+                "Whether the group's `values`, those of its host clusters included, may reach beyond what a virtual cluster may do, \
+                 and those of its virtual clusters at the places that `member_values` names (`*` names all). Whoever writes such \
+                 values acts on the host clusters with all rights that the provider has there. Default `false`.",
+            ),
+        ),
+        (
+            "image_registries",
+            optional(
+                string_set(),
+                "Registries, with a path or without, whose images values may have the control planes run, such as a mirror: \
+                 `registry.example.com/vcluster`. Images from where the chart's own are need not be named. None by default.",
+            ),
+        ),
+        (
+            "pod_security",
+            defaulted(
+                String,
+                "Pod Security Standard of the virtual clusters' pods, those of the control planes included: `baseline`, `restricted` \
+                 or `privileged`. It is a label of their namespaces, which Kubernetes enforces on the host cluster, and vCluster \
+                 enforces it inside. A virtual cluster may be stricter, never weaker. A namespace that existed before is not \
+                 labelled. Default `baseline`. A change follows to all virtual clusters with their next apply.",
+            ),
+        ),
+        (
+            "network_isolation",
+            optional(
+                Bool,
+                "Whether vCluster's own network policies keep the pods of the virtual clusters from those of others; the host \
+                 cluster's network plugin has to enforce them. Up to vCluster 0.30 they limit outgoing connections only. Default \
+                 `false`. A change follows to all virtual clusters with their next apply.",
             ),
         ),
         (

@@ -1,10 +1,10 @@
 //! The step between Terraform's model of a group and what the hosts keep of it. Pure.
 
-use crate::fleet::group::spec::{GroupHost, GroupQuota, GroupSize, GroupSpec, Reserved};
+use crate::fleet::group::spec::{GroupHost, GroupQuota, GroupSize, GroupSpec, MemberValues, Reserved};
 use crate::provider::chart::ChartModel;
 use crate::provider::cluster_group::model::{ClusterGroupModel, GroupHostModel, Number, ReservedModel};
 use crate::provider::size::ResourcesModel;
-use crate::provider::value::{known, map_or_null, optional, string_map};
+use crate::provider::value::{known, map_or_null, optional, set_or_null, string_map, string_set};
 use terraform_plugin::value::Value;
 
 impl GroupSpec {
@@ -28,6 +28,11 @@ impl GroupSpec {
             distro: known(&plan.distro)?,
             kubernetes_version: optional(&plan.kubernetes_version)?,
             values: optional(&plan.values)?,
+            member_values: string_set(&plan.member_values)?.map(|paths| MemberValues { paths }),
+            allow_unsafe_values: optional(&plan.allow_unsafe_values)?.filter(|allowed| *allowed),
+            image_registries: string_set(&plan.image_registries)?,
+            pod_security: optional(&plan.pod_security)?,
+            network_isolation: optional(&plan.network_isolation)?.filter(|isolated| *isolated),
             endpoint_type: known(&plan.endpoint_type)?,
             oversubscription_percent: plan.oversubscription_percent.as_ref_option()?.percent()?,
             quota: match optional(&plan.quota)? {
@@ -73,6 +78,11 @@ impl GroupSpec {
             distro: text(&self.distro),
             kubernetes_version: self.kubernetes_version.clone().into(),
             values: self.values.clone().into(),
+            member_values: set_or_null(self.member_values.as_ref().map(|allowed| &allowed.paths)),
+            allow_unsafe_values: self.allow_unsafe_values.into(),
+            image_registries: set_or_null(self.image_registries.as_ref()),
+            pod_security: self.pod_security.clone().into(),
+            network_isolation: self.network_isolation.into(),
             host_clusters: Value::Value(hosts.collect()),
             endpoint_type: text(&self.endpoint_type),
             oversubscription_percent: Value::Value(Number::Whole(i64::from(self.oversubscription_percent))),

@@ -47,6 +47,9 @@ pub fn validate(diags: &mut Diagnostics, config: &ClusterGroupModel) {
     let endpoint_type = checks::endpoint_type(diags, &config.endpoint_type);
     check_hosts(diags, config, endpoint_type);
     check_values(diags, config);
+    checks::image_registries(diags, &config.image_registries);
+    checks::pod_security(diags, &config.pod_security);
+    check_member_values(diags, config);
     checks::timeouts(diags, &config.timeouts);
 }
 
@@ -203,6 +206,19 @@ fn check_host(
     }
 }
 
+/// Checks that each of `member_values` can be a place in values.
+fn check_member_values(diags: &mut Diagnostics, config: &ClusterGroupModel) {
+    for path in config.member_values.as_ref_option().into_iter().flatten().filter_map(Value::as_ref_option) {
+        if path != "*" && path.split('.').any(str::is_empty) {
+            diags.fail(
+                AttributePath::new("member_values"),
+                "This is no place in values.",
+                format!("\"{path}\": write the keys from the top with dots between them, such as \"sync.toHost\", or \"*\" for all."),
+            );
+        }
+    }
+}
+
 /// Reports what is wrong with the values of the group and of its hosts: no YAML, something refused, a contradiction with
 /// what the group itself says.
 fn check_values(diags: &mut Diagnostics, config: &ClusterGroupModel) {
@@ -269,6 +285,8 @@ fn typical(config: &ClusterGroupModel, host: &GroupHostModel) -> Option<VirtualC
         distro,
         kubernetes_version: plan.kubernetes_version.as_ref_option().and_then(image_tag),
         node_selector: string_map(&host.node_selector)?,
+        pod_security: plan.pod_security.as_ref_option()?.parse().ok()?,
+        network_isolation: plan.network_isolation.as_ref_option() == Some(&true),
     })
 }
 
@@ -356,7 +374,7 @@ mod tests {
         let null = Value::Value([("eu-1".to_owned(), Value::Null)].into());
         check(|config| config.host_clusters = null, &[("host_clusters[\"eu-1\"]", "is null")]);
         let labels = [("app".to_owned(), text("x"))].into();
-        check(|config| config.labels = Value::Value(labels), &[("labels[\"app\"]", "rely on it")]);
+        check(|config| config.labels = Value::Value(labels), &[("labels[\"app\"]", "is reserved")]);
     }
 
     #[test]

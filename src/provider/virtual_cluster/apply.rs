@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use crate::domain::name;
 use crate::domain::status::Status;
 use crate::fleet::Limits;
+use crate::fleet::group::spec::GroupSpec;
 use crate::fleet::virtual_cluster::create::{self, Created};
 use crate::fleet::virtual_cluster::destroy;
 use crate::fleet::virtual_cluster::spec::{Place, Spec, UNFINISHED};
@@ -198,15 +199,28 @@ fn wanted(planned: &VirtualClusterModel, config: &VirtualClusterModel) -> Option
     })
 }
 
+/// Fills in what a group says and the configuration does not, as far as it does not depend on the host. A plan looks ahead
+/// with it.
+pub(super) fn fill_from_group(planned: &mut VirtualClusterModel, config: &VirtualClusterModel, group: &GroupSpec) {
+    if let Some(mut wanted) = wanted(planned, config) {
+        wanted.inherit(group);
+        fill_open(planned, &wanted);
+    }
+}
+
 /// Fills in where it is, and what the plan left open and the group has said.
 fn fill(planned: &mut VirtualClusterModel, wanted: &Wanted, place: &Place) {
+    planned.host_cluster = Value::Value(place.host_cluster.clone());
+    planned.id = Value::Value(place.id());
+    fill_open(planned, wanted);
+}
+
+fn fill_open(planned: &mut VirtualClusterModel, wanted: &Wanted) {
     fn open(value: &mut Value<String>, said: Option<&String>) {
         if let (Value::Unknown | Value::Null, Some(said)) = (&*value, said) {
             *value = Value::Value(said.clone());
         }
     }
-    planned.host_cluster = Value::Value(place.host_cluster.clone());
-    planned.id = Value::Value(place.id());
     open(&mut planned.vcluster_version, wanted.vcluster_version.as_ref());
     open(&mut planned.distro, wanted.distro.as_ref());
     match (&mut planned.chart, &wanted.chart) {

@@ -14,7 +14,7 @@ use crate::host::access::Access;
 use crate::provider::chart::ChartModel;
 use crate::provider::size::ResourcesModel;
 use crate::provider::timeouts::TimeoutsModel;
-use crate::provider::value::StringMap;
+use crate::provider::value::{StringMap, StringSet};
 use crate::provider::virtual_cluster::drift::Drift;
 use terraform_plugin::value::Value;
 
@@ -37,6 +37,10 @@ pub struct VirtualClusterModel {
     pub endpoint_type: Value<String>,
     pub host_dns: Value<String>,
     pub values: Value<String>,
+    pub allow_unsafe_values: Value<bool>,
+    pub image_registries: StringSet,
+    pub pod_security: Value<String>,
+    pub network_isolation: Value<bool>,
     pub labels: StringMap,
     pub annotations: StringMap,
     pub deletion_protection: Value<bool>,

@@ -3,6 +3,7 @@
 //! Never asks a host. What comes from there and is not in the prior state stays unknown, because Terraform plans again
 //! during apply, in another process, and the two plans must agree.
 
+use crate::domain::isolation::PodSecurity;
 use crate::domain::name;
 use crate::domain::quantity::Bytes;
 use crate::domain::size::Size;
@@ -317,6 +318,13 @@ fn with_defaults(config: &VirtualClusterModel) -> VirtualClusterModel {
     VirtualClusterModel {
         paused: or_default(&config.paused, false),
         endpoint_type: or_default(&config.endpoint_type, "LoadBalancer".to_owned()),
+        pod_security: match (&config.pod_security, &config.cluster_group) {
+            (Value::Null, Value::Null) => Value::Value(PodSecurity::Baseline.to_string()),
+            // Its group's holds.
+            (Value::Null, Value::Value(_)) => Value::Null,
+            (Value::Null, Value::Unknown) => Value::Unknown,
+            (said, _) => said.clone(),
+        },
         deletion_protection: or_default(&config.deletion_protection, false),
         wait: or_default(&config.wait, true),
         ..config.clone()

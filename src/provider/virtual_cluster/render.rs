@@ -1,9 +1,11 @@
 //! From a spec to the objects on the host: gets the locked chart, maps attributes to chart values, renders, and adds what
 //! the chart does not make: the ResourceQuota and LimitRange of the size, labels and annotations.
 
+mod guard;
 mod live;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::Value as Json;
 
@@ -16,7 +18,9 @@ use crate::host::pause::paused_form;
 use crate::provider::chart::{self, ChartAccess};
 use crate::provider::explain::Explain;
 use crate::provider::virtual_cluster::model::{VirtualClusterModel, VirtualClusterPrivate};
-use helm_charts::{Archive, Chart, ChartError, UserValues};
+use guard::{Given, Subject, Unclear, Whose};
+use helm_charts::{Archive, Chart, ChartError, KubeVersion, UserValues};
+use live::Served;
 use terraform_plugin::value::Value;
 use terraform_plugin::{AttributePath, Diagnostics, Report};
 
@@ -24,16 +28,7 @@ use terraform_plugin::{AttributePath, Diagnostics, Report};
 pub fn check_values(diags: &mut Diagnostics, plan: &VirtualClusterModel, private: &VirtualClusterPrivate) {
     let Some(text) = plan.values.as_ref_option() else { return };
     let Some(layer) = parse_values(diags, text) else { return };
-    let known =
-        |value: &Value<String>, stand_in: &str| Value::Value(value.as_ref_option().map_or(stand_in, |v| v).to_owned());
-    // What is not known yet does not decide whether values contradict.
-    let mut assumed = plan.clone();
-    assumed.name = known(&plan.name, "name");
-    assumed.namespace = known(&plan.namespace, "namespace");
-    assumed.host_cluster = known(&plan.host_cluster, "host");
-    if let Value::Value(chart) = &mut assumed.chart {
-        chart.digest = known(&chart.digest, "");
-    }
+    let assumed = assumed(plan);
     let typed = || {
         let place = Place::of(&assumed)?;
         Spec::of(&assumed, private)?.typed(&place)
@@ -41,6 +36,55 @@ pub fn check_values(diags: &mut Diagnostics, plan: &VirtualClusterModel, private
     if let Some(typed) = typed() {
         mapped(diags, private.mapping, &typed, &[Layer { name: "values", values: &layer }]);
     }
+}
+
+/// The plan with names for what is not known yet and does not decide what values do.
+pub(super) fn assumed(plan: &VirtualClusterModel) -> VirtualClusterModel {
+    let known =
+        |value: &Value<String>, stand_in: &str| Value::Value(value.as_ref_option().map_or(stand_in, |v| v).to_owned());
+    let mut assumed = plan.clone();
+    assumed.name = known(&plan.name, "name");
+    assumed.namespace = known(&plan.namespace, "namespace");
+    assumed.host_cluster = known(&plan.host_cluster, "host");
+    if let Value::Value(chart) = &mut assumed.chart {
+        chart.digest = known(&chart.digest, "");
+    }
+    assumed
+}
+
+/// The version of Kubernetes that charts are rendered for while no host says its own.
+const ASSUMED_KUBERNETES: &str = "v1.35.0";
+
+/// Refuses what values may not do, as far as a plan can tell. `plan` has what it takes from its group.
+pub async fn foresee(
+    diags: &mut Diagnostics,
+    host: Option<&Host>,
+    mut plan: VirtualClusterModel,
+    private: &VirtualClusterPrivate,
+    followed: Option<Followed>,
+    archive: &Archive,
+) -> Option<()> {
+    if let Some(followed) = &followed {
+        plan.endpoint_type = Value::Value(followed.endpoint_type.clone());
+        plan.host_dns = followed.host_dns.clone().into();
+    }
+    let looked = || {
+        let place = Place::of(&plan)?;
+        let own = Spec::of(&plan, private)?;
+        let spec = followed.map_or_else(|| own.clone(), |followed| own.clone().following(followed));
+        Some((spec.typed(&place)?, spec))
+    };
+    let (Some((typed, spec)), Ok(chart)) = (looked(), Chart::parse(archive)) else { return Some(()) };
+    let served = match host {
+        Some(host) => Served::by(&mut Diagnostics::default(), host).await,
+        None => None,
+    };
+    let assumed = || Some(Served { kube_version: KubeVersion::parse(ASSUMED_KUBERNETES)?, api_versions: Vec::new() });
+    let served = served.or_else(assumed)?;
+    let given = given(diags, &spec)?;
+    let layers: Vec<Layer<'_>> = given.iter().map(Given::layer).collect();
+    mapped(diags, spec.mapping, &typed, &layers)?;
+    Look { chart: Arc::new(chart), served, typed, spec, given }.check(diags, None).await
 }
 
 /// Prepares a new virtual cluster: its chart comes from its source.
@@ -117,25 +161,18 @@ async fn prepare(
         );
         return None;
     }
-    let of_group = spec.followed.as_ref();
-    let texts = [
-        ("the group's values", of_group.and_then(|followed| followed.group_values.as_ref())),
-        ("the group's values for the host", of_group.and_then(|followed| followed.host_values.as_ref())),
-        ("values", spec.values.as_ref()),
-    ];
-    let mut layers = Vec::new();
-    for (name, text) in texts {
-        if let Some(text) = text {
-            layers.push((name, parse_values(diags, text)?));
-        }
-    }
-    let layers: Vec<Layer<'_>> = layers.iter().map(|(name, values)| Layer { name, values }).collect();
+    let given = given(diags, &spec)?;
+    let layers: Vec<Layer<'_>> = given.iter().map(Given::layer).collect();
     let values = mapped(diags, spec.mapping, &typed, &layers)?;
     let values = UserValues::try_from(values);
     let values = values.map_err(|error| chart_error(diags, "The chart cannot be rendered.", &error)).ok()?;
-    let rendered = live::render(diags, host, place, chart, values).await?;
-    let limits = limits::objects(MappingVersion::from_number(spec.mapping)?, &typed);
+    let (chart, served) = (Arc::new(chart), Served::by(diags, host).await?);
+    let rendered = live::render(diags, host, place, &chart, &served, values).await?;
     let documents = rendered.documents.into_iter().map(|document| document.object).filter(|object| !object.is_null());
+    let documents: Vec<Json> = documents.collect();
+    let look = Look { chart, served, typed: typed.clone(), spec: spec.clone(), given };
+    look.check(diags, Some(documents.clone())).await?;
+    let limits = limits::objects(MappingVersion::from_number(spec.mapping)?, &typed);
     let mut objects: Vec<Json> = limits.into_iter().chain(documents).collect();
     for object in &mut objects {
         annotate(object, &spec.annotations);
@@ -147,6 +184,64 @@ async fn prepare(
     labels.insert(LABEL.to_owned(), place.name.clone());
     labels.insert("app.kubernetes.io/managed-by".to_owned(), "terraform-provider-nested".to_owned());
     Some(Prepared { archive: archive.to_tgz().to_vec(), objects, labels, spec })
+}
+
+/// The texts of values that count for a virtual cluster, later ones over earlier ones.
+fn given(diags: &mut Diagnostics, spec: &Spec) -> Option<Vec<Given>> {
+    let of_group = spec.followed.as_ref();
+    let texts = [
+        (Whose::Group, "the group's values", of_group.and_then(|followed| followed.group_values.as_ref())),
+        (Whose::Group, "the group's values for the host", of_group.and_then(|followed| followed.host_values.as_ref())),
+        (Whose::Own, "values", spec.values.as_ref()),
+    ];
+    let mut given = Vec::new();
+    for (whose, name, text) in texts {
+        if let Some(text) = text {
+            given.push(Given { whose, name, values: parse_values(diags, text)? });
+        }
+    }
+    Some(given)
+}
+
+/// Everything that the guard looks at, on its way to a thread that may take its time.
+struct Look {
+    chart: Arc<Chart>,
+    served: Served,
+    typed: VirtualClusterSpec,
+    spec: Spec,
+    given: Vec<Given>,
+}
+
+impl Look {
+    /// Refuses what values may not do: which of them the group lets be set, and what comes of them. None if anything is refused.
+    async fn check(self, diags: &mut Diagnostics, objects: Option<Vec<Json>>) -> Option<()> {
+        let own = self.given.iter().find(|given| given.whose == Whose::Own);
+        guard::check_member_values(diags, &self.spec, own.map(|given| &given.values))?;
+        let mapping = MappingVersion::from_number(self.spec.mapping)?;
+        let is_plan = objects.is_none();
+        let looked = live::compute(move || {
+            let Self { chart, served, typed, spec, given } = &self;
+            let subject = Subject { chart, served, mapping, typed, spec, given };
+            (subject.refusals(objects.as_deref()), self.spec)
+        });
+        match looked.await {
+            Ok((Ok(refusals), spec)) => guard::say(diags, &spec, &refusals),
+            // Whether a chart can be rendered at all is for the apply to say, which has the host.
+            Ok((Err(Unclear::Chart(_)), _)) if is_plan => Some(()),
+            Ok((Err(Unclear::Chart(error)), _)) => {
+                chart_error(diags, "What `values` would do cannot be told.", &error);
+                None
+            }
+            Ok((Err(error), _)) => {
+                diags.fail(AttributePath::new("values"), "What `values` would do cannot be told.", format!("{error}."));
+                None
+            }
+            Err(error) => {
+                diags.fail(AttributePath::new("values"), "What `values` would do cannot be told.", format!("{error}."));
+                None
+            }
+        }
+    }
 }
 
 fn mapped(diags: &mut Diagnostics, mapping: u32, spec: &VirtualClusterSpec, layers: &[Layer<'_>]) -> Option<Json> {

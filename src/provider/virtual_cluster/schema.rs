@@ -1,7 +1,7 @@
 //! The schema of `nested_virtual_cluster`: the one place where its attributes are described. The reference page is
 //! generated from here.
 
-use crate::provider::attribute::{attributes, computed, defaulted, optional, sensitive, string_map};
+use crate::provider::attribute::{attributes, computed, defaulted, optional, sensitive, string_map, string_set};
 use crate::provider::{chart, timeouts};
 use terraform_plugin::schema::{AttributeType, Block, Description, Schema};
 
@@ -46,7 +46,8 @@ pub fn schema() -> Schema {
                 String,
                 "Namespace on the host cluster, `vcluster-<name>` by default. It holds this virtual cluster and nothing \
                  else of the kind. It is created, and deleted again, unless it is set here and already exists: then it is \
-                 used and left in place. A change replaces the virtual cluster.",
+                 used and left in place. One that exists has to be empty, or to have the label \
+                 `nested-clusters.io/allow-virtual-cluster=true`. A change replaces the virtual cluster.",
             ),
         ),
     ];
@@ -139,13 +140,62 @@ pub fn schema() -> Schema {
             optional(
                 String,
                 "Further configuration as the text of a `vcluster.yaml`, merged over what the provider sets. A value that \
-                 contradicts another attribute, or that would let workloads escape the virtual cluster's size, is an error.",
+                 contradicts another attribute, or that would let workloads escape the virtual cluster's size, is an error. So \
+                 is one that reaches beyond what a virtual cluster may do, as the objects show that the chart makes of it: \
+                 other objects, rights, images or privileges than the chart's own. A group may say which values may be set.",
             ),
         ),
-        ("labels", optional(string_map(), "Labels for every object of the virtual cluster on the host cluster.")),
+        (
+            "allow_unsafe_values",
+            optional(
+                Bool,
+                "Whether `values` may reach beyond what a virtual cluster may do. Whoever writes them then acts on the host \
+                 cluster with all rights that the provider has there. The group's, or `false` by default.",
+            ),
+        ),
+        (
+            "image_registries",
+            optional(
+                string_set(),
+                "Registries, with a path or without, whose images `values` may have the control plane run, such as a mirror: \
+                 `registry.example.com/vcluster`. Images from where the chart's own are need not be named. The group's, or none \
+                 by default.",
+            ),
+        ),
+        (
+            "pod_security",
+            defaulted(
+                String,
+                "Pod Security Standard of its pods, those of the control plane included: `baseline`, `restricted` or `privileged`. \
+                 It is a label of the namespace, which Kubernetes enforces on the host cluster, and vCluster enforces it inside. In a \
+                 group it may be stricter than the group's, which holds when it is not set. A namespace that existed before is \
+                 not labelled. Default `baseline`.",
+            ),
+        ),
+        (
+            "network_isolation",
+            optional(
+                Bool,
+                "Whether vCluster's own network policies keep its pods from those of others; the host cluster's network plugin has \
+                 to enforce them. Up to vCluster 0.30 they limit outgoing connections only. In a group that isolates its virtual \
+                 clusters it cannot be `false`. The group's, or `false` by default.",
+            ),
+        ),
+        (
+            "labels",
+            optional(
+                string_map(),
+                "Labels for every object of the virtual cluster on the host cluster. Keys that Kubernetes or vCluster act on, such as \
+                 those of `k8s.io`, are refused, but not `app.kubernetes.io/…`.",
+            ),
+        ),
         (
             "annotations",
-            optional(string_map(), "Annotations for every object of the virtual cluster on the host cluster."),
+            optional(
+                string_map(),
+                "Annotations for every object of the virtual cluster on the host cluster. Keys that Kubernetes or vCluster act on are \
+                 refused, but not those for load balancers, Ingress controllers, DNS and autoscalers.",
+            ),
         ),
         (
             "deletion_protection",

@@ -32,6 +32,8 @@ pub fn validate(diags: &mut Diagnostics, config: &VirtualClusterModel) {
     checks::metadata(check.diags, "annotations", &config.annotations, |key, _| {
         metadata::check_annotation(key).map_err(|e| e.to_string())
     });
+    checks::image_registries(check.diags, &config.image_registries);
+    checks::pod_security(check.diags, &config.pod_security);
     checks::timeouts(check.diags, &config.timeouts);
 }
 
@@ -105,6 +107,8 @@ impl Check<'_> {
             ("distro", config.distro != Value::Null),
             ("endpoint_type", config.endpoint_type != Value::Null),
             ("host_dns", config.host_dns != Value::Null),
+            ("allow_unsafe_values", config.allow_unsafe_values != Value::Null),
+            ("image_registries", config.image_registries != Value::Null),
         ] {
             if given {
                 self.fail(
@@ -255,7 +259,7 @@ mod tests {
         check(|config| config.endpoint_type = text("Ingress"), &[("host_dns", "needs a DNS name")]);
         check(|config| config.host_dns = text("*.*.x"), &[("host_dns", "not a DNS name")]);
         let labels = [("app".to_owned(), text("x"))].into();
-        check(|config| config.labels = Value::Value(labels), &[("labels[\"app\"]", "rely on it")]);
+        check(|config| config.labels = Value::Value(labels), &[("labels[\"app\"]", "is reserved")]);
         let timeouts = TimeoutsModel { create: text("soon"), ..TimeoutsModel::default() };
         check(|config| config.timeouts = Value::Value(timeouts), &[("timeouts.create", "not a duration")]);
     }

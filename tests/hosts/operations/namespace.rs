@@ -67,3 +67,38 @@ async fn a_namespace_that_nobody_has_named_is_refused_and_nothing_in_it_is_touch
     assert_eq!(delete(&tenant.host, &tenant.claim, TIMEOUT, &cancel).await.unwrap(), []);
     assert!(tenant.api::<Pod>().get_opt("app-x-default-x-unnamed").await.unwrap().is_some());
 }
+
+/// Objects of others that keep a virtual cluster out of a namespace.
+#[tokio::test]
+async fn a_namespace_that_somebody_works_in_is_refused() {
+    let claim = json!({ "accessModes": ["ReadWriteOnce"], "resources": { "requests": { "storage": "1Gi" } } });
+    let objects = [
+        ("ServiceAccount", json!({ "metadata": { "name": "deployer" } })),
+        ("ResourceQuota", json!({ "metadata": { "name": "theirs" }, "spec": { "hard": { "pods": "1" } } })),
+        ("LimitRange", json!({ "metadata": { "name": "theirs" }, "spec": { "limits": [] } })),
+        ("PersistentVolumeClaim", json!({ "metadata": { "name": "data" }, "spec": claim })),
+    ];
+    for (index, (kind, object)) in objects.into_iter().enumerate() {
+        let tenant = Tenant::reserved(&format!("in-use-{index}")).await;
+        tenant.make("v1", "Namespace", json!({ "metadata": { "name": tenant.namespace } })).await;
+        let mut object = object;
+        object["metadata"]["namespace"] = json!(tenant.namespace);
+        let name = object["metadata"]["name"].as_str().unwrap().to_owned();
+        tenant.make("v1", kind, object).await;
+        let refused = ensure(&tenant.host, &tenant.claim, &tenant.labels(), true, TIMEOUT, &CancellationToken::new()).await;
+        let expected = format!("{kind} {name}");
+        assert!(matches!(&refused, Err(NamespaceError::InUse { found, .. }) if *found == expected), "{refused:?}");
+        assert_eq!(tenant.claim.record().namespace_uid, None, "nothing is written down of it");
+    }
+}
+
+#[tokio::test]
+async fn the_owner_of_a_namespace_lets_a_virtual_cluster_in_by_a_label() {
+    let tenant = Tenant::reserved("let-in").await;
+    let labels = json!({ "nested-clusters.io/allow-virtual-cluster": "true" });
+    tenant.make("v1", "Namespace", json!({ "metadata": { "name": tenant.namespace, "labels": labels } })).await;
+    let account = json!({ "metadata": { "name": "deployer", "namespace": tenant.namespace } });
+    tenant.make("v1", "ServiceAccount", account).await;
+    tenant.ensure_namespace().await;
+    assert!(!tenant.claim.record().namespace_created);
+}

@@ -89,6 +89,12 @@ impl Cluster {
         self.create("/api/v1/namespaces", json!({ "metadata": { "name": name } }));
     }
 
+    /// A namespace whose owner lets virtual clusters live beside what is there.
+    pub fn create_open_namespace(&self, name: &str) {
+        let labels = json!({ "nested-clusters.io/allow-virtual-cluster": "true" });
+        self.create("/api/v1/namespaces", json!({ "metadata": { "name": name, "labels": labels } }));
+    }
+
     /// A merge patch, as `kubectl patch --type merge` and `kubectl edit` send it.
     #[track_caller]
     pub fn patch(&self, path: &str, change: Value) {

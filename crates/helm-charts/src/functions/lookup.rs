@@ -25,11 +25,18 @@ pub trait Cluster: fmt::Debug + Send + Sync {
 /// What a question takes of a render's steps, so that a chart can ask some hundred.
 const STEPS: usize = 10_000;
 
-/// `lookup apiVersion kind namespace name`. As in Helm, what is not there is an empty map.
+/// `lookup apiVersion kind namespace name`. As in Helm, what is not there is an empty map. Unlike Helm, a cluster is not asked
+/// from within a text that `tpl` was given: it may be a user's, who then sees what the identity that renders may read.
 fn lookup(context: &Context, args: &[Value]) -> Result<Value, Fault> {
     let [api_version, kind, namespace, name] = args else { return Err("lookup takes four texts".into()) };
     let found = match &context.cluster {
         None => None,
+        Some(_) if context.texts.get() > 0 => {
+            return Err(
+                "a cluster is not looked at from within a text that `tpl` renders, which values may have brought"
+                    .into(),
+            );
+        }
         Some(cluster) => {
             context.budget.steps(STEPS)?;
             cluster.lookup(text(api_version)?, text(kind)?, text(namespace)?, text(name)?)?

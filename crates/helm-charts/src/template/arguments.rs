@@ -234,7 +234,11 @@ impl<'a> State<'a> {
             false => Fault(format!("error during tpl function execution for {}: {}", quoted(), fault.0)),
         };
         if let Some(tree) = trees.first() {
-            execute(self.env, &namespace, tree, data, &mut out).map_err(run)?;
+            let texts = &self.env.context.texts;
+            texts.set(texts.get() + 1);
+            let done = execute(self.env, &namespace, tree, data, &mut out);
+            texts.set(texts.get() - 1);
+            done.map_err(run)?;
         }
         self.env.context.budget.leave();
         Ok(Value::from_bytes(without_no_value(out)))

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::task::JoinError;
 
 use crate::fleet::virtual_cluster::spec::Place;
 use crate::host::Host;
@@ -39,18 +40,42 @@ impl Cluster for LiveHost {
     }
 }
 
+/// What a host serves, as far as charts ask for it.
+#[derive(Debug, Clone)]
+pub(super) struct Served {
+    pub kube_version: KubeVersion,
+    pub api_versions: Vec<String>,
+}
+
+impl Served {
+    /// What `host` serves.
+    pub(super) async fn by(diags: &mut Diagnostics, host: &Host) -> Option<Self> {
+        let identity = host.identity().await.map_err(|error| diags.add_error(error.explain())).ok()?;
+        let api_versions = host.api_versions().await.map_err(|error| diags.add_error(error.explain())).ok()?;
+        let api_versions = api_versions.iter().cloned().collect();
+        Some(Self { kube_version: KubeVersion::parse(&identity.version)?, api_versions })
+    }
+}
+
+/// The result of what takes long, or waits for the host's answers: not on a thread that drives those.
+pub(super) async fn compute<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, JoinError> {
+    match Handle::current().runtime_flavor() {
+        // Nothing else runs on a runtime of one thread while it waits for another: what that draws comes in order.
+        RuntimeFlavor::CurrentThread => Ok(work()),
+        _ => tokio::task::spawn_blocking(work).await,
+    }
+}
+
 /// Renders the chart with what the host serves and has.
 pub(super) async fn render(
     diags: &mut Diagnostics,
     host: &Host,
     place: &Place,
-    chart: Chart,
+    chart: &Arc<Chart>,
+    served: &Served,
     values: UserValues,
 ) -> Option<Rendered> {
-    let identity = host.identity().await.map_err(|error| diags.add_error(error.explain())).ok()?;
-    let api_versions = host.api_versions().await.map_err(|error| diags.add_error(error.explain())).ok()?;
-    let api_versions: Vec<String> = api_versions.iter().cloned().collect();
-    let kube_version = KubeVersion::parse(&identity.version)?;
+    let (chart, Served { kube_version, api_versions }) = (Arc::clone(chart), served.clone());
     let cluster = Arc::new(LiveHost { host: host.clone(), runtime: Handle::current() });
     let Place { name, namespace, .. } = place;
     let (name, namespace) = (name.clone(), namespace.clone());
@@ -66,13 +91,7 @@ pub(super) async fn render(
         };
         chart.render_on(&release, cluster)
     };
-    let rendered = match Handle::current().runtime_flavor() {
-        // Nothing else runs on a runtime of one thread while it waits for another: what that draws comes in order.
-        RuntimeFlavor::CurrentThread => Ok(render()),
-        // Not on a thread that drives the host's answers: the render waits for them.
-        _ => tokio::task::spawn_blocking(render).await,
-    };
-    let rendered = rendered.unwrap_or_else(|error| Err(ChartError::Render { reason: error.to_string() }));
+    let rendered = compute(render).await.unwrap_or_else(|error| Err(ChartError::Render { reason: error.to_string() }));
     let rendered = rendered.map_err(|error| super::chart_error(diags, "The chart cannot be rendered.", &error)).ok()?;
     refuse_hooks(diags, &rendered)?;
     require_crds(diags, host, &rendered).await?;

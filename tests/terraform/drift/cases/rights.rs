@@ -53,7 +53,7 @@ fn in_the_namespace() -> Vec<Case> {
         )
         .with(
             "values = yamlencode({ rbac = { role = { extraRules = [{ apiGroups = [\"batch\"], resources = [\"jobs\"], \
-             verbs = [\"get\"] }] } } })",
+             verbs = [\"get\"] }] } } })\nallow_unsafe_values = true",
         ),
         case("role-deleted", |vc| vc.kubectl("delete role vc-%"), [missing(ROLE)]),
         case(
