@@ -11,8 +11,8 @@ use crate::provider::virtual_cluster::VirtualClusterModel;
 /// An operation, and what one virtual cluster may ask of its hosts for it, with the plan: alone, and as one of many.
 const BUDGETS: [(&str, usize, usize); 6] = [
     ("create", 54, 19),
-    ("update", 40, 15),
-    ("resize", 46, 17),
+    ("update", 41, 16),
+    ("resize", 47, 18),
     ("pause", 39, 11),
     ("resume", 41, 12),
     ("destroy", 36, 12),

@@ -85,7 +85,8 @@ async fn a_namespace_that_somebody_works_in_is_refused() {
         object["metadata"]["namespace"] = json!(tenant.namespace);
         let name = object["metadata"]["name"].as_str().unwrap().to_owned();
         tenant.make("v1", kind, object).await;
-        let refused = ensure(&tenant.host, &tenant.claim, &tenant.labels(), true, TIMEOUT, &CancellationToken::new()).await;
+        let refused =
+            ensure(&tenant.host, &tenant.claim, &tenant.labels(), true, TIMEOUT, &CancellationToken::new()).await;
         let expected = format!("{kind} {name}");
         assert!(matches!(&refused, Err(NamespaceError::InUse { found, .. }) if *found == expected), "{refused:?}");
         assert_eq!(tenant.claim.record().namespace_uid, None, "nothing is written down of it");
