@@ -25,6 +25,7 @@ mod interruption;
 mod isolation;
 mod lifecycle;
 mod locks;
+mod mapping;
 mod ownership;
 mod pause;
 mod permissions;

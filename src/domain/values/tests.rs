@@ -9,6 +9,7 @@ pub(crate) fn spec() -> VirtualClusterSpec {
         namespace: "vcluster-team-a".to_owned(),
         vcluster_version: Version::new(0, 34, 7),
         size: Size::DEFAULT,
+        count_limits: false,
         volume: limits::control_plane_volume(Size::DEFAULT.storage),
         storage_class: None,
         endpoint_type: EndpointType::LoadBalancer,
@@ -99,24 +100,8 @@ fn a_resize_within_reach_changes_no_chart_value() {
     larger.size = Size { cpu: Millicores(8000), memory: Bytes(8 << 30), storage: Bytes(100 << 30) };
     let values = |spec| chart_values(MappingVersion::NEWEST, spec, &[]);
     assert_eq!(values(&spec()), values(&larger));
-    let objects = |spec| limits::objects(MappingVersion::NEWEST, spec);
+    let objects = |spec| enforced::objects(MappingVersion::NEWEST, spec);
     assert_ne!(objects(&spec()), objects(&larger));
-}
-
-#[test]
-fn the_size_is_enforced_by_exactly_three_resources() {
-    let [quota, range] = limits::objects(MappingVersion::V1, &spec());
-    assert_eq!(quota["metadata"], json!({ "name": "vc-team-a", "namespace": "vcluster-team-a" }));
-    assert_eq!(
-        quota["spec"],
-        json!({ "hard": { "requests.cpu": "4", "limits.cpu": "4", "requests.memory": "4Gi", "limits.memory": "4Gi",
-                          "requests.storage": "2Gi" } })
-    );
-    assert_eq!(
-        range["spec"]["limits"],
-        json!([{ "type": "Container", "default": { "cpu": "233m", "memory": "241Mi" },
-                 "defaultRequest": { "cpu": "59m", "memory": "121Mi" } }])
-    );
 }
 
 /// The values with one layer, or the error's text.

@@ -56,6 +56,9 @@ pub struct GroupSpec {
     /// Whether network policies keep their pods from others. None: they do not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub network_isolation: Option<bool>,
+    /// Whether the sizes of virtual clusters count limits as well as requests. None: requests alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub count_limits: Option<bool>,
     pub endpoint_type: String,
     pub oversubscription_percent: u32,
     /// None, like a part that is none: unlimited.
@@ -161,6 +164,7 @@ impl GroupSpec {
             image_registries: self.image_registries.clone(),
             pod_security: self.pod_security.clone(),
             network_isolation: self.network_isolation,
+            count_limits: self.count_limits,
         })
     }
 
@@ -251,6 +255,9 @@ pub struct Followed {
     /// Whether network policies keep their pods from others. None: they do not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub network_isolation: Option<bool>,
+    /// Whether the sizes of virtual clusters count limits as well as requests. None: requests alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub count_limits: Option<bool>,
 }
 
 /// Leaves out the values, which may hold a user's secrets.
@@ -308,6 +315,7 @@ pub(crate) mod tests {
             image_registries: None,
             pod_security: Some("baseline".into()),
             network_isolation: None,
+            count_limits: None,
             endpoint_type: "LoadBalancer".into(),
             oversubscription_percent: 120,
             quota: Some(GroupQuota { cpu: Some("64".into()), ..GroupQuota::default() }),
@@ -376,6 +384,7 @@ pub(crate) mod tests {
         check_followed(|spec| spec.endpoint_type = "NodePort".into(), true, true);
         check_followed(|spec| spec.kubernetes_version = Some("1.35.0".into()), true, true);
         check_followed(|spec| spec.values = Some("b: 1".into()), true, true);
+        check_followed(|spec| spec.count_limits = Some(true), true, true);
         check_followed(|spec| host(spec).values = None, true, false);
         check_followed(|spec| host(spec).host_dns = None, true, false);
         check_followed(|spec| host(spec).node_selector.clear(), true, false);

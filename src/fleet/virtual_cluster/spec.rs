@@ -74,6 +74,9 @@ pub struct Spec {
     /// Whether network policies keep its pods from others. None: they do not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub network_isolation: Option<bool>,
+    /// Whether limits count as well as requests. None: requests alone do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub count_limits: Option<bool>,
     /// The revision that the host carries in full; none while an apply is under way or was cut off.
     pub applied: Option<String>,
 }
@@ -107,11 +110,13 @@ impl Spec {
         let of_group = self.followed.as_ref().and_then(|followed| followed.kubernetes_version.as_ref());
         let kubernetes_version = self.kubernetes_version.as_ref().or(of_group);
         let node_selector = self.followed.as_ref().map(|followed| followed.node_selector.clone());
+        let count_limits = self.followed.as_ref().map_or(self.count_limits, |followed| followed.count_limits);
         Some(VirtualClusterSpec {
             name: place.name.clone(),
             namespace: place.namespace.clone(),
             vcluster_version: Version::parse(&self.vcluster_version).ok()?,
             size: self.size()?,
+            count_limits: count_limits == Some(true),
             volume: self.volume.as_ref().and_then(|volume| volume.parse().ok()),
             storage_class: self.storage_class.clone(),
             endpoint_type: EndpointType::from_str(&self.endpoint_type).ok()?,
@@ -251,6 +256,7 @@ pub(crate) mod tests {
             image_registries: None,
             pod_security: Some("baseline".into()),
             network_isolation: None,
+            count_limits: None,
             applied: None,
         }
     }
@@ -297,6 +303,7 @@ pub(crate) mod tests {
         check_revision(|spec| spec.cpu = "5".into(), true);
         check_revision(|spec| spec.values = Some("{}".into()), true);
         check_revision(|spec| spec.mapping = 2, true);
+        check_revision(|spec| spec.count_limits = Some(true), true);
         check_revision(|spec| spec.labels.clear(), true);
     }
 
@@ -319,6 +326,16 @@ pub(crate) mod tests {
         assert_ne!(before.revision(), after.revision());
         let digest = of("NodePort").digest();
         assert_eq!(before.revision_following(Some(&digest)), after.revision(), "a plan knows the digest only");
+    }
+
+    #[test]
+    fn limits_count_where_the_group_or_a_virtual_cluster_without_one_says_so() {
+        let place = Place { host_cluster: "eu-1".into(), namespace: "vcluster-a".into(), name: "a".into() };
+        let counts = |spec: Spec| spec.typed(&place).unwrap().count_limits;
+        let strict = || Spec { count_limits: Some(true), ..spec() };
+        let of = |count_limits| Followed { count_limits, endpoint_type: "ClusterIP".into(), ..Followed::default() };
+        assert_eq!((counts(spec()), counts(strict())), (false, true));
+        assert_eq!((counts(spec().following(of(Some(true)))), counts(strict().following(of(None)))), (true, false));
     }
 
     #[test]

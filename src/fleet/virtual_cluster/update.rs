@@ -139,6 +139,7 @@ impl Operation<'_> {
         let record = claim.record();
         known.record_uid = claim.record_uid();
         known.namespace_uid = record.namespace_uid.clone().unwrap_or_default();
+        known.mapping = prepared.spec.mapping;
         let seen = match done {
             // Only now, when the ledgers have it as well, nothing is left to do.
             Ok(seen) => self.note(claim.finish(|record| prepared.spec.mark_applied(record)).await).map(|_| seen),

@@ -229,6 +229,16 @@ pub fn schema() -> Schema {
                  another size, from then on.",
             ),
         ),
+        (
+            "count_limits",
+            optional(
+                Bool,
+                "Whether the limits of all containers together have to stay within a virtual cluster's size as well as their \
+                 requests. Without it requests alone count, and a container may use what nobody else does, up to the size. A \
+                 change follows to all virtual clusters of mapping version 2 with their next apply; with version 1 limits always count. \
+                 Default `false`.",
+            ),
+        ),
         ("timeouts", timeouts::schema()),
     ];
     let observed = [

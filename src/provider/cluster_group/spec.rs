@@ -2,7 +2,8 @@
 
 use crate::fleet::group::spec::{GroupHost, GroupQuota, GroupSize, GroupSpec, MemberValues, Reserved};
 use crate::provider::chart::ChartModel;
-use crate::provider::cluster_group::model::{ClusterGroupModel, GroupHostModel, Number, ReservedModel};
+use crate::provider::cluster_group::model::{ClusterGroupModel, GroupHostModel, ReservedModel};
+use crate::provider::number::Number;
 use crate::provider::size::ResourcesModel;
 use crate::provider::value::{known, map_or_null, optional, set_or_null, string_map, string_set};
 use terraform_plugin::value::Value;
@@ -33,8 +34,9 @@ impl GroupSpec {
             image_registries: string_set(&plan.image_registries)?,
             pod_security: optional(&plan.pod_security)?,
             network_isolation: optional(&plan.network_isolation)?.filter(|isolated| *isolated),
+            count_limits: optional(&plan.count_limits)?.filter(|count| *count),
             endpoint_type: known(&plan.endpoint_type)?,
-            oversubscription_percent: plan.oversubscription_percent.as_ref_option()?.percent()?,
+            oversubscription_percent: plan.oversubscription_percent.as_ref_option()?.whole()?,
             quota: match optional(&plan.quota)? {
                 Some(given) => Some(quota(given)?),
                 None => None,
@@ -83,9 +85,10 @@ impl GroupSpec {
             image_registries: set_or_null(self.image_registries.as_ref()),
             pod_security: self.pod_security.clone().into(),
             network_isolation: self.network_isolation.into(),
+            count_limits: self.count_limits.into(),
             host_clusters: Value::Value(hosts.collect()),
             endpoint_type: text(&self.endpoint_type),
-            oversubscription_percent: Value::Value(Number::Whole(i64::from(self.oversubscription_percent))),
+            oversubscription_percent: Value::Value(Number::from(self.oversubscription_percent)),
             quota: self.quota.as_ref().map(quota).into(),
             virtual_cluster_defaults: Value::Value(self.defaults.to_model()),
             virtual_cluster_minimums: Value::Value(self.minimums.to_model()),

@@ -15,8 +15,9 @@ use crate::domain::size::{Resource, Size};
 use crate::domain::values::{Layer, MappingVersion, ValuesError, VirtualClusterSpec, chart_values, limits};
 use crate::domain::{metadata, name};
 use crate::provider::checks::{self, Versions};
-use crate::provider::cluster_group::model::{ClusterGroupModel, GroupHostModel, Number};
+use crate::provider::cluster_group::model::{ClusterGroupModel, GroupHostModel};
 use crate::provider::cluster_group::plan;
+use crate::provider::number::Number;
 use crate::provider::size::ResourcesModel;
 use crate::provider::value::string_map;
 use terraform_plugin::value::Value;
@@ -55,14 +56,9 @@ pub fn validate(diags: &mut Diagnostics, config: &ClusterGroupModel) {
 
 fn check_percent(diags: &mut Diagnostics, given: &Value<Number>) {
     let Some(given) = given.as_ref_option() else { return };
-    if given.percent().is_some_and(|percent| PERCENT.contains(&percent)) {
+    if given.whole().is_some_and(|percent| PERCENT.contains(&percent)) {
         return;
     }
-    let given = match given {
-        Number::Whole(number) => number.to_string(),
-        Number::Fraction(number) => number.to_string(),
-        Number::Text(number) => number.clone(),
-    };
     diags.fail(
         AttributePath::new("oversubscription_percent"),
         "This is no percentage that a host cluster can be oversubscribed by.",
@@ -278,6 +274,7 @@ fn typical(config: &ClusterGroupModel, host: &GroupHostModel) -> Option<VirtualC
         namespace: name::default_namespace(name),
         vcluster_version: Version::parse(plan.vcluster_version.as_ref_option()?).ok()?,
         size,
+        count_limits: plan.count_limits.as_ref_option() == Some(&true),
         volume: limits::control_plane_volume(size.storage),
         storage_class: None,
         endpoint_type: EndpointType::from_str(plan.endpoint_type.as_ref_option()?).ok()?,

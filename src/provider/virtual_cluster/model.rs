@@ -12,6 +12,7 @@ use crate::domain::values::MappingVersion;
 use crate::fleet::group::spec::Followed;
 use crate::host::access::Access;
 use crate::provider::chart::ChartModel;
+use crate::provider::number::Number;
 use crate::provider::size::ResourcesModel;
 use crate::provider::timeouts::TimeoutsModel;
 use crate::provider::value::{StringMap, StringSet};
@@ -41,6 +42,8 @@ pub struct VirtualClusterModel {
     pub image_registries: StringSet,
     pub pod_security: Value<String>,
     pub network_isolation: Value<bool>,
+    pub count_limits: Value<bool>,
+    pub mapping_version: Value<Number>,
     pub labels: StringMap,
     pub annotations: StringMap,
     pub deletion_protection: Value<bool>,
@@ -97,7 +100,7 @@ pub struct VirtualClusterPrivate {
     pub namespace_uid: String,
     /// Whether this provider created that namespace, and so may delete it.
     pub namespace_created: bool,
-    /// Version of the mapping from attributes to chart values that the virtual cluster was created with.
+    /// Version of the mapping from attributes to objects that the virtual cluster has.
     pub mapping: u32,
     /// Size of the control plane's volume, which can never change.
     pub volume: Option<String>,
@@ -120,6 +123,8 @@ pub struct FollowedPrivate {
     pub digest: String,
     pub endpoint_type: String,
     pub host_dns: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub count_limits: Option<bool>,
 }
 
 impl From<&Followed> for FollowedPrivate {
@@ -128,6 +133,7 @@ impl From<&Followed> for FollowedPrivate {
             digest: followed.digest(),
             endpoint_type: followed.endpoint_type.clone(),
             host_dns: followed.host_dns.clone(),
+            count_limits: followed.count_limits,
         }
     }
 }

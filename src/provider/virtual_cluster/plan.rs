@@ -7,10 +7,11 @@ use crate::domain::isolation::PodSecurity;
 use crate::domain::name;
 use crate::domain::quantity::Bytes;
 use crate::domain::size::Size;
-use crate::domain::values::limits;
+use crate::domain::values::{MappingVersion, limits};
 use crate::fleet::virtual_cluster::spec::{self, Place, Spec, UNFINISHED};
 use crate::provider::chart;
 use crate::provider::explain::virtual_cluster::no_pause;
+use crate::provider::number::Number;
 use crate::provider::size::ResourcesModel;
 use crate::provider::value::{or_default, or_prior, or_unknown, planned_distro, same_quantity};
 use crate::provider::virtual_cluster::drift;
@@ -35,6 +36,7 @@ pub fn create(config: &VirtualClusterModel, only_host: Option<&str>) -> VirtualC
         resources: resources(&config.resources, None, in_group(config)),
         chart: chart::plan(&config.chart, None),
         distro: planned_distro(&config.distro, &config.vcluster_version, None),
+        mapping_version: or_default(&config.mapping_version, Number::from(MappingVersion::NEWEST.number())),
         status: Value::Unknown,
         endpoint: Value::Unknown,
         kubeconfig: Value::Unknown,
@@ -85,6 +87,7 @@ pub fn update(
         resources: resources(&config.resources, prior.resources.as_ref_option(), in_group(config)),
         chart: chart::plan(&config.chart, prior.chart.as_ref_option()),
         distro: planned_distro(&config.distro, &config.vcluster_version, Some(&prior.distro)),
+        mapping_version: or_prior(&config.mapping_version, &prior.mapping_version),
         status: prior.status.clone(),
         endpoint: prior.endpoint.clone(),
         kubeconfig: prior.kubeconfig.clone(),
@@ -119,6 +122,7 @@ pub fn update(
         plan.id = planned_id(&plan);
     }
     check_locks(diags, &plan, prior);
+    check_mapping(diags, &plan, private);
     let volume = private.volume.as_ref().and_then(|volume| volume.parse().ok());
     check_storage(diags, &plan, prior, volume);
     check_followed(diags, &plan, prior, private);
@@ -211,6 +215,22 @@ fn check_locks(diags: &mut Diagnostics, plan: &VirtualClusterModel, prior: &Virt
                 ),
             );
         }
+    }
+}
+
+/// What counts as a virtual cluster's size can get more lenient, and not go back.
+fn check_mapping(diags: &mut Diagnostics, plan: &VirtualClusterModel, private: &VirtualClusterPrivate) {
+    let Some(planned) = plan.mapping_version.as_ref_option().and_then(Number::whole) else { return };
+    if planned < private.mapping {
+        diags.fail(
+            AttributePath::new("mapping_version"),
+            "A virtual cluster never goes back to an earlier mapping version.",
+            format!(
+                "It has version {}; {planned} was asked for. Set it back to {}, or leave it out. Where limits are to count as in \
+                 version 1, set `count_limits` on its group, or here where it is in none.",
+                private.mapping, private.mapping
+            ),
+        );
     }
 }
 

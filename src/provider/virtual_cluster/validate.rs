@@ -5,6 +5,7 @@ use crate::domain::metadata;
 use crate::domain::name;
 use crate::domain::quantity::Bytes;
 use crate::domain::size::Size;
+use crate::domain::values::MappingVersion;
 use crate::provider::checks::{self, Versions};
 use crate::provider::size::ResourcesModel;
 use crate::provider::virtual_cluster::model::VirtualClusterModel;
@@ -34,6 +35,7 @@ pub fn validate(diags: &mut Diagnostics, config: &VirtualClusterModel) {
     });
     checks::image_registries(check.diags, &config.image_registries);
     checks::pod_security(check.diags, &config.pod_security);
+    check.mapping_version(config);
     checks::timeouts(check.diags, &config.timeouts);
 }
 
@@ -109,6 +111,7 @@ impl Check<'_> {
             ("host_dns", config.host_dns != Value::Null),
             ("allow_unsafe_values", config.allow_unsafe_values != Value::Null),
             ("image_registries", config.image_registries != Value::Null),
+            ("count_limits", config.count_limits != Value::Null),
         ] {
             if given {
                 self.fail(
@@ -120,6 +123,18 @@ impl Check<'_> {
                     ),
                 );
             }
+        }
+    }
+
+    fn mapping_version(&mut self, config: &VirtualClusterModel) {
+        let newest = MappingVersion::NEWEST.number();
+        let Some(given) = config.mapping_version.as_ref_option() else { return };
+        if given.whole().and_then(MappingVersion::from_number).is_none() {
+            self.fail(
+                AttributePath::new("mapping_version"),
+                "This provider knows no such mapping version.",
+                format!("It is {given}. Write a whole number from 1 to {newest}, or leave it out."),
+            );
         }
     }
 
@@ -152,6 +167,7 @@ impl Check<'_> {
 mod tests {
     use super::*;
     use crate::provider::chart::ChartModel;
+    use crate::provider::number::Number;
     use crate::provider::timeouts::TimeoutsModel;
 
     fn text(text: &str) -> Value<String> {
@@ -207,8 +223,9 @@ mod tests {
             |config| {
                 in_group(config);
                 (config.distro, config.host_dns) = (text("k8s"), text("a.example.com"));
+                config.count_limits = Value::Value(true);
             },
-            &[("distro", "comes from the cluster group"), ("host_dns", "\"dev\"")],
+            &[("distro", "comes from the cluster group"), ("host_dns", "\"dev\""), ("count_limits", "on the group")],
         );
         check(
             |config| {
@@ -249,6 +266,11 @@ mod tests {
         check(|config| config.distro = text("k3s"), &[("distro", "0.32 was the last")]);
         check(|config| config.distro = text("eks"), &[("distro", "not known")]);
         check(|config| config.kubernetes_version = text("newest"), &[("kubernetes_version", "not a version")]);
+        check(|config| config.mapping_version = Value::Value(Number::from(1)), &[]);
+        let wrong = [Number::from(0), Number::from(3), Number::Fraction(1.5)];
+        for number in wrong {
+            check(|config| config.mapping_version = Value::Value(number), &[("mapping_version", "from 1 to 2")]);
+        }
     }
 
     #[test]

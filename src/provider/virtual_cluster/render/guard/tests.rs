@@ -40,6 +40,7 @@ fn typed(chart: &Chart) -> VirtualClusterSpec {
         namespace: "vcluster-team-a".into(),
         vcluster_version: version,
         size: Size::DEFAULT,
+        count_limits: false,
         volume: limits::control_plane_volume(Size::DEFAULT.storage),
         storage_class: None,
         endpoint_type: EndpointType::LoadBalancer,
