@@ -18,6 +18,7 @@ use crate::domain::distro::Distro;
 use crate::domain::endpoint::EndpointType;
 use crate::domain::quantity::Bytes;
 use crate::domain::size::Size;
+use crate::domain::toleration::{self, Toleration};
 
 pub use merge::{Layer, ValuesError};
 
@@ -75,6 +76,8 @@ pub struct VirtualClusterSpec {
     pub kubernetes_version: Option<String>,
     /// Labels of the nodes that the virtual cluster may use; empty: all.
     pub node_selector: BTreeMap<String, String>,
+    /// Which tainted nodes the virtual cluster may use.
+    pub tolerations: Vec<Toleration>,
 }
 
 /// The values to render the chart with: what the provider manages, over the user's `layers` (later ones win), over the
@@ -108,7 +111,7 @@ fn defaults(spec: &VirtualClusterSpec) -> Value {
     json!({
         "controlPlane": {
             "statefulSet": { "resources": {
-                "requests": { "cpu": "200m", "memory": "512Mi" },
+                "requests": limits::CONTROL_PLANE_REQUESTS,
                 "limits": control_plane,
             } },
             // The init container that copies the binaries; a pod is charged the larger of it and the syncer.
@@ -144,6 +147,9 @@ fn managed(spec: &VirtualClusterSpec) -> Value {
         values["controlPlane"]["statefulSet"]["scheduling"] = json!({ "nodeSelector": spec.node_selector });
         // Without `nodes.enabled` no node is synced, and yet every pod gets these labels as its node selector.
         values["sync"] = json!({ "fromHost": { "nodes": { "selector": { "labels": spec.node_selector } } } });
+    }
+    if !spec.tolerations.is_empty() {
+        merge::overlay(&mut values, &toleration::chart_values(&spec.tolerations));
     }
     values
 }

@@ -24,6 +24,7 @@ mod hosts;
 mod interruption;
 mod lifecycle;
 mod locks;
+mod nodes;
 mod ownership;
 mod pause;
 mod permissions;

@@ -16,7 +16,8 @@ use crate::domain::endpoint::{EndpointType, host_name};
 use crate::domain::revision;
 use crate::domain::size::Size;
 use crate::domain::values::VirtualClusterSpec;
-use crate::fleet::group::spec::Followed;
+use crate::fleet::compute::Compute;
+use crate::fleet::group::spec::{Followed, tolerations};
 use crate::host::access::Exposure;
 use crate::host::formats::renewed;
 use crate::host::record::{Record, Share};
@@ -61,6 +62,9 @@ pub struct Spec {
     /// Storage class of the control plane's volume, fixed when it was created. None: the host's default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub storage_class: Option<String>,
+    /// What its host promises, where it is in no group. Not part of the revision: no object depends on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host_capacity: Option<Compute>,
     /// Whether `values` may reach beyond what a virtual cluster may do. None: they may not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allow_unsafe_values: Option<bool>,
@@ -100,6 +104,7 @@ impl Spec {
         let of_group = self.followed.as_ref().and_then(|followed| followed.kubernetes_version.as_ref());
         let kubernetes_version = self.kubernetes_version.as_ref().or(of_group);
         let node_selector = self.followed.as_ref().map(|followed| followed.node_selector.clone());
+        let tolerations = self.followed.as_ref().map(|followed| tolerations(&followed.tolerations));
         Some(VirtualClusterSpec {
             name: place.name.clone(),
             namespace: place.namespace.clone(),
@@ -112,6 +117,7 @@ impl Spec {
             distro,
             kubernetes_version: kubernetes_version.and_then(image_tag),
             node_selector: node_selector.unwrap_or_default(),
+            tolerations: tolerations.unwrap_or_default(),
         })
     }
 
@@ -130,6 +136,7 @@ impl Spec {
         canonical.applied = None;
         canonical.volume = None;
         canonical.storage_class = None;
+        canonical.host_capacity = None;
         canonical.followed = None;
         if self.cluster_group.is_some() {
             // Part of what follows the group.
@@ -225,6 +232,7 @@ pub(crate) mod tests {
             cluster_group: None,
             followed: None,
             storage_class: None,
+            host_capacity: Some(Compute { cpu: Some("8".into()), memory: None }),
             allow_unsafe_values: None,
             image_registries: None,
             applied: None,
@@ -285,6 +293,7 @@ pub(crate) mod tests {
         check_revision(|spec| spec.volume = None, false);
         check_revision(|spec| spec.applied = Some("x".into()), false);
         check_revision(|spec| spec.storage_class = Some("fast".into()), false);
+        check_revision(|spec| spec.host_capacity = None, false);
     }
 
     #[test]

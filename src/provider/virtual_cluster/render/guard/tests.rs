@@ -46,6 +46,7 @@ fn typed(chart: &Chart) -> VirtualClusterSpec {
         distro,
         kubernetes_version: None,
         node_selector: std::collections::BTreeMap::new(),
+        tolerations: Vec::new(),
     }
 }
 
