@@ -9,6 +9,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod capacity_command;
 mod chart_sources;
 mod charts;
 mod cluster_groups;
