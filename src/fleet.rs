@@ -6,6 +6,7 @@
 //! what is to be applied comes from a [`virtual_cluster::Renderer`].
 
 pub mod arrivals;
+pub mod compute;
 pub mod connections;
 pub mod group;
 pub mod notice;

@@ -20,6 +20,7 @@ use crate::domain::endpoint::EndpointType;
 use crate::domain::isolation::{self, PodSecurity};
 use crate::domain::quantity::Bytes;
 use crate::domain::size::Size;
+use crate::domain::toleration::{self, Toleration};
 
 pub use merge::{Layer, ValuesError};
 
@@ -87,6 +88,8 @@ pub struct VirtualClusterSpec {
     pub pod_security: PodSecurity,
     /// Whether its pods and those of others are kept apart.
     pub network_isolation: bool,
+    /// Which tainted nodes the virtual cluster may use.
+    pub tolerations: Vec<Toleration>,
 }
 
 /// The values to render the chart with: what the provider manages, over the user's `layers` (later ones win), over the
@@ -121,7 +124,7 @@ fn defaults(spec: &VirtualClusterSpec) -> Value {
     json!({
         "controlPlane": {
             "statefulSet": { "resources": {
-                "requests": { "cpu": "200m", "memory": "512Mi" },
+                "requests": limits::CONTROL_PLANE_REQUESTS,
                 "limits": control_plane,
             } },
             // The init container that copies the binaries; a pod is charged the larger of it and the syncer.
@@ -160,6 +163,9 @@ fn managed(spec: &VirtualClusterSpec) -> Value {
         values["controlPlane"]["statefulSet"]["scheduling"] = json!({ "nodeSelector": spec.node_selector });
         // Without `nodes.enabled` no node is synced, and yet every pod gets these labels as its node selector.
         values["sync"] = json!({ "fromHost": { "nodes": { "selector": { "labels": spec.node_selector } } } });
+    }
+    if !spec.tolerations.is_empty() {
+        merge::overlay(&mut values, &toleration::chart_values(&spec.tolerations));
     }
     values
 }

@@ -11,8 +11,8 @@ use std::time::Duration;
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
-use crate::domain::capacity::Node;
 use crate::domain::ledger::Ledger;
+use crate::domain::node::Node;
 use crate::fleet::group::find::{FindError, Found, find};
 use crate::fleet::locked;
 use crate::fleet::virtual_cluster::LABEL;

@@ -19,6 +19,8 @@ use crate::domain::limit::Limit;
 use crate::domain::quantity::Quantity;
 use crate::domain::revision;
 use crate::domain::size::Size;
+use crate::domain::toleration::Toleration;
+use crate::fleet::compute::Compute;
 
 /// The revision of a group whose records on the hosts are not what was applied.
 pub const DRIFTED: &str = "drifted";
@@ -100,8 +102,14 @@ pub struct GroupHost {
     pub storage: Option<String>,
     /// None: the configuration has no `reserved`.
     pub reserved: Option<Reserved>,
+    /// The size that it may grow to. None, like a part that is none: what its nodes have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capacity: Option<Compute>,
     pub storage_class: Option<String>,
     pub node_selector: BTreeMap<String, String>,
+    /// As [`Toleration`] writes them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tolerations: Vec<String>,
     /// Text of a `vcluster.yaml`.
     pub values: Option<String>,
 }
@@ -145,6 +153,7 @@ impl GroupSpec {
             host.storage.iter_mut().for_each(canonicalize);
             let reserved = host.reserved.as_mut().map(|reserved| [&mut reserved.cpu, &mut reserved.memory]);
             reserved.into_iter().flatten().flatten().for_each(canonicalize);
+            host.capacity.iter_mut().for_each(Compute::canonicalize);
         }
         revision::digest(&canonical)
     }
@@ -159,6 +168,7 @@ impl GroupSpec {
             group_values: self.values.clone(),
             host_values: host.values.clone(),
             node_selector: host.node_selector.clone(),
+            tolerations: host.tolerations.clone(),
             member_values: self.member_values.clone(),
             allow_unsafe_values: self.allow_unsafe_values,
             image_registries: self.image_registries.clone(),
@@ -175,11 +185,14 @@ impl GroupSpec {
         let cpu = reserved.and_then(|reserved| reserved.cpu.as_ref()).and_then(|cpu| cpu.parse().ok());
         let memory = reserved.and_then(|reserved| reserved.memory.as_ref()).and_then(|memory| memory.parse().ok());
         Some(Rules {
+            grows_to: host.capacity.as_ref().map(Compute::stated).unwrap_or_default(),
             reserved_cpu: cpu.unwrap_or_default(),
             reserved_memory: memory.unwrap_or_default(),
             oversubscription_percent: self.oversubscription_percent,
             storage: host.storage.as_ref().and_then(|storage| storage.parse().ok()),
             node_selector: host.node_selector.clone(),
+            tolerations: tolerations(&host.tolerations),
+            ..Rules::default()
         })
     }
 
@@ -240,6 +253,9 @@ pub struct Followed {
     pub group_values: Option<String>,
     pub host_values: Option<String>,
     pub node_selector: BTreeMap<String, String>,
+    /// As [`Toleration`] writes them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tolerations: Vec<String>,
     /// Places in `values` that virtual clusters may set. None: all, as long as what comes of it is safe.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub member_values: Option<MemberValues>,
@@ -274,8 +290,13 @@ impl Followed {
     }
 }
 
+/// The tolerations that are stored there. One that a later version has written, and this one cannot read, is none.
+pub fn tolerations(stored: &[String]) -> Vec<Toleration> {
+    stored.iter().filter_map(|text| text.parse().ok()).collect()
+}
+
 /// One spelling for all texts of the same quantity. Nobody reads it.
-fn canonicalize(text: &mut String) {
+pub fn canonicalize(text: &mut String) {
     if let Ok(quantity) = text.parse::<Quantity>() {
         *text = format!("{quantity:?}");
     }
@@ -284,6 +305,7 @@ fn canonicalize(text: &mut String) {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::domain::capacity::Stated;
     use crate::domain::quantity::{Bytes, Millicores};
 
     pub(crate) fn spec() -> GroupSpec {
@@ -296,8 +318,10 @@ pub(crate) mod tests {
             host_dns: Some("*.eu.example.com".into()),
             storage: Some("500Gi".into()),
             reserved: Some(Reserved { cpu: Some("8".into()), memory: None }),
+            capacity: Some(Compute { cpu: Some("64".into()), memory: None }),
             storage_class: Some("fast".into()),
             node_selector: BTreeMap::from([("pool".to_owned(), "dev".to_owned())]),
+            tolerations: vec!["dedicated=tenants:NoSchedule".into()],
             values: Some("a: 1".into()),
         };
         GroupSpec {
@@ -367,6 +391,8 @@ pub(crate) mod tests {
         check_revision(|spec| host(spec).reserved = None, true);
         check_revision(|spec| drop(spec.host_clusters.remove("us-1")), true);
         check_revision(|spec| host(spec).node_selector.clear(), true);
+        check_revision(|spec| host(spec).tolerations.clear(), true);
+        check_revision(|spec| host(spec).capacity = None, true);
     }
 
     #[test]
@@ -375,6 +401,7 @@ pub(crate) mod tests {
         check_revision(|spec| spec.defaults.memory = "4096Mi".into(), false);
         check_revision(|spec| host(spec).storage = Some("512000Mi".into()), false);
         check_revision(|spec| host(spec).reserved.as_mut().unwrap().cpu = Some("8000m".into()), false);
+        check_revision(|spec| host(spec).capacity.as_mut().unwrap().cpu = Some("64000m".into()), false);
         check_revision(|spec| spec.chart_source = "/mirror".into(), false);
         check_revision(|spec| spec.chart_username = Some("me".into()), false);
     }
@@ -388,6 +415,8 @@ pub(crate) mod tests {
         check_followed(|spec| host(spec).values = None, true, false);
         check_followed(|spec| host(spec).host_dns = None, true, false);
         check_followed(|spec| host(spec).node_selector.clear(), true, false);
+        check_followed(|spec| host(spec).tolerations.clear(), true, false);
+        check_followed(|spec| host(spec).capacity = None, false, false);
         check_followed(|spec| drop(spec.host_clusters.remove("us-1")), false, true);
         check_followed(|spec| spec.defaults.cpu = "8".into(), false, false);
         check_followed(|spec| spec.oversubscription_percent = 100, false, false);
@@ -406,9 +435,11 @@ pub(crate) mod tests {
         assert_eq!(spec().quota_limit(), Limit { cpu: Some(Millicores(64_000)), ..Limit::UNLIMITED });
         assert_eq!(GroupSpec { quota: None, ..spec() }.quota_limit(), Limit::UNLIMITED);
         let eu = Rules {
+            grows_to: Stated { cpu: Some(Millicores(64_000)), memory: None },
             reserved_cpu: Millicores(8000),
             storage: Some(Bytes(500 << 30)),
             node_selector: BTreeMap::from([("pool".to_owned(), "dev".to_owned())]),
+            tolerations: vec!["dedicated=tenants:NoSchedule".parse().unwrap()],
             ..Rules::default()
         };
         assert_eq!(spec().rules("eu-1"), Some(eu));

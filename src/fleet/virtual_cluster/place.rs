@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::Operation;
 use super::error::Error;
-use super::membership::{Membership, limit};
+use super::membership::{Membership, rules};
 use super::wanted::Wanted;
 use crate::domain::ledger::{Account, Ledger};
 use crate::domain::limit::Limit;
@@ -70,7 +70,7 @@ impl<'a> Operation<'a> {
         let choosing = fleet.arrivals.choosing().await;
         let (mut options, mut refusals) = (Vec::new(), Vec::new());
         for host in hosts {
-            match look_at(fleet, &host, group, namespace).await {
+            match look_at(fleet, &host, group, wanted).await {
                 Ok(option) if denied.contains(&option.uid) => {}
                 Ok(option) => options.push(option),
                 Err(error) if pinned => return Err(error.into()),
@@ -100,12 +100,13 @@ impl<'a> Operation<'a> {
     }
 }
 
-async fn look_at(fleet: &Fleet, host: &Host, group: Option<&Membership>, namespace: &str) -> Result<Spot, RecordError> {
+async fn look_at(fleet: &Fleet, host: &Host, group: Option<&Membership>, wanted: &Wanted) -> Result<Spot, RecordError> {
     let uid = host.identity().await.map_err(StoreError::from)?.uid.clone();
     let nodes = fleet.readings.nodes(host).await.map_err(StoreError::from)?;
     let ledger = LedgerBook::capacity(host).read().await?.unwrap_or_default();
-    let taken = Records::of(host).get(namespace).await?.is_some();
-    Ok(Spot { limit: limit(group, host, &nodes), host: host.clone(), uid, ledger, taken })
+    let taken = Records::of(host).get(&wanted.namespace).await?.is_some();
+    let limit = rules(group, host, wanted.host_capacity).capacity(&nodes);
+    Ok(Spot { limit, host: host.clone(), uid, ledger, taken })
 }
 
 /// The host with the most room, those on their way included.

@@ -17,7 +17,8 @@ use crate::domain::isolation::PodSecurity;
 use crate::domain::revision;
 use crate::domain::size::Size;
 use crate::domain::values::VirtualClusterSpec;
-use crate::fleet::group::spec::Followed;
+use crate::fleet::compute::Compute;
+use crate::fleet::group::spec::{Followed, tolerations};
 use crate::host::access::Exposure;
 use crate::host::formats::renewed;
 use crate::host::record::{Record, Share};
@@ -62,6 +63,9 @@ pub struct Spec {
     /// Storage class of the control plane's volume, fixed when it was created. None: the host's default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub storage_class: Option<String>,
+    /// What its host promises, where it is in no group. Not part of the revision: no object depends on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host_capacity: Option<Compute>,
     /// Whether `values` may reach beyond what a virtual cluster may do. None: they may not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allow_unsafe_values: Option<bool>,
@@ -111,6 +115,7 @@ impl Spec {
         let kubernetes_version = self.kubernetes_version.as_ref().or(of_group);
         let node_selector = self.followed.as_ref().map(|followed| followed.node_selector.clone());
         let count_limits = self.followed.as_ref().map_or(self.count_limits, |followed| followed.count_limits);
+        let tolerations = self.followed.as_ref().map(|followed| tolerations(&followed.tolerations));
         Some(VirtualClusterSpec {
             name: place.name.clone(),
             namespace: place.namespace.clone(),
@@ -126,6 +131,7 @@ impl Spec {
             node_selector: node_selector.unwrap_or_default(),
             pod_security: self.pod_security().unwrap_or(PodSecurity::Baseline),
             network_isolation: self.network_isolation(),
+            tolerations: tolerations.unwrap_or_default(),
         })
     }
 
@@ -157,6 +163,7 @@ impl Spec {
         canonical.applied = None;
         canonical.volume = None;
         canonical.storage_class = None;
+        canonical.host_capacity = None;
         canonical.followed = None;
         if self.cluster_group.is_some() {
             // Part of what follows the group.
@@ -252,6 +259,7 @@ pub(crate) mod tests {
             cluster_group: None,
             followed: None,
             storage_class: None,
+            host_capacity: Some(Compute { cpu: Some("8".into()), memory: None }),
             allow_unsafe_values: None,
             image_registries: None,
             pod_security: Some("baseline".into()),
@@ -316,6 +324,7 @@ pub(crate) mod tests {
         check_revision(|spec| spec.volume = None, false);
         check_revision(|spec| spec.applied = Some("x".into()), false);
         check_revision(|spec| spec.storage_class = Some("fast".into()), false);
+        check_revision(|spec| spec.host_capacity = None, false);
     }
 
     #[test]

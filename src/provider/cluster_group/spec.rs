@@ -2,9 +2,10 @@
 
 use crate::fleet::group::spec::{GroupHost, GroupQuota, GroupSize, GroupSpec, MemberValues, Reserved};
 use crate::provider::chart::ChartModel;
-use crate::provider::cluster_group::model::{ClusterGroupModel, GroupHostModel, ReservedModel};
+use crate::provider::cluster_group::model::{ClusterGroupModel, GroupHostModel};
+use crate::provider::cluster_group::tolerations;
 use crate::provider::number::Number;
-use crate::provider::size::ResourcesModel;
+use crate::provider::size::{ComputeModel, ResourcesModel};
 use crate::provider::value::{known, map_or_null, optional, set_or_null, string_map, string_set};
 use terraform_plugin::value::Value;
 
@@ -99,7 +100,7 @@ impl GroupSpec {
 
 impl GroupHost {
     fn of(host: &GroupHostModel) -> Option<Self> {
-        let reserved = |reserved: ReservedModel| {
+        let reserved = |reserved: ComputeModel| {
             Some(Reserved { cpu: optional(&reserved.cpu)?, memory: optional(&reserved.memory)? })
         };
         Some(Self {
@@ -109,14 +110,19 @@ impl GroupHost {
                 Some(given) => Some(reserved(given)?),
                 None => None,
             },
+            capacity: match optional(&host.capacity)? {
+                Some(given) => Some(given.compute()?),
+                None => None,
+            },
             storage_class: optional(&host.storage_class)?,
             node_selector: string_map(&host.node_selector)?,
+            tolerations: tolerations::of(&host.tolerations)?,
             values: optional(&host.values)?,
         })
     }
 
     fn to_model(&self) -> GroupHostModel {
-        let reserved = |reserved: &Reserved| ReservedModel {
+        let reserved = |reserved: &Reserved| ComputeModel {
             cpu: reserved.cpu.clone().into(),
             memory: reserved.memory.clone().into(),
         };
@@ -124,8 +130,10 @@ impl GroupHost {
             host_dns: self.host_dns.clone().into(),
             storage: self.storage.clone().into(),
             reserved: self.reserved.as_ref().map(reserved).into(),
+            capacity: self.capacity.as_ref().map(ComputeModel::from).into(),
             storage_class: self.storage_class.clone().into(),
             node_selector: map_or_null(&self.node_selector),
+            tolerations: tolerations::to_model(&self.tolerations),
             values: self.values.clone().into(),
         }
     }

@@ -104,6 +104,22 @@ pub fn schema() -> Schema {
             ),
         ),
         (
+            "host_capacity",
+            optional(
+                AttributeSingle(attributes([
+                    ("cpu", optional(String, "CPU as a Kubernetes quantity. Counted of the nodes when it is not set.")),
+                    (
+                        "memory",
+                        optional(String, "Memory as a Kubernetes quantity. Counted of the nodes when it is not set."),
+                    ),
+                ])),
+                "What the host cluster may promise to virtual clusters in all, for one that is in no group: more than a small \
+                 host has, as not everybody is busy at once, or what one grows to that has no nodes yet. When it is not set it is \
+                 120 % of what the usable nodes can allocate. A group says it with `capacity` and `oversubscription_percent`. \
+                 A change touches nothing on the host cluster.",
+            ),
+        ),
+        (
             "paused",
             defaulted(
                 Bool,

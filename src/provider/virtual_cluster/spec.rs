@@ -8,7 +8,7 @@ use crate::fleet::virtual_cluster::spec::{Place, Spec};
 use crate::host::records::Stored;
 use crate::provider::chart::ChartModel;
 use crate::provider::number::Number;
-use crate::provider::size::ResourcesModel;
+use crate::provider::size::{ComputeModel, ResourcesModel};
 use crate::provider::value::{known, map_or_null, optional, set_or_null, string_map, string_set};
 use crate::provider::virtual_cluster::model::{VirtualClusterModel, VirtualClusterPrivate};
 use terraform_plugin::value::Value;
@@ -41,6 +41,10 @@ impl Spec {
             cluster_group: optional(&plan.cluster_group)?,
             followed: None,
             storage_class: private.storage_class.clone(),
+            host_capacity: match optional(&plan.host_capacity)? {
+                Some(promises) => Some(promises.compute()?),
+                None => None,
+            },
             allow_unsafe_values: optional(&plan.allow_unsafe_values)?.filter(|allowed| *allowed),
             image_registries: string_set(&plan.image_registries)?,
             pod_security: optional(&plan.pod_security)?,
@@ -73,6 +77,7 @@ impl Spec {
             endpoint_type: text(&self.endpoint_type),
             host_dns: self.host_dns.clone().into(),
             values: self.values.clone().into(),
+            host_capacity: self.host_capacity.as_ref().map(ComputeModel::from).into(),
             allow_unsafe_values: self.allow_unsafe_values.into(),
             image_registries: set_or_null(self.image_registries.as_ref()),
             pod_security: self.pod_security.clone().into(),

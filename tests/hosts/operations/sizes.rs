@@ -46,6 +46,7 @@ impl Sized {
             node_selector: BTreeMap::new(),
             pod_security: PodSecurity::Baseline,
             network_isolation: false,
+            tolerations: Vec::new(),
         };
         for object in enforced::objects(version, &spec) {
             let kind = object["kind"].as_str().unwrap().to_lowercase();

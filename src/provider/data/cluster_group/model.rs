@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::numbers::Numbers;
+use crate::domain::room::{Launch, Numbers};
+use crate::domain::table::Paint;
 use crate::fleet::virtual_cluster::membership::Membership;
 use crate::provider::cluster_group::model::GroupHostModel;
 use crate::provider::data::listing::ListedModel;
@@ -42,6 +43,8 @@ pub struct ClusterGroupDataModel {
     pub quota_used: Value<ResourcesModel>,
     pub quota_available: Value<ResourcesModel>,
     pub virtual_clusters: Value<Vec<ListedModel>>,
+    pub launching: Value<BTreeMap<String, Value<ResourcesModel>>>,
+    pub fits: Value<bool>,
     pub summary: Value<String>,
 }
 
@@ -62,14 +65,23 @@ pub struct HostNumbersModel {
     pub available: Value<ResourcesModel>,
 }
 
-/// The state of a group. `names` are the keys that this provider has for the group's hosts.
-pub fn state_of(
-    group: &Membership,
-    home: &str,
-    numbers: &Numbers,
-    names: &BTreeMap<&str, &str>,
-    virtual_clusters: Option<Vec<ListedModel>>,
-) -> ClusterGroupDataModel {
+/// What was found out of a group.
+pub struct Told<'t> {
+    /// The group's key of its home.
+    pub home: &'t str,
+    /// What its hosts can carry, and what is used.
+    pub numbers: &'t Numbers,
+    /// The keys that this provider has for the group's hosts.
+    pub names: BTreeMap<&'t str, &'t str>,
+    /// None where not all of them are known.
+    pub virtual_clusters: Option<Vec<ListedModel>>,
+    /// What becomes of it when those are launched that the configuration names.
+    pub launch: Launch,
+}
+
+/// The state of a group, without what its configuration says.
+pub fn state_of(group: &Membership, told: Told<'_>) -> ClusterGroupDataModel {
+    let Told { home, numbers, names, virtual_clusters, launch } = told;
     let config = group.spec.to_model();
     let chart = config.chart.as_ref_option().map(|chart| KeptChartModel {
         source: chart.source.clone(),
@@ -81,7 +93,7 @@ pub fn state_of(
         let host = HostNumbersModel {
             host_cluster: names.get(key.as_str()).map(|&name| name.to_owned()).into(),
             capacity: told.map(|told| limited(&told.capacity)).into(),
-            used: told.map(|told| sized(told.used)).into(),
+            used: told.map(|told| sized(told.used())).into(),
             available: told.map(|told| limited(&told.available())).into(),
         };
         (key.clone(), host)
@@ -109,9 +121,11 @@ pub fn state_of(
         capacity: sum.map(|sum| limited(&sum.capacity)).into(),
         used: sum.map(|sum| sized(sum.used)).into(),
         available: sum.map(|sum| limited(&sum.available)).into(),
-        quota_used: numbers.quota.used.as_ref().ok().map(|used| sized(*used)).into(),
+        quota_used: numbers.quota.used().map(sized).into(),
         quota_available: numbers.quota.available().map(|available| limited(&available)).into(),
         virtual_clusters: virtual_clusters.into(),
-        summary: text(numbers.summary()),
+        launching: Value::Null,
+        fits: launch.fits.into(),
+        summary: text(launch.summary(Paint::Plain)),
     }
 }

@@ -50,6 +50,7 @@ fn typed(chart: &Chart) -> VirtualClusterSpec {
         node_selector: std::collections::BTreeMap::new(),
         pod_security: PodSecurity::Baseline,
         network_isolation: false,
+        tolerations: Vec::new(),
     }
 }
 
