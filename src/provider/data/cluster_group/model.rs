@@ -13,7 +13,7 @@ use crate::provider::cluster_group::model::GroupHostModel;
 use crate::provider::data::listing::ListedModel;
 use crate::provider::data::{limited, sized, text};
 use crate::provider::size::ResourcesModel;
-use crate::provider::value::StringMap;
+use crate::provider::value::{StringMap, StringSet};
 use terraform_plugin::value::Value;
 
 /// Configuration and result.
@@ -28,6 +28,12 @@ pub struct ClusterGroupDataModel {
     pub distro: Value<String>,
     pub kubernetes_version: Value<String>,
     pub values: Value<String>,
+    pub member_values: StringSet,
+    pub allow_unsafe_values: Value<bool>,
+    pub image_registries: StringSet,
+    pub pod_security: Value<String>,
+    pub network_isolation: Value<bool>,
+    pub count_limits: Value<bool>,
     pub host_clusters: Value<BTreeMap<String, Value<GroupHostModel>>>,
     pub endpoint_type: Value<String>,
     pub oversubscription_percent: Value<i64>,
@@ -109,6 +115,12 @@ pub fn state_of(group: &Membership, told: Told<'_>) -> ClusterGroupDataModel {
         distro: config.distro,
         kubernetes_version: config.kubernetes_version,
         values: config.values,
+        member_values: config.member_values,
+        allow_unsafe_values: config.allow_unsafe_values,
+        image_registries: config.image_registries,
+        pod_security: config.pod_security,
+        network_isolation: config.network_isolation,
+        count_limits: config.count_limits,
         host_clusters: config.host_clusters,
         endpoint_type: config.endpoint_type,
         oversubscription_percent: Value::Value(i64::from(group.spec.oversubscription_percent)),

@@ -1,7 +1,7 @@
 //! The schema of the data source `nested_cluster_group`: the one place where its attributes are described. The reference page
 //! is generated from here.
 
-use crate::provider::attribute::{Attributes, attributes, computed, optional, required, string_map};
+use crate::provider::attribute::{Attributes, attributes, computed, optional, required, string_map, string_set};
 use crate::provider::data::{STATE_VERSION, amounts, limits, listing};
 use terraform_plugin::schema::{AttributeType, Block, Description, Schema};
 
@@ -28,7 +28,7 @@ pub fn schema() -> Schema {
 
 /// What the group's owner wrote, with all defaults.
 fn configuration() -> Attributes {
-    use AttributeType::{AttributeList, AttributeMap, AttributeSingle, Number, String};
+    use AttributeType::{AttributeList, AttributeMap, AttributeSingle, Bool, Number, String};
     let chart = attributes([
         ("source", computed(String, "Where the chart came from.")),
         ("digest", computed(String, "`sha256:` digest of the chart, locked.")),
@@ -105,6 +105,45 @@ fn configuration() -> Attributes {
             computed(String, "Kubernetes version inside the virtual clusters. Null is the chart's own default."),
         ),
         ("values", computed(String, "Further configuration of all virtual clusters as the text of a `vcluster.yaml`.")),
+        (
+            "member_values",
+            computed(
+                string_set(),
+                "Which `values` its virtual clusters may set themselves. Null is all that are safe.",
+            ),
+        ),
+        (
+            "allow_unsafe_values",
+            computed(Bool, "Whether values may reach beyond what a virtual cluster may do. Null is `false`."),
+        ),
+        (
+            "image_registries",
+            computed(
+                string_set(),
+                "Registries whose images values may have the control planes run, beside those of the chart. Null is none.",
+            ),
+        ),
+        (
+            "pod_security",
+            computed(
+                String,
+                "Pod Security Standard of the virtual clusters' pods: `baseline`, `restricted` or `privileged`.",
+            ),
+        ),
+        (
+            "network_isolation",
+            computed(
+                Bool,
+                "Whether network policies keep the pods of the virtual clusters from those of others. Null is `false`.",
+            ),
+        ),
+        (
+            "count_limits",
+            computed(
+                Bool,
+                "Whether limits count in the size of a virtual cluster as well as requests. Null is `false`.",
+            ),
+        ),
         (
             "host_clusters",
             computed(AttributeMap(host), "What the group says of its host clusters, by their keys in the group."),
