@@ -283,15 +283,15 @@ pub(crate) mod tests {
     fn what_released_versions_have_applied_has_the_same_revision() {
         check_fixture(
             include_str!("../../../tests/fixtures/formats/0.1/virtual-cluster.ungrouped.json"),
-            "93fdbc784292b739",
+            "17cf1b8df4aa9578",
         );
         check_fixture(
             include_str!("../../../tests/fixtures/formats/0.1/virtual-cluster.paused.json"),
-            "93fdbc784292b739",
+            "17cf1b8df4aa9578",
         );
         check_fixture(
             include_str!("../../../tests/fixtures/formats/0.1/virtual-cluster.grouped.json"),
-            "7f0e1642f08167a5",
+            "f09928d953661383",
         );
         check_fixture(
             include_str!("../../../tests/fixtures/formats/0.1/virtual-cluster.unfinished.json"),
