@@ -93,7 +93,11 @@ async fn follow(
 ) -> Result<ExitCode, CapacityError> {
     let seen = look(group, hosts, options).await?;
     screen.print(group, &seen)?;
-    while options.watch {
+    if !options.watch {
+        let (_, launch) = seen;
+        return Ok(if launch.fits == Some(false) { ExitCode::from(DOES_NOT_FIT) } else { ExitCode::SUCCESS });
+    }
+    loop {
         tokio::time::sleep(INTERVAL).await;
         // What does not answer now may answer the next time.
         match look(group, hosts, options).await {
@@ -101,8 +105,6 @@ async fn follow(
             Err(error) => complain(&error),
         }
     }
-    let (_, launch) = seen;
-    Ok(if launch.fits == Some(false) { ExitCode::from(DOES_NOT_FIT) } else { ExitCode::SUCCESS })
 }
 
 /// The group as its hosts have it now, with what is to be launched.
