@@ -12,6 +12,7 @@ pub mod group;
 pub mod notice;
 pub mod planned;
 pub mod readings;
+pub mod terms;
 pub mod virtual_cluster;
 
 use std::collections::HashSet;

@@ -21,6 +21,7 @@ use crate::domain::revision;
 use crate::domain::size::Size;
 use crate::domain::toleration::Toleration;
 use crate::fleet::compute::Compute;
+use crate::fleet::terms::Terms;
 
 /// The revision of a group whose records on the hosts are not what was applied.
 pub const DRIFTED: &str = "drifted";
@@ -46,21 +47,8 @@ pub struct GroupSpec {
     /// Places in `values` that virtual clusters may set. None: all, as long as what comes of it is safe.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub member_values: Option<MemberValues>,
-    /// Whether values may reach beyond what a virtual cluster may do. None: they may not.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub allow_unsafe_values: Option<bool>,
-    /// Registries whose images control planes may have beside the chart's own. None: no others.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub image_registries: Option<Vec<String>>,
-    /// The Pod Security Standard that the pods of virtual clusters are held to. None: baseline.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pod_security: Option<String>,
-    /// Whether network policies keep their pods from others. None: they do not.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub network_isolation: Option<bool>,
-    /// Whether the sizes of virtual clusters count limits as well as requests. None: requests alone.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub count_limits: Option<bool>,
+    #[serde(flatten)]
+    pub terms: Terms,
     pub endpoint_type: String,
     pub oversubscription_percent: u32,
     /// None, like a part that is none: unlimited.
@@ -170,11 +158,7 @@ impl GroupSpec {
             node_selector: host.node_selector.clone(),
             tolerations: host.tolerations.clone(),
             member_values: self.member_values.clone(),
-            allow_unsafe_values: self.allow_unsafe_values,
-            image_registries: self.image_registries.clone(),
-            pod_security: self.pod_security.clone(),
-            network_isolation: self.network_isolation,
-            count_limits: self.count_limits,
+            terms: self.terms.clone(),
         })
     }
 
@@ -259,21 +243,8 @@ pub struct Followed {
     /// Places in `values` that virtual clusters may set. None: all, as long as what comes of it is safe.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub member_values: Option<MemberValues>,
-    /// Whether values may reach beyond what a virtual cluster may do. None: they may not.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub allow_unsafe_values: Option<bool>,
-    /// Registries whose images control planes may have beside the chart's own. None: no others.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub image_registries: Option<Vec<String>>,
-    /// The Pod Security Standard that the pods of virtual clusters are held to. None: baseline.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pod_security: Option<String>,
-    /// Whether network policies keep their pods from others. None: they do not.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub network_isolation: Option<bool>,
-    /// Whether the sizes of virtual clusters count limits as well as requests. None: requests alone.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub count_limits: Option<bool>,
+    #[serde(flatten)]
+    pub terms: Terms,
 }
 
 /// Leaves out the values, which may hold a user's secrets.
@@ -335,11 +306,7 @@ pub(crate) mod tests {
             kubernetes_version: None,
             values: None,
             member_values: None,
-            allow_unsafe_values: None,
-            image_registries: None,
-            pod_security: Some("baseline".into()),
-            network_isolation: None,
-            count_limits: None,
+            terms: Terms { pod_security: Some("baseline".into()), ..Terms::default() },
             endpoint_type: "LoadBalancer".into(),
             oversubscription_percent: 120,
             quota: Some(GroupQuota { cpu: Some("64".into()), ..GroupQuota::default() }),
@@ -411,7 +378,7 @@ pub(crate) mod tests {
         check_followed(|spec| spec.endpoint_type = "NodePort".into(), true, true);
         check_followed(|spec| spec.kubernetes_version = Some("1.35.0".into()), true, true);
         check_followed(|spec| spec.values = Some("b: 1".into()), true, true);
-        check_followed(|spec| spec.count_limits = Some(true), true, true);
+        check_followed(|spec| spec.terms.count_limits = Some(true), true, true);
         check_followed(|spec| host(spec).values = None, true, false);
         check_followed(|spec| host(spec).host_dns = None, true, false);
         check_followed(|spec| host(spec).node_selector.clear(), true, false);

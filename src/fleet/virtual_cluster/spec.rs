@@ -19,6 +19,7 @@ use crate::domain::size::Size;
 use crate::domain::values::VirtualClusterSpec;
 use crate::fleet::compute::Compute;
 use crate::fleet::group::spec::{Followed, tolerations};
+use crate::fleet::terms::Terms;
 use crate::host::access::Exposure;
 use crate::host::formats::renewed;
 use crate::host::record::{Record, Share};
@@ -66,21 +67,8 @@ pub struct Spec {
     /// What its host promises, where it is in no group. Not part of the revision: no object depends on it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host_capacity: Option<Compute>,
-    /// Whether `values` may reach beyond what a virtual cluster may do. None: they may not.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub allow_unsafe_values: Option<bool>,
-    /// Registries whose images the control plane may have beside the chart's own. None: no others.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub image_registries: Option<Vec<String>>,
-    /// The Pod Security Standard that its pods are held to. None: baseline.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pod_security: Option<String>,
-    /// Whether network policies keep its pods from others. None: they do not.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub network_isolation: Option<bool>,
-    /// Whether limits count as well as requests. None: requests alone do.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub count_limits: Option<bool>,
+    #[serde(flatten)]
+    pub terms: Terms,
     /// The revision that the host carries in full; none while an apply is under way or was cut off.
     pub applied: Option<String>,
 }
@@ -114,7 +102,7 @@ impl Spec {
         let of_group = self.followed.as_ref().and_then(|followed| followed.kubernetes_version.as_ref());
         let kubernetes_version = self.kubernetes_version.as_ref().or(of_group);
         let node_selector = self.followed.as_ref().map(|followed| followed.node_selector.clone());
-        let count_limits = self.followed.as_ref().map_or(self.count_limits, |followed| followed.count_limits);
+        let count_limits = self.followed.as_ref().map_or(&self.terms, |followed| &followed.terms).count_limits;
         let tolerations = self.followed.as_ref().map(|followed| tolerations(&followed.tolerations));
         Some(VirtualClusterSpec {
             name: place.name.clone(),
@@ -129,7 +117,7 @@ impl Spec {
             distro,
             kubernetes_version: kubernetes_version.and_then(image_tag),
             node_selector: node_selector.unwrap_or_default(),
-            pod_security: self.pod_security().unwrap_or(PodSecurity::Baseline),
+            pod_security: self.pod_security().unwrap_or_default(),
             network_isolation: self.network_isolation(),
             tolerations: tolerations.unwrap_or_default(),
         })
@@ -137,15 +125,14 @@ impl Spec {
 
     /// The Pod Security Standard that is asked for: its group's, or its own where that is stricter. None: nobody has said.
     pub fn pod_security(&self) -> Option<PodSecurity> {
-        let of_group = self.followed.as_ref().and_then(|followed| followed.pod_security.as_ref());
-        let said = |level: &String| level.parse().ok();
-        self.pod_security.as_ref().and_then(said).max(of_group.and_then(said))
+        let of_group = self.followed.as_ref().and_then(|followed| followed.terms.pod_security());
+        self.terms.pod_security().max(of_group)
     }
 
     /// Whether it or its group asks for network policies.
     pub fn network_isolation(&self) -> bool {
-        let of_group = self.followed.as_ref().and_then(|followed| followed.network_isolation);
-        [self.network_isolation, of_group].contains(&Some(true))
+        let of_group = self.followed.as_ref().and_then(|followed| followed.terms.network_isolation);
+        [self.terms.network_isolation, of_group].contains(&Some(true))
     }
 
     /// Digest of everything that decides what is applied. Two texts of the same values, and two spellings of the same
@@ -260,11 +247,7 @@ pub(crate) mod tests {
             followed: None,
             storage_class: None,
             host_capacity: Some(Compute { cpu: Some("8".into()), memory: None }),
-            allow_unsafe_values: None,
-            image_registries: None,
-            pod_security: Some("baseline".into()),
-            network_isolation: None,
-            count_limits: None,
+            terms: Terms { pod_security: Some("baseline".into()), ..Terms::default() },
             applied: None,
         }
     }
@@ -311,7 +294,7 @@ pub(crate) mod tests {
         check_revision(|spec| spec.cpu = "5".into(), true);
         check_revision(|spec| spec.values = Some("{}".into()), true);
         check_revision(|spec| spec.mapping = 2, true);
-        check_revision(|spec| spec.count_limits = Some(true), true);
+        check_revision(|spec| spec.terms.count_limits = Some(true), true);
         check_revision(|spec| spec.labels.clear(), true);
     }
 
@@ -341,10 +324,37 @@ pub(crate) mod tests {
     fn limits_count_where_the_group_or_a_virtual_cluster_without_one_says_so() {
         let place = Place { host_cluster: "eu-1".into(), namespace: "vcluster-a".into(), name: "a".into() };
         let counts = |spec: Spec| spec.typed(&place).unwrap().count_limits;
-        let strict = || Spec { count_limits: Some(true), ..spec() };
-        let of = |count_limits| Followed { count_limits, endpoint_type: "ClusterIP".into(), ..Followed::default() };
+        let counting = |count_limits| Terms { count_limits, ..Terms::default() };
+        let strict = || Spec { terms: counting(Some(true)), ..spec() };
+        let of = |count_limits| Followed {
+            terms: counting(count_limits),
+            endpoint_type: "ClusterIP".into(),
+            ..Followed::default()
+        };
         assert_eq!((counts(spec()), counts(strict())), (false, true));
         assert_eq!((counts(spec().following(of(Some(true)))), counts(strict().following(of(None)))), (true, false));
+    }
+
+    #[test]
+    fn of_a_group_and_its_virtual_cluster_the_stricter_isolation_counts() {
+        let isolated = |level: Option<&str>, network_isolation| Terms {
+            pod_security: level.map(str::to_owned),
+            network_isolation,
+            ..Terms::default()
+        };
+        let check = |own: Terms, group: Option<Terms>, expected: (Option<PodSecurity>, bool)| {
+            let followed = group.map(|terms| Followed { terms, ..Followed::default() });
+            let spec = Spec { terms: own, followed, ..spec() };
+            assert_eq!((spec.pod_security(), spec.network_isolation()), expected, "{spec:?}");
+        };
+        let (baseline, restricted) = (Some(PodSecurity::Baseline), Some(PodSecurity::Restricted));
+        let strict = || isolated(Some("restricted"), Some(true));
+        check(isolated(None, None), None, (None, false));
+        check(strict(), None, (restricted, true));
+        check(isolated(None, None), Some(strict()), (restricted, true));
+        check(isolated(Some("privileged"), Some(false)), Some(strict()), (restricted, true));
+        check(strict(), Some(isolated(Some("baseline"), None)), (restricted, true));
+        check(isolated(Some("privileged"), None), Some(isolated(Some("baseline"), Some(false))), (baseline, false));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The step between Terraform's model of a group and what the hosts keep of it. Pure.
 
 use crate::fleet::group::spec::{GroupHost, GroupQuota, GroupSize, GroupSpec, MemberValues, Reserved};
+use crate::fleet::terms::Terms;
 use crate::provider::chart::ChartModel;
 use crate::provider::cluster_group::model::{ClusterGroupModel, GroupHostModel};
 use crate::provider::cluster_group::tolerations;
@@ -31,11 +32,13 @@ impl GroupSpec {
             kubernetes_version: optional(&plan.kubernetes_version)?,
             values: optional(&plan.values)?,
             member_values: string_set(&plan.member_values)?.map(|paths| MemberValues { paths }),
-            allow_unsafe_values: optional(&plan.allow_unsafe_values)?.filter(|allowed| *allowed),
-            image_registries: string_set(&plan.image_registries)?,
-            pod_security: optional(&plan.pod_security)?,
-            network_isolation: optional(&plan.network_isolation)?.filter(|isolated| *isolated),
-            count_limits: optional(&plan.count_limits)?.filter(|count| *count),
+            terms: Terms {
+                allow_unsafe_values: optional(&plan.allow_unsafe_values)?.filter(|allowed| *allowed),
+                image_registries: string_set(&plan.image_registries)?,
+                pod_security: optional(&plan.pod_security)?,
+                network_isolation: optional(&plan.network_isolation)?.filter(|isolated| *isolated),
+                count_limits: optional(&plan.count_limits)?.filter(|count| *count),
+            },
             endpoint_type: known(&plan.endpoint_type)?,
             oversubscription_percent: plan.oversubscription_percent.as_ref_option()?.whole()?,
             quota: match optional(&plan.quota)? {
@@ -82,11 +85,11 @@ impl GroupSpec {
             kubernetes_version: self.kubernetes_version.clone().into(),
             values: self.values.clone().into(),
             member_values: set_or_null(self.member_values.as_ref().map(|allowed| &allowed.paths)),
-            allow_unsafe_values: self.allow_unsafe_values.into(),
-            image_registries: set_or_null(self.image_registries.as_ref()),
-            pod_security: self.pod_security.clone().into(),
-            network_isolation: self.network_isolation.into(),
-            count_limits: self.count_limits.into(),
+            allow_unsafe_values: self.terms.allow_unsafe_values.into(),
+            image_registries: set_or_null(self.terms.image_registries.as_ref()),
+            pod_security: self.terms.pod_security.clone().into(),
+            network_isolation: self.terms.network_isolation.into(),
+            count_limits: self.terms.count_limits.into(),
             host_clusters: Value::Value(hosts.collect()),
             endpoint_type: text(&self.endpoint_type),
             oversubscription_percent: Value::Value(Number::from(self.oversubscription_percent)),

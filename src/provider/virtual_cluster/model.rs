@@ -156,7 +156,7 @@ impl From<&Followed> for FollowedPrivate {
             digest: followed.digest(),
             endpoint_type: followed.endpoint_type.clone(),
             host_dns: followed.host_dns.clone(),
-            count_limits: followed.count_limits,
+            count_limits: followed.terms.count_limits,
         }
     }
 }

@@ -225,23 +225,20 @@ impl Look {
             let subject = Subject { chart, served, mapping, typed, spec, given };
             (subject.refusals(objects.as_deref()), self.spec)
         });
-        match looked.await {
-            Ok((Ok(refusals), spec)) => guard::say(diags, &spec, &refusals),
+        let unclear = "What `values` would do cannot be told.";
+        let why = match looked.await {
+            Ok((Ok(refusals), spec)) => return guard::say(diags, &spec, &refusals),
             // Whether a chart can be rendered at all is for the apply to say, which has the host.
-            Ok((Err(Unclear::Chart(_)), _)) if is_plan => Some(()),
+            Ok((Err(Unclear::Chart(_)), _)) if is_plan => return Some(()),
             Ok((Err(Unclear::Chart(error)), _)) => {
-                chart_error(diags, "What `values` would do cannot be told.", &error);
-                None
+                chart_error(diags, unclear, &error);
+                return None;
             }
-            Ok((Err(error), _)) => {
-                diags.fail(AttributePath::new("values"), "What `values` would do cannot be told.", format!("{error}."));
-                None
-            }
-            Err(error) => {
-                diags.fail(AttributePath::new("values"), "What `values` would do cannot be told.", format!("{error}."));
-                None
-            }
-        }
+            Ok((Err(error), _)) => error.to_string(),
+            Err(error) => error.to_string(),
+        };
+        diags.fail(AttributePath::new("values"), unclear, format!("{why}."));
+        None
     }
 }
 

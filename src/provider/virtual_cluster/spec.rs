@@ -2,6 +2,7 @@
 
 use crate::domain::quantity::Bytes;
 use crate::domain::values::{MappingVersion, enforced, limits};
+use crate::fleet::terms::Terms;
 use crate::fleet::virtual_cluster::known::Known;
 use crate::fleet::virtual_cluster::resize::Resize;
 use crate::fleet::virtual_cluster::spec::{Place, Spec};
@@ -45,11 +46,13 @@ impl Spec {
                 Some(promises) => Some(promises.compute()?),
                 None => None,
             },
-            allow_unsafe_values: optional(&plan.allow_unsafe_values)?.filter(|allowed| *allowed),
-            image_registries: string_set(&plan.image_registries)?,
-            pod_security: optional(&plan.pod_security)?,
-            network_isolation: optional(&plan.network_isolation)?.filter(|isolated| *isolated),
-            count_limits: optional(&plan.count_limits)?.filter(|count| *count),
+            terms: Terms {
+                allow_unsafe_values: optional(&plan.allow_unsafe_values)?.filter(|allowed| *allowed),
+                image_registries: string_set(&plan.image_registries)?,
+                pod_security: optional(&plan.pod_security)?,
+                network_isolation: optional(&plan.network_isolation)?.filter(|isolated| *isolated),
+                count_limits: optional(&plan.count_limits)?.filter(|count| *count),
+            },
             applied: None,
         })
     }
@@ -78,11 +81,11 @@ impl Spec {
             host_dns: self.host_dns.clone().into(),
             values: self.values.clone().into(),
             host_capacity: self.host_capacity.as_ref().map(ComputeModel::from).into(),
-            allow_unsafe_values: self.allow_unsafe_values.into(),
-            image_registries: set_or_null(self.image_registries.as_ref()),
-            pod_security: self.pod_security.clone().into(),
-            network_isolation: self.network_isolation.into(),
-            count_limits: self.count_limits.into(),
+            allow_unsafe_values: self.terms.allow_unsafe_values.into(),
+            image_registries: set_or_null(self.terms.image_registries.as_ref()),
+            pod_security: self.terms.pod_security.clone().into(),
+            network_isolation: self.terms.network_isolation.into(),
+            count_limits: self.terms.count_limits.into(),
             mapping_version: Value::Value(Number::from(self.mapping)),
             labels: map_or_null(&self.labels),
             annotations: map_or_null(&self.annotations),
@@ -183,7 +186,7 @@ mod tests {
     fn a_spec_survives_the_way_through_a_state() {
         let private = VirtualClusterPrivate { mapping: 1, ..VirtualClusterPrivate::default() };
         assert_eq!(Spec::of(&spec().to_model(), &private), Some(spec()));
-        let moved = Spec { mapping: 2, count_limits: Some(true), ..spec() };
+        let moved = Spec { mapping: 2, terms: Terms { count_limits: Some(true), ..spec().terms }, ..spec() };
         assert_eq!(Spec::of(&moved.to_model(), &private), Some(moved));
         assert_eq!(spec().chart_source, chart::DEFAULT_SOURCE);
     }
