@@ -6,12 +6,14 @@
 //! what is to be applied comes from a [`virtual_cluster::Renderer`].
 
 pub mod arrivals;
+pub mod compute;
 pub mod connections;
 pub mod departures;
 pub mod group;
 pub mod notice;
 pub mod planned;
 pub mod readings;
+pub mod terms;
 pub mod virtual_cluster;
 
 use std::collections::HashSet;

@@ -12,6 +12,7 @@ pub mod data;
 pub mod diagnostics;
 pub mod duration;
 mod explain;
+pub mod number;
 pub mod size;
 pub mod timeouts;
 pub mod value;

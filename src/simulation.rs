@@ -19,7 +19,8 @@ use tokio::time::sleep;
 use crate::domain::random;
 use crate::provider::chart::ChartModel;
 use crate::provider::cluster_group::ClusterGroupModel;
-use crate::provider::cluster_group::model::{GroupHostModel, Number};
+use crate::provider::cluster_group::model::GroupHostModel;
+use crate::provider::number::Number;
 use crate::provider::size::ResourcesModel;
 use crate::provider::virtual_cluster::VirtualClusterModel;
 use api_server::Key;
@@ -88,7 +89,7 @@ fn group(hosts: &[&str], percent: u32, description: &str) -> ClusterGroupModel {
         chart: Value::Value(ChartModel { source: text(CHART.to_string_lossy()), ..ChartModel::default() }),
         host_clusters: Value::Value(hosts.iter().map(host).collect::<BTreeMap<_, _>>()),
         endpoint_type: text("ClusterIP"),
-        oversubscription_percent: Value::Value(Number::Whole(i64::from(percent))),
+        oversubscription_percent: Value::Value(Number::from(percent)),
         ..ClusterGroupModel::default()
     }
 }

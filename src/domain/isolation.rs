@@ -11,11 +11,12 @@ use crate::domain::values::VirtualClusterSpec;
 pub const ENFORCE: &str = "pod-security.kubernetes.io/enforce";
 
 /// A [Pod Security Standard](https://kubernetes.io/docs/concepts/security/pod-security-standards/). A later one allows less.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub enum PodSecurity {
     /// Everything.
     Privileged,
-    /// Nothing by which a pod is known to reach its host.
+    /// Nothing by which a pod is known to reach its host. It holds where nobody says otherwise.
+    #[default]
     Baseline,
     /// Only what is hardened: no root, no capabilities, a seccomp profile.
     Restricted,
@@ -54,10 +55,12 @@ const USER: i64 = 12345;
 
 /// The chart values by which the control plane's own pods meet the standard, and vCluster holds the namespaces inside to it.
 pub(in crate::domain) fn pod_security_values(spec: &VirtualClusterSpec) -> Option<Value> {
-    let level = Some(spec.pod_security).filter(|level| *level != PodSecurity::Privileged)?;
-    let inside = json!({ "policies": { "podSecurityStandard": level.to_string() } });
-    if level == PodSecurity::Baseline {
-        return Some(inside);
+    let level = spec.pod_security;
+    let mut values = json!({ "policies": { "podSecurityStandard": level.to_string() } });
+    match level {
+        PodSecurity::Privileged => return None,
+        PodSecurity::Baseline => return Some(values),
+        PodSecurity::Restricted => {}
     }
     let pod = json!({ "fsGroup": USER, "runAsNonRoot": true, "seccompProfile": { "type": "RuntimeDefault" } });
     let container = json!({
@@ -65,7 +68,6 @@ pub(in crate::domain) fn pod_security_values(spec: &VirtualClusterSpec) -> Optio
         "runAsNonRoot": true, "runAsUser": USER, "runAsGroup": USER,
     });
     let security = json!({ "podSecurityContext": pod, "containerSecurityContext": container });
-    let mut values = inside;
     values["controlPlane"] = json!({
         "statefulSet": { "security": security },
         "distro": { spec.distro.to_string(): { "securityContext": container } },

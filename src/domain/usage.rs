@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use crate::domain::quantity::Bytes;
 use crate::domain::size::{Resource, Size};
 
-/// What the quota of a virtual cluster counts (see [`crate::domain::values::limits::objects`]).
+/// What the quota of a virtual cluster counts (see [`crate::domain::values::enforced`]).
 const COUNTED: [(&str, Resource); 5] = [
     ("limits.cpu", Resource::Cpu),
     ("requests.cpu", Resource::Cpu),
@@ -31,11 +31,12 @@ impl Usage {
         self.0.get("requests.storage").copied().map(Bytes)
     }
 
-    /// What CPU and memory are in use beyond `after`, of those that `after` has less of than `before`.
-    pub fn beyond(&self, before: Size, after: Size) -> Vec<Excess> {
+    /// What CPU and memory are in use beyond `after`, of those that `after` has less of than `before`: as requests, and as limits
+    /// where those count.
+    pub fn beyond(&self, before: Size, after: Size, counts_limits: bool) -> Vec<Excess> {
         let shrinks = |resource: Resource| resource != Resource::Storage && after.get(resource) < before.get(resource);
         let excess = |(key, resource): (&'static str, Resource)| {
-            let used = *self.0.get(key)?;
+            let used = *self.0.get(key).filter(|_| counts_limits || !key.starts_with("limits."))?;
             (shrinks(resource) && used > after.get(resource)).then(|| Excess {
                 resource,
                 counted_as: key,
@@ -85,13 +86,15 @@ mod tests {
         ]);
         let gib = 1 << 30;
         let beyond = |before, after| -> Vec<(&str, u64, u64)> {
-            let found: Vec<Excess> = used.beyond(before, after);
+            let found: Vec<Excess> = used.beyond(before, after, true);
             found.iter().map(|excess| (excess.counted_as, excess.used, excess.allowed)).collect()
         };
         assert_eq!(beyond(size(8000, 8 * gib), size(5000, 8 * gib)), [("limits.cpu", 5500, 5000)]);
         assert_eq!(beyond(size(8000, 8 * gib), size(5500, 8 * gib)), []);
         let both = [("limits.memory", 6 * gib, 4 * gib), ("requests.memory", 5 * gib, 4 * gib)];
         assert_eq!(beyond(size(8000, 8 * gib), size(6000, 4 * gib)), both);
+        let of_requests = used.beyond(size(8000, 8 * gib), size(500, 5 * gib), false);
+        assert_eq!(of_requests.iter().map(|excess| excess.counted_as).collect::<Vec<_>>(), ["requests.cpu"]);
         // Not made smaller, whatever is used: a quota that somebody raised.
         assert_eq!(beyond(size(3000, 4 * gib), size(3000, 4 * gib)), []);
         assert_eq!(used.storage(), Some(Bytes(9 * gib)));
@@ -102,7 +105,7 @@ mod tests {
         let used = usage(&[("limits.cpu", "much")]);
         assert_eq!(used, Usage::default());
         assert_eq!(used.storage(), None);
-        assert_eq!(used.beyond(size(8000, 0), size(1000, 0)), []);
+        assert_eq!(used.beyond(size(8000, 0), size(1000, 0), true), []);
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! The mapping from a virtual cluster's attributes to values of the vCluster chart (0.24 to 0.36), versioned.
 //!
 //! Owns which chart values the provider sets, how the user's `values` are merged with them and which of the user's are
-//! refused. Never reads a chart and never renders one. The size itself is not a chart value: see [`limits`].
+//! refused. Never reads a chart and never renders one. The size itself is not a chart value: see [`limits`] and [`enforced`].
 //!
 //! The numbers and the paths were measured and read as `docs/design/sizes.md` tells.
 
+pub mod enforced;
 pub mod limits;
 mod merge;
 mod refused;
@@ -19,6 +20,7 @@ use crate::domain::endpoint::EndpointType;
 use crate::domain::isolation::{self, PodSecurity};
 use crate::domain::quantity::Bytes;
 use crate::domain::size::Size;
+use crate::domain::toleration::{self, Toleration};
 
 pub use merge::{Layer, ValuesError};
 
@@ -26,18 +28,21 @@ pub use merge::{Layer, ValuesError};
 /// renders the same objects. A change of the mapping that changes any object is a new version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum MappingVersion {
-    /// The first.
+    /// The first: requests and limits count.
     V1,
+    /// Requests count, and limits where that is asked for. Chart values are those of the first.
+    V2,
 }
 
 impl MappingVersion {
     /// What new virtual clusters get.
-    pub const NEWEST: Self = Self::V1;
+    pub const NEWEST: Self = Self::V2;
 
     /// The number in records.
     pub fn number(self) -> u32 {
         match self {
             Self::V1 => 1,
+            Self::V2 => 2,
         }
     }
 
@@ -45,6 +50,7 @@ impl MappingVersion {
     pub fn from_number(number: u32) -> Option<Self> {
         match number {
             1 => Some(Self::V1),
+            2 => Some(Self::V2),
             _ => None,
         }
     }
@@ -61,6 +67,8 @@ pub struct VirtualClusterSpec {
     pub vcluster_version: Version,
     /// Its size.
     pub size: Size,
+    /// Whether the size counts limits as well as requests. By the first mapping it always does.
+    pub count_limits: bool,
     /// The control plane's volume as [`limits::control_plane_volume`] said when the virtual cluster was created; a
     /// StatefulSet's volumes cannot be changed later. None: the data lives as long as the pod.
     pub volume: Option<Bytes>,
@@ -80,6 +88,8 @@ pub struct VirtualClusterSpec {
     pub pod_security: PodSecurity,
     /// Whether its pods and those of others are kept apart.
     pub network_isolation: bool,
+    /// Which tainted nodes the virtual cluster may use.
+    pub tolerations: Vec<Toleration>,
 }
 
 /// The values to render the chart with: what the provider manages, over the user's `layers` (later ones win), over the
@@ -92,7 +102,8 @@ pub fn chart_values(
     spec: &VirtualClusterSpec,
     layers: &[Layer<'_>],
 ) -> Result<Value, ValuesError> {
-    let MappingVersion::V1 = version;
+    // Both have the same values: see [`enforced`] for what differs.
+    let (MappingVersion::V1 | MappingVersion::V2) = version;
     let managed = managed(spec);
     for layer in layers {
         merge::check(&managed, layer)?;
@@ -113,7 +124,7 @@ fn defaults(spec: &VirtualClusterSpec) -> Value {
     json!({
         "controlPlane": {
             "statefulSet": { "resources": {
-                "requests": { "cpu": "200m", "memory": "512Mi" },
+                "requests": limits::CONTROL_PLANE_REQUESTS,
                 "limits": control_plane,
             } },
             // The init container that copies the binaries; a pod is charged the larger of it and the syncer.
@@ -152,6 +163,9 @@ fn managed(spec: &VirtualClusterSpec) -> Value {
         values["controlPlane"]["statefulSet"]["scheduling"] = json!({ "nodeSelector": spec.node_selector });
         // Without `nodes.enabled` no node is synced, and yet every pod gets these labels as its node selector.
         values["sync"] = json!({ "fromHost": { "nodes": { "selector": { "labels": spec.node_selector } } } });
+    }
+    if !spec.tolerations.is_empty() {
+        merge::overlay(&mut values, &toleration::chart_values(&spec.tolerations));
     }
     values
 }

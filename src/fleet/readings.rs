@@ -8,8 +8,8 @@ use std::future::Future;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::domain::capacity::Node;
 use crate::domain::ledger::Ledger;
+use crate::domain::node::Node;
 use crate::fleet::group::find::{FindError, Found, find};
 use crate::fleet::locked;
 use crate::fleet::virtual_cluster::LABEL;

@@ -25,7 +25,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::Value;
 
-use crate::domain::isolation::{self, PodSecurity};
+use crate::domain::isolation;
 use crate::fleet::connections::HostCluster;
 use crate::fleet::group::spec::Followed;
 use crate::fleet::notice::Notice;
@@ -66,7 +66,7 @@ impl Prepared {
     /// Labels of the namespace: those of all objects, and what its pods may do.
     fn namespace_labels(&self) -> BTreeMap<String, String> {
         let mut labels = self.labels.clone();
-        let level = self.spec.pod_security().unwrap_or(PodSecurity::Baseline);
+        let level = self.spec.pod_security().unwrap_or_default();
         labels.insert(isolation::ENFORCE.to_owned(), level.to_string());
         labels
     }

@@ -2,6 +2,7 @@
 //!
 //! This file has those of single operations on a host; the files below it what `fleet` says of groups and virtual clusters.
 
+mod advice;
 pub mod group;
 mod notice;
 pub mod room;

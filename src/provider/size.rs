@@ -1,10 +1,12 @@
-//! Attributes that hold a size: `cpu`, `memory` and `storage` as the user wrote them.
+//! Attributes that hold a size: `cpu`, `memory` and `storage` as the user wrote them, and those without storage.
 
 #![allow(missing_docs, reason = "the schema describes every attribute, under the same name")]
 
 use serde::{Deserialize, Serialize};
 
 use crate::domain::size::Size;
+use crate::fleet::compute::Compute;
+use crate::provider::value::optional;
 use terraform_plugin::value::Value;
 
 /// `{cpu, memory, storage}`: Kubernetes quantities, kept as the user wrote them.
@@ -13,6 +15,26 @@ pub struct ResourcesModel {
     pub cpu: Value<String>,
     pub memory: Value<String>,
     pub storage: Value<String>,
+}
+
+/// `{cpu, memory}`: likewise.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct ComputeModel {
+    pub cpu: Value<String>,
+    pub memory: Value<String>,
+}
+
+impl ComputeModel {
+    /// As it is stored; none while a part is unknown.
+    pub fn compute(&self) -> Option<Compute> {
+        Some(Compute { cpu: optional(&self.cpu)?, memory: optional(&self.memory)? })
+    }
+}
+
+impl From<&Compute> for ComputeModel {
+    fn from(compute: &Compute) -> Self {
+        Self { cpu: compute.cpu.clone().into(), memory: compute.memory.clone().into() }
+    }
 }
 
 impl ResourcesModel {

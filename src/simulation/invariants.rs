@@ -102,7 +102,7 @@ fn oversold(cluster: &Cluster, percent: u32) -> Option<String> {
             found.collection == STATEFUL_SETS && found.namespace == key.namespace && set["spec"]["replicas"] != 0
         };
         if objects.iter().any(runs) {
-            sum += cpu(&quota["spec"]["hard"]["limits.cpu"]);
+            sum += cpu(&quota["spec"]["hard"]["requests.cpu"]);
         }
     }
     (sum > limit).then(|| format!("host {} carries {sum}m of {limit}m", cluster.name))

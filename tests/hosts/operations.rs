@@ -14,5 +14,6 @@ mod observe;
 mod ownership;
 mod pause;
 mod records;
+mod sizes;
 mod view;
 mod wait;

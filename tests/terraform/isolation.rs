@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::sharing::support::{group, member, referring};
 use support::cluster::Cluster;
 use support::host;
 use support::workspace::Workspace;
@@ -90,13 +91,10 @@ fn values_cannot_say_otherwise() {
 #[test]
 fn what_a_group_says_its_virtual_clusters_do_not_weaken() {
     let workspace = Workspace::on(host());
-    let (name, chart) = (&host().name, rig::tools::chart());
-    let with = |group: &str, member: &str| {
-        workspace.write(&format!(
-            "resource \"nested_cluster_group\" \"this\" {{\n  name = \"boxes\"\n  vcluster_version = \"0.34.7\"\n  \
-             chart = {{ source = {chart:?} }}\n  host_clusters = {{ {name:?} = {{}} }}\n{group}\n}}\n\
-             resource \"nested_virtual_cluster\" \"this\" {{\n  name = \"in-a-box\"\n  cluster_group = nested_cluster_group.this.name\n{member}\n}}\n"
-        ));
+    let with = |said: &str, attributes: &str| {
+        let group = group("boxes", &format!("host_clusters = {{ {:?} = {{}} }}\n{said}", host().name));
+        let attributes = format!("{}\n{attributes}", referring("boxes"));
+        workspace.write(&(group + &member("in_a_box", "boxes", &attributes)));
     };
     let refused = |group: &str, member: &str, part: &str| {
         with(group, member);

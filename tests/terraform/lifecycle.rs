@@ -48,7 +48,7 @@ fn check_life(workspace: &Workspace, name: &str) {
     assert_eq!(plan.changed(THIS), ["annotations", "labels", "resources", "revision", "status"]);
     workspace.apply().assert_success();
     let quota = in_namespace(&format!("/api/v1/{{}}/resourcequotas/vc-{name}"));
-    for (resource, expected) in [("requests.cpu", "5"), ("limits.memory", "6Gi"), ("requests.storage", "3Gi")] {
+    for (resource, expected) in [("requests.cpu", "5"), ("requests.memory", "6Gi"), ("requests.storage", "3Gi")] {
         assert_eq!(quota["spec"]["hard"][resource], expected, "{resource}");
     }
     let service = in_namespace(&format!("/api/v1/{{}}/services/{name}"));

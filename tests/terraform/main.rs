@@ -9,6 +9,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod capacity_command;
 mod chart_sources;
 mod charts;
 mod cluster_groups;
@@ -25,6 +26,8 @@ mod interruption;
 mod isolation;
 mod lifecycle;
 mod locks;
+mod mapping;
+mod nodes;
 mod ownership;
 mod pause;
 mod permissions;

@@ -97,7 +97,7 @@ fn data_survives_a_pause_and_pods_do_not() {
     workspace.apply().assert_success();
     cluster.assert_paused();
     let quota = format!("{}/vc-sleeper", cluster.namespaced("api/v1/resourcequotas"));
-    assert_eq!(nesting_host().get(&quota).unwrap()["spec"]["hard"]["limits.cpu"], "6");
+    assert_eq!(nesting_host().get(&quota).unwrap()["spec"]["hard"]["requests.cpu"], "6");
     workspace.plan().assert_quiet();
 
     workspace.virtual_cluster("name = \"sleeper\"\nresources = { cpu = \"6\" }");

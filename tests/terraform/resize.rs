@@ -37,11 +37,10 @@ impl Sized<'_> {
 
     #[track_caller]
     fn assert_size(&self, cpu: &str, memory: &str, storage: &str) {
-        let hard = json!({
-            "requests.cpu": cpu, "limits.cpu": cpu, "requests.memory": memory, "limits.memory": memory,
-            "requests.storage": storage,
-        });
-        assert_eq!(self.quota()["spec"]["hard"], hard);
+        let hard = self.quota()["spec"]["hard"].take();
+        for (resource, amount) in [("requests.cpu", cpu), ("requests.memory", memory), ("requests.storage", storage)] {
+            assert_eq!(hard[resource], amount, "{resource}");
+        }
         let held = self.host.held(&self.namespace()).unwrap();
         assert_eq!(held["size"], json!({ "cpu": cpu, "memory": memory, "storage": storage }));
     }
@@ -49,7 +48,7 @@ impl Sized<'_> {
     #[track_caller]
     fn assert_cpu(&self, quota: &str, held: &str) {
         let size = &self.host.held(&self.namespace()).unwrap()["size"];
-        let found = (self.quota()["spec"]["hard"]["limits.cpu"].clone(), size["cpu"].clone());
+        let found = (self.quota()["spec"]["hard"]["requests.cpu"].clone(), size["cpu"].clone());
         assert_eq!(found, (json!(quota), json!(held)), "{}", self.name);
     }
 
@@ -77,19 +76,17 @@ fn quota_limit_range_and_ledger_follow_a_resize_and_nothing_restarts() {
     let cluster = Sized { host: host(), name: "resized" };
     let pod = || host().get(&cluster.path("pods/resized-0")).map(|pod| pod["metadata"]["uid"].clone());
     let mut first = None;
-    for (cpu, memory, container) in [
-        ("4", "4Gi", json!({ "cpu": "233m", "memory": "241Mi" })),
-        ("8", "8Gi", json!({ "cpu": "566m", "memory": "512Mi" })),
-        ("3", "3Gi", json!({ "cpu": "150m", "memory": "156Mi" })),
-        ("3500m", "3584Mi", json!({ "cpu": "191m", "memory": "199Mi" })),
-    ] {
+    for (cpu, memory) in [("4", "4Gi"), ("8", "8Gi"), ("3", "3Gi"), ("3500m", "3584Mi")] {
         workspace.virtual_cluster(&sized("resized", &format!("cpu = {cpu:?}, memory = {memory:?}")));
         let run = workspace.apply();
         run.assert_success();
         assert_eq!(run.warnings().matches("Virtual cluster").count(), 0, "{}", run.warnings());
         cluster.assert_size(cpu, memory, "2Gi");
         let limits = host().get(&cluster.path("limitranges/vc-resized")).unwrap();
-        assert_eq!(limits["spec"]["limits"][0]["default"], container, "{cpu}");
+        let (container, whole) = (&limits["spec"]["limits"][0], json!({ "cpu": cpu, "memory": memory }));
+        for amount in ["cpu", "memory"] {
+            assert_eq!([&container["default"][amount], &container["max"][amount]], [&whole[amount]; 2], "{cpu}");
+        }
         assert_eq!(pod(), *first.get_or_insert_with(pod), "a resize replaced the pod");
         workspace.plan().assert_quiet();
     }
@@ -157,19 +154,19 @@ fn less_than_what_is_in_use_is_warned_of_with_both_numbers() {
     let write = |size: &str| workspace.virtual_cluster(&sized("in-use", size));
     write("cpu = \"8\", memory = \"8Gi\"");
     workspace.apply().assert_success();
-    // Control plane and CoreDNS have 1200m and 1194Mi.
-    cluster.wait_for("limits.cpu", "1200m");
+    // Control plane and CoreDNS request 220m and 576Mi.
+    cluster.wait_for("requests.cpu", "220m");
 
     // Nothing is in use yet when this is planned.
     write("cpu = \"6\", memory = \"8Gi\"");
     assert_eq!(workspace.try_plan().0.warnings().matches("uses more").count(), 0);
-    cluster.run("app", "5", "3Gi").unwrap();
-    cluster.wait_for("limits.cpu", "6200m");
+    cluster.run("app", "5980m", "4032Mi").unwrap();
+    cluster.wait_for("requests.cpu", "6200m");
     let run = workspace.apply_planned();
     run.assert_success();
     let said = run.warnings();
     assert_eq!(said.matches("uses more cpu than it is to have").count(), 1, "{said}");
-    assert!(said.contains("limits.cpu: 6.2 in use, 6 from now on") && !said.contains("requests.cpu"), "{said}");
+    assert!(said.contains("requests.cpu: 6.2 in use, 6 from now on") && !said.contains("limits.cpu"), "{said}");
     cluster.assert_size("6", "8Gi", "2Gi");
 
     write("cpu = \"4\", memory = \"4Gi\"");
@@ -178,13 +175,12 @@ fn less_than_what_is_in_use_is_warned_of_with_both_numbers() {
     assert_eq!(plan.changed(THIS), ["resources", "revision", "status"], "a look changes no plan");
     let said = planned.warnings();
     for expected in [
-        "limits.cpu: 6.2 in use, 4 from now on",
-        "requests.cpu: 5.22 in use, 4 from now on",
-        "limits.memory: 4266Mi in use, 4Gi from now on",
+        "requests.cpu: 6.2 in use, 4 from now on",
+        "requests.memory: 4608Mi in use, 4Gi from now on",
         "ResourceQuota vcluster-in-use/vc-in-use on host cluster \"eu-1\"",
         "Pods that run go on.",
         "have `resources.cpu` at 6.2 or more",
-        "have `resources.memory` at 4266Mi or more",
+        "have `resources.memory` at 4608Mi or more",
     ] {
         assert!(said.contains(expected), "{expected}: {said}");
     }
@@ -196,7 +192,7 @@ fn less_than_what_is_in_use_is_warned_of_with_both_numbers() {
 
     // Less of it is no reason to warn once less is in use, and more never is.
     host().delete(&cluster.path("pods/app"));
-    cluster.wait_for("limits.cpu", "1200m");
+    cluster.wait_for("requests.cpu", "220m");
     write("cpu = \"3\", memory = \"5Gi\"");
     let run = workspace.apply();
     run.assert_success();

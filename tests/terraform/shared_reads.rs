@@ -34,7 +34,7 @@ fn each_of_many_shows_its_own_drift_and_its_own_pause() {
     workspace.plan().assert_quiet();
 
     let core = |index: usize, rest: &str| format!("/api/v1/namespaces/vcluster-many-{index}/{rest}-{index}");
-    host().patch(&core(1, "resourcequotas/vc-many"), json!({"spec": {"hard": {"limits.cpu": "100"}}}));
+    host().patch(&core(1, "resourcequotas/vc-many"), json!({"spec": {"hard": {"requests.cpu": "100"}}}));
     host().delete(&core(3, "limitranges/vc-many"));
     let marks = json!({"loft.sh/paused": "true", "loft.sh/paused-replicas": "1", "loft.sh/paused-date": "2026-11-22T10:00:00.000Z"});
     let set = "/apis/apps/v1/namespaces/vcluster-many-4/statefulsets/many-4";
@@ -42,7 +42,7 @@ fn each_of_many_shows_its_own_drift_and_its_own_pause() {
 
     let plan = workspace.plan();
     let expected = [
-        (1, vec![json!(["ResourceQuota vcluster-many-1/vc-many-1", "spec.hard[\"limits.cpu\"]"])]),
+        (1, vec![json!(["ResourceQuota vcluster-many-1/vc-many-1", "spec.hard[\"requests.cpu\"]"])]),
         (3, vec![json!(["LimitRange vcluster-many-3/vc-many-3", null])]),
     ];
     assert_eq!(drift(&plan), BTreeMap::from(expected));
@@ -106,9 +106,9 @@ fn who_may_not_list_everything_reads_one_by_one() {
     assert_eq!(run.warnings().matches("may not").count(), 0, "{}", run.warnings());
     host().patch(
         "/api/v1/namespaces/vcluster-narrow-5/resourcequotas/vc-narrow-5",
-        json!({"spec": {"hard": {"pods": "1"}}}),
+        json!({"spec": {"hard": {"services": "1"}}}),
     );
-    let expected = vec![json!(["ResourceQuota vcluster-narrow-5/vc-narrow-5", "spec.hard.pods"])];
+    let expected = vec![json!(["ResourceQuota vcluster-narrow-5/vc-narrow-5", "spec.hard.services"])];
     assert_eq!(drift(&workspace.plan()), BTreeMap::from([(5, expected)]));
     std::fs::write(workspace.path("provider.tf"), mine).unwrap();
     workspace.destroy().assert_success();

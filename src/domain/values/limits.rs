@@ -1,13 +1,11 @@
-//! How a size is divided between the control plane and the tenant, and the two objects by which the host enforces it.
+//! How a size is divided between the control plane and the tenant.
 //!
-//! Owns the arithmetic and the ResourceQuota and LimitRange made of it. Integers only; every function grows with its
-//! argument, and so does what it leaves to the tenant.
+//! Owns the arithmetic. Integers only; every function grows with its argument, and so does what it leaves to the tenant. The
+//! objects by which a host enforces the size are [`super::enforced`]'s.
 
 use serde::Serialize;
 use serde::ser::{SerializeStruct, Serializer};
-use serde_json::{Value, json};
 
-use super::{MappingVersion, VirtualClusterSpec};
 use crate::domain::quantity::{Bytes, Millicores};
 use crate::domain::size::Size;
 
@@ -34,6 +32,9 @@ impl Serialize for Limits {
 
 /// CoreDNS inside the virtual cluster. The chart's own CPU limit, a whole core, would be a third of the smallest one.
 pub const COREDNS: Limits = Limits { cpu: Millicores(200), memory: Bytes(170 * MIB) };
+
+/// What the control plane requests: what it uses, for the host's scheduler.
+pub const CONTROL_PLANE_REQUESTS: Limits = Limits { cpu: Millicores(200), memory: Bytes(512 * MIB) };
 
 /// Below this a virtual cluster does not come up, whatever minimum a group allows: its control plane, CoreDNS and a few
 /// small pods.
@@ -65,7 +66,7 @@ pub fn storage_for_volume(volume: Bytes) -> Option<Bytes> {
     }
 }
 
-/// What is left to the tenant's own pods beside the control plane and CoreDNS.
+/// What limits leave to the tenant's own pods beside those of the control plane and CoreDNS.
 pub fn room(size: &Size) -> Limits {
     let control_plane = control_plane(size);
     Limits {
@@ -74,42 +75,13 @@ pub fn room(size: &Size) -> Limits {
     }
 }
 
-/// What a container without limits of its own gets: a twelfth of the room, so that ten fit and a rollout has space for
+/// What a container without limits of its own gets where limits count: a twelfth of the room, so that ten fit and a rollout has space for
 /// two more; at most the chart's own 1 CPU and 512Mi.
 pub fn container_default(size: &Size) -> Limits {
     let room = room(size);
     let cpu = (room.cpu.0 / 12).clamp(1, 1000);
     let memory = (room.memory.0 / 12 / MIB).clamp(1, 512) * MIB;
     Limits { cpu: Millicores(cpu), memory: Bytes(memory) }
-}
-
-/// The ResourceQuota and the LimitRange of a virtual cluster, named as the chart would name them.
-pub fn objects(version: MappingVersion, spec: &VirtualClusterSpec) -> [Value; 2] {
-    let MappingVersion::V1 = version;
-    let metadata = json!({ "name": format!("vc-{}", spec.name), "namespace": spec.namespace });
-    let (cpu, memory) = (spec.size.cpu.to_string(), spec.size.memory.to_string());
-    let limits = container_default(&spec.size);
-    // Most containers use far less than their limit: requests only guide the host's scheduler.
-    let requests =
-        Limits { cpu: Millicores(limits.cpu.0.div_ceil(4)), memory: Bytes(limits.memory.0.div_ceil(2 * MIB) * MIB) };
-    [
-        json!({
-            "apiVersion": "v1",
-            "kind": "ResourceQuota",
-            "metadata": metadata,
-            "spec": { "hard": {
-                "requests.cpu": cpu, "limits.cpu": cpu,
-                "requests.memory": memory, "limits.memory": memory,
-                "requests.storage": spec.size.storage.to_string(),
-            } },
-        }),
-        json!({
-            "apiVersion": "v1",
-            "kind": "LimitRange",
-            "metadata": metadata,
-            "spec": { "limits": [{ "type": "Container", "default": limits, "defaultRequest": requests }] },
-        }),
-    ]
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ pub(crate) fn spec() -> VirtualClusterSpec {
         namespace: "vcluster-team-a".to_owned(),
         vcluster_version: Version::new(0, 34, 7),
         size: Size::DEFAULT,
+        count_limits: false,
         volume: limits::control_plane_volume(Size::DEFAULT.storage),
         storage_class: None,
         endpoint_type: EndpointType::LoadBalancer,
@@ -18,6 +19,7 @@ pub(crate) fn spec() -> VirtualClusterSpec {
         node_selector: BTreeMap::new(),
         pod_security: PodSecurity::Baseline,
         network_isolation: false,
+        tolerations: Vec::new(),
     }
 }
 
@@ -94,29 +96,36 @@ fn every_attribute_has_its_value() {
 }
 
 #[test]
+fn tolerations_join_what_the_user_says_and_leave_the_node_selector() {
+    let spec = VirtualClusterSpec {
+        node_selector: BTreeMap::from([("pool".to_owned(), "dev".to_owned())]),
+        tolerations: vec!["dedicated=tenants:NoSchedule".parse().expect("a toleration")],
+        ..spec()
+    };
+    let given = json!({
+        "controlPlane": { "statefulSet": { "scheduling": { "tolerations": [{ "key": "mine", "operator": "Exists" }] } } },
+        "sync": { "toHost": { "pods": { "enforceTolerations": ["mine:"] } } },
+    });
+    let layer = Layer { name: "the values", values: &given };
+    let values = chart_values(MappingVersion::NEWEST, &spec, &[layer]).expect("no contradiction");
+    let ours = json!({ "key": "dedicated", "operator": "Equal", "value": "tenants", "effect": "NoSchedule" });
+    assert_eq!(
+        values["controlPlane"]["statefulSet"]["scheduling"],
+        json!({ "nodeSelector": { "pool": "dev" }, "tolerations": [{ "key": "mine", "operator": "Exists" }, ours] })
+    );
+    let enforced = json!({ "pods": { "enforceTolerations": ["mine:", "dedicated=tenants:NoSchedule"] } });
+    assert_eq!(values["sync"]["toHost"], enforced);
+    assert_eq!(values["sync"]["fromHost"]["nodes"]["selector"]["labels"], json!({ "pool": "dev" }));
+}
+
+#[test]
 fn a_resize_within_reach_changes_no_chart_value() {
     let mut larger = spec();
     larger.size = Size { cpu: Millicores(8000), memory: Bytes(8 << 30), storage: Bytes(100 << 30) };
     let values = |spec| chart_values(MappingVersion::NEWEST, spec, &[]);
     assert_eq!(values(&spec()), values(&larger));
-    let objects = |spec| limits::objects(MappingVersion::NEWEST, spec);
+    let objects = |spec| enforced::objects(MappingVersion::NEWEST, spec);
     assert_ne!(objects(&spec()), objects(&larger));
-}
-
-#[test]
-fn the_size_is_enforced_by_exactly_three_resources() {
-    let [quota, range] = limits::objects(MappingVersion::V1, &spec());
-    assert_eq!(quota["metadata"], json!({ "name": "vc-team-a", "namespace": "vcluster-team-a" }));
-    assert_eq!(
-        quota["spec"],
-        json!({ "hard": { "requests.cpu": "4", "limits.cpu": "4", "requests.memory": "4Gi", "limits.memory": "4Gi",
-                          "requests.storage": "2Gi" } })
-    );
-    assert_eq!(
-        range["spec"]["limits"],
-        json!([{ "type": "Container", "default": { "cpu": "233m", "memory": "241Mi" },
-                 "defaultRequest": { "cpu": "59m", "memory": "121Mi" } }])
-    );
 }
 
 /// The values with one layer, or the error's text.

@@ -431,7 +431,8 @@ impl<'a> Operation<'a> {
             }
             Err(error) => return error,
         }
-        self.denied(group, &hosts, &creation.open.name, (None, &creation.share), false).await
+        let Wanted { name, host_capacity, .. } = &creation.open;
+        self.denied(group, *host_capacity, &hosts, name, (None, &creation.share), false).await
     }
 }
 

@@ -1,6 +1,7 @@
 //! What can go wrong with a virtual cluster. Each error says what was refused and why; whoever shows it adds what to do next.
 
 use crate::domain::accounting::Refused;
+use crate::domain::capacity::Standing;
 use crate::fleet::connections::ConnectionError;
 use crate::fleet::group::find::FindError;
 use crate::fleet::virtual_cluster::Unprepared;
@@ -127,6 +128,8 @@ pub enum Error {
         label: String,
         /// What there is and what is missing; none where there is room again.
         refused: Option<Box<Refused>>,
+        /// How the hosts stand that come into question.
+        hosts: Vec<Standing>,
         /// Whether it is asked for by a resume and not by a size.
         is_resume: bool,
     },

@@ -19,7 +19,7 @@ pub struct Known {
     pub namespace_uid: String,
     /// Whether the namespace was made for it.
     pub namespace_created: bool,
-    /// Version of the mapping from attributes to chart values that it was created with.
+    /// Version of the mapping from attributes to objects that it has.
     pub mapping: u32,
     /// Size of the control plane's volume, which never changes.
     pub volume: Option<String>,
@@ -49,6 +49,7 @@ impl Known {
         self.record_uid = record_uid;
         self.namespace_uid = record.namespace_uid.clone().unwrap_or_default();
         self.namespace_created = record.namespace_created;
+        self.mapping = spec.mapping;
         self.volume.clone_from(&spec.volume);
     }
 

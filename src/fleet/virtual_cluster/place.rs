@@ -7,7 +7,7 @@ use futures::future::join_all;
 
 use super::Operation;
 use super::error::Error;
-use super::membership::{Membership, limit};
+use super::membership::{Membership, rules};
 use super::wanted::Wanted;
 use crate::domain::ledger::{Account, Ledger};
 use crate::domain::limit::Limit;
@@ -74,7 +74,7 @@ impl<'a> Operation<'a> {
         let choosing = fleet.arrivals.choosing().await;
         let (mut options, mut refusals) = (Vec::new(), Vec::new());
         for host in hosts {
-            match look_at(fleet, &host, group).await {
+            match look_at(fleet, &host, group, wanted).await {
                 Ok(option) if denied.contains(&option.uid) => {}
                 Ok(option) => options.push(option),
                 Err(error) if pinned => return Err(error.into()),
@@ -115,11 +115,12 @@ impl<'a> Operation<'a> {
     }
 }
 
-async fn look_at(fleet: &Fleet, host: &Host, group: Option<&Membership>) -> Result<Spot, StoreError> {
+async fn look_at(fleet: &Fleet, host: &Host, group: Option<&Membership>, wanted: &Wanted) -> Result<Spot, StoreError> {
     let uid = host.identity().await?.uid.clone();
     let nodes = fleet.readings.nodes(host).await?;
     let ledger = LedgerBook::capacity(host).read_within(LEDGER_FRESH).await?.unwrap_or_default();
-    Ok(Spot { limit: limit(group, host, &nodes), host: host.clone(), uid, ledger })
+    let limit = rules(group, host, wanted.host_capacity).capacity(&nodes);
+    Ok(Spot { limit, host: host.clone(), uid, ledger })
 }
 
 /// The host with the most room, those on their way included.

@@ -24,6 +24,8 @@ pub struct Resize {
     pub before: Size,
     /// What it is to have.
     pub after: Size,
+    /// Whether limits count from then on.
+    pub counts_limits: bool,
     /// What its control plane's volumes were made with. None: it has none.
     pub volume: Option<Bytes>,
 }
@@ -172,7 +174,7 @@ impl Resize {
             let quota = format!("ResourceQuota {}/vc-{}", self.namespace, self.name);
             return vec![self.unchecked(&format!("{quota} on host cluster {:?} counts nothing now", host.name()))];
         };
-        let all = used.beyond(self.most_before, self.after);
+        let all = used.beyond(self.most_before, self.after, self.counts_limits);
         let of = |resource| {
             let excess: Vec<Excess> = all.iter().filter(|excess| excess.resource == resource).cloned().collect();
             let (resize, host) = (self.clone(), host.name().to_owned());

@@ -12,9 +12,10 @@ use futures::future::join_all;
 
 use super::Operation;
 use super::error::Error;
-use super::membership::{Membership, limit};
+use super::membership::{Membership, minimum, rules};
 use super::reclaim::{self, Watched};
 use crate::domain::accounting::{Accounting, Choice, Refused, Request};
+use crate::domain::capacity::{Standing, Stated};
 use crate::domain::ledger::{Account, Holding, Ledger, Recorded, Refusal, quota_key};
 use crate::domain::limit::Limit;
 use crate::domain::size::Size;
@@ -327,13 +328,14 @@ impl Operation<'_> {
     pub(super) async fn denied(
         &self,
         group: Option<&Membership>,
+        promises: Stated,
         hosts: &[(String, Host)],
         label: &str,
         (before, after): (Option<&Share>, &Share),
         is_resume: bool,
     ) -> Error {
-        match self.refusal(group, hosts, label, before, after).await {
-            Ok(refused) => Error::NoRoom { label: label.to_owned(), refused, is_resume },
+        match self.refusal(group, promises, hosts, label, (before, after)).await {
+            Ok((refused, hosts)) => Error::NoRoom { label: label.to_owned(), refused, hosts, is_resume },
             Err(error) => error,
         }
     }
@@ -341,11 +343,11 @@ impl Operation<'_> {
     async fn refusal(
         &self,
         group: Option<&Membership>,
+        promises: Stated,
         hosts: &[(String, Host)],
         label: &str,
-        before: Option<&Share>,
-        after: &Share,
-    ) -> Result<Option<Box<Refused>>, Error> {
+        (before, after): (Option<&Share>, &Share),
+    ) -> Result<(Option<Box<Refused>>, Vec<Standing>), Error> {
         let (charged, size) = (Share::charged, |share: &Share| share.size);
         let mut accounting = Accounting::default();
         let mut request = Request {
@@ -353,21 +355,26 @@ impl Operation<'_> {
             label: label.to_owned(),
             size: charged(after).growth_from(before.map_or(Size::ZERO, charged)),
             quota: size(after).growth_from(before.map_or(Size::ZERO, size)),
+            whole: size(after),
+            minimum: minimum(group),
             hosts: Vec::new(),
             replaces: None,
         };
+        let mut standings = Vec::new();
         for (uid, host) in hosts {
             let ledger = LedgerBook::capacity(host).read().await?.unwrap_or_default();
             let nodes = self.fleet.readings.nodes(host).await?;
             accounting.set_host(uid, host.name(), Ok(ledger));
-            request.hosts.push(Choice { host: uid.clone(), limit: limit(group, host, &nodes) });
+            let rules = rules(group, host, promises);
+            request.hosts.push(Choice { host: uid.clone(), limit: rules.capacity(&nodes) });
+            standings.push(Standing::of(host.name(), rules, &nodes));
         }
         if let Some(group) = group {
             let (home, reference) = home(group)?;
             let ledger = LedgerBook::quota(&home, reference).read().await?.unwrap_or_default();
             accounting.set_quota(&group.name, group.spec.quota_limit(), Ok(ledger));
         }
-        Ok(accounting.plan("this".to_owned(), request).err())
+        Ok((accounting.plan("this".to_owned(), request).err(), standings))
     }
 }
 

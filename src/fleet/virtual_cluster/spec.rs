@@ -17,7 +17,9 @@ use crate::domain::isolation::PodSecurity;
 use crate::domain::revision;
 use crate::domain::size::Size;
 use crate::domain::values::VirtualClusterSpec;
-use crate::fleet::group::spec::Followed;
+use crate::fleet::compute::Compute;
+use crate::fleet::group::spec::{Followed, tolerations};
+use crate::fleet::terms::Terms;
 use crate::host::access::Exposure;
 use crate::host::formats::renewed;
 use crate::host::record::{Record, Share};
@@ -62,18 +64,11 @@ pub struct Spec {
     /// Storage class of the control plane's volume, fixed when it was created. None: the host's default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub storage_class: Option<String>,
-    /// Whether `values` may reach beyond what a virtual cluster may do. None: they may not.
+    /// What its host promises, where it is in no group. Not part of the revision: no object depends on it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub allow_unsafe_values: Option<bool>,
-    /// Registries whose images the control plane may have beside the chart's own. None: no others.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub image_registries: Option<Vec<String>>,
-    /// The Pod Security Standard that its pods are held to. None: baseline.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pod_security: Option<String>,
-    /// Whether network policies keep its pods from others. None: they do not.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub network_isolation: Option<bool>,
+    pub host_capacity: Option<Compute>,
+    #[serde(flatten)]
+    pub terms: Terms,
     /// The revision that the host carries in full; none while an apply is under way or was cut off.
     pub applied: Option<String>,
 }
@@ -107,11 +102,14 @@ impl Spec {
         let of_group = self.followed.as_ref().and_then(|followed| followed.kubernetes_version.as_ref());
         let kubernetes_version = self.kubernetes_version.as_ref().or(of_group);
         let node_selector = self.followed.as_ref().map(|followed| followed.node_selector.clone());
+        let count_limits = self.followed.as_ref().map_or(&self.terms, |followed| &followed.terms).count_limits;
+        let tolerations = self.followed.as_ref().map(|followed| tolerations(&followed.tolerations));
         Some(VirtualClusterSpec {
             name: place.name.clone(),
             namespace: place.namespace.clone(),
             vcluster_version: Version::parse(&self.vcluster_version).ok()?,
             size: self.size()?,
+            count_limits: count_limits == Some(true),
             volume: self.volume.as_ref().and_then(|volume| volume.parse().ok()),
             storage_class: self.storage_class.clone(),
             endpoint_type: EndpointType::from_str(&self.endpoint_type).ok()?,
@@ -119,22 +117,22 @@ impl Spec {
             distro,
             kubernetes_version: kubernetes_version.and_then(image_tag),
             node_selector: node_selector.unwrap_or_default(),
-            pod_security: self.pod_security().unwrap_or(PodSecurity::Baseline),
+            pod_security: self.pod_security().unwrap_or_default(),
             network_isolation: self.network_isolation(),
+            tolerations: tolerations.unwrap_or_default(),
         })
     }
 
     /// The Pod Security Standard that is asked for: its group's, or its own where that is stricter. None: nobody has said.
     pub fn pod_security(&self) -> Option<PodSecurity> {
-        let of_group = self.followed.as_ref().and_then(|followed| followed.pod_security.as_ref());
-        let said = |level: &String| level.parse().ok();
-        self.pod_security.as_ref().and_then(said).max(of_group.and_then(said))
+        let of_group = self.followed.as_ref().and_then(|followed| followed.terms.pod_security());
+        self.terms.pod_security().max(of_group)
     }
 
     /// Whether it or its group asks for network policies.
     pub fn network_isolation(&self) -> bool {
-        let of_group = self.followed.as_ref().and_then(|followed| followed.network_isolation);
-        [self.network_isolation, of_group].contains(&Some(true))
+        let of_group = self.followed.as_ref().and_then(|followed| followed.terms.network_isolation);
+        [self.terms.network_isolation, of_group].contains(&Some(true))
     }
 
     /// Digest of everything that decides what is applied. Two texts of the same values, and two spellings of the same
@@ -152,6 +150,7 @@ impl Spec {
         canonical.applied = None;
         canonical.volume = None;
         canonical.storage_class = None;
+        canonical.host_capacity = None;
         canonical.followed = None;
         if self.cluster_group.is_some() {
             // Part of what follows the group.
@@ -247,10 +246,8 @@ pub(crate) mod tests {
             cluster_group: None,
             followed: None,
             storage_class: None,
-            allow_unsafe_values: None,
-            image_registries: None,
-            pod_security: Some("baseline".into()),
-            network_isolation: None,
+            host_capacity: Some(Compute { cpu: Some("8".into()), memory: None }),
+            terms: Terms { pod_security: Some("baseline".into()), ..Terms::default() },
             applied: None,
         }
     }
@@ -269,15 +266,15 @@ pub(crate) mod tests {
     fn what_released_versions_have_applied_has_the_same_revision() {
         check_fixture(
             include_str!("../../../tests/fixtures/formats/0.1/virtual-cluster.ungrouped.json"),
-            "93fdbc784292b739",
+            "17cf1b8df4aa9578",
         );
         check_fixture(
             include_str!("../../../tests/fixtures/formats/0.1/virtual-cluster.paused.json"),
-            "93fdbc784292b739",
+            "17cf1b8df4aa9578",
         );
         check_fixture(
             include_str!("../../../tests/fixtures/formats/0.1/virtual-cluster.grouped.json"),
-            "7f0e1642f08167a5",
+            "f09928d953661383",
         );
         check_fixture(
             include_str!("../../../tests/fixtures/formats/0.1/virtual-cluster.unfinished.json"),
@@ -297,6 +294,7 @@ pub(crate) mod tests {
         check_revision(|spec| spec.cpu = "5".into(), true);
         check_revision(|spec| spec.values = Some("{}".into()), true);
         check_revision(|spec| spec.mapping = 2, true);
+        check_revision(|spec| spec.terms.count_limits = Some(true), true);
         check_revision(|spec| spec.labels.clear(), true);
     }
 
@@ -309,6 +307,7 @@ pub(crate) mod tests {
         check_revision(|spec| spec.volume = None, false);
         check_revision(|spec| spec.applied = Some("x".into()), false);
         check_revision(|spec| spec.storage_class = Some("fast".into()), false);
+        check_revision(|spec| spec.host_capacity = None, false);
     }
 
     #[test]
@@ -319,6 +318,43 @@ pub(crate) mod tests {
         assert_ne!(before.revision(), after.revision());
         let digest = of("NodePort").digest();
         assert_eq!(before.revision_following(Some(&digest)), after.revision(), "a plan knows the digest only");
+    }
+
+    #[test]
+    fn limits_count_where_the_group_or_a_virtual_cluster_without_one_says_so() {
+        let place = Place { host_cluster: "eu-1".into(), namespace: "vcluster-a".into(), name: "a".into() };
+        let counts = |spec: Spec| spec.typed(&place).unwrap().count_limits;
+        let counting = |count_limits| Terms { count_limits, ..Terms::default() };
+        let strict = || Spec { terms: counting(Some(true)), ..spec() };
+        let of = |count_limits| Followed {
+            terms: counting(count_limits),
+            endpoint_type: "ClusterIP".into(),
+            ..Followed::default()
+        };
+        assert_eq!((counts(spec()), counts(strict())), (false, true));
+        assert_eq!((counts(spec().following(of(Some(true)))), counts(strict().following(of(None)))), (true, false));
+    }
+
+    #[test]
+    fn of_a_group_and_its_virtual_cluster_the_stricter_isolation_counts() {
+        let isolated = |level: Option<&str>, network_isolation| Terms {
+            pod_security: level.map(str::to_owned),
+            network_isolation,
+            ..Terms::default()
+        };
+        let check = |own: Terms, group: Option<Terms>, expected: (Option<PodSecurity>, bool)| {
+            let followed = group.map(|terms| Followed { terms, ..Followed::default() });
+            let spec = Spec { terms: own, followed, ..spec() };
+            assert_eq!((spec.pod_security(), spec.network_isolation()), expected, "{spec:?}");
+        };
+        let (baseline, restricted) = (Some(PodSecurity::Baseline), Some(PodSecurity::Restricted));
+        let strict = || isolated(Some("restricted"), Some(true));
+        check(isolated(None, None), None, (None, false));
+        check(strict(), None, (restricted, true));
+        check(isolated(None, None), Some(strict()), (restricted, true));
+        check(isolated(Some("privileged"), Some(false)), Some(strict()), (restricted, true));
+        check(strict(), Some(isolated(Some("baseline"), None)), (restricted, true));
+        check(isolated(Some("privileged"), None), Some(isolated(Some("baseline"), Some(false))), (baseline, false));
     }
 
     #[test]

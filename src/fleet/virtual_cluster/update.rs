@@ -5,7 +5,7 @@
 use super::converge::{self, Work};
 use super::error::Error;
 use super::known::Known;
-use super::membership::{Membership, limit};
+use super::membership::{Membership, rules};
 use super::resize::Resize;
 use super::room::{Room, during, home};
 use super::spec::{Place, Spec};
@@ -104,8 +104,9 @@ pub async fn update(
     operation.outcome(done)
 }
 
-/// Has the record say where the chart comes from, for imports. Nothing else on the host changes.
-pub async fn record_source(
+/// Has the record say what an import finds there and no object depends on: where the chart comes from, what the host promises.
+/// Nothing else on the host changes.
+pub async fn record_aside(
     fleet: &Fleet,
     limits: Limits,
     place: &Place,
@@ -113,7 +114,7 @@ pub async fn record_source(
     spec: &Spec,
 ) -> Outcome<(), Error> {
     let mut operation = Operation::new(fleet, limits);
-    let done = operation.record_source(place, known, spec).await;
+    let done = operation.record_aside(place, known, spec).await;
     operation.outcome(done)
 }
 
@@ -131,7 +132,8 @@ impl Operation<'_> {
         let prepare = Prepare { host: &host, place, wanted, known, followed: followed.as_ref(), time };
         let prepared = renderer.prepare(&prepare).await?;
         let claim = self.claim(&host, place, known, &prepared.spec).await?;
-        let limit = limit(group.as_ref(), &host, &self.fleet.readings.nodes(&host).await?);
+        let rules = rules(group.as_ref(), &host, wanted.host_capacity);
+        let limit = rules.capacity(&self.fleet.readings.nodes(&host).await?);
         let (uid, namespace) = (known.host_uid.clone(), place.namespace.clone());
         let room = Room { group: group.as_ref(), host: host.clone(), uid, namespace, limit };
         let done = self.change(&room, &claim, &prepared, &asked).await;
@@ -139,6 +141,7 @@ impl Operation<'_> {
         let record = claim.record();
         known.record_uid = claim.record_uid();
         known.namespace_uid = record.namespace_uid.clone().unwrap_or_default();
+        known.mapping = prepared.spec.mapping;
         let seen = match done {
             // Only now, when the ledgers have it as well, nothing is left to do.
             Ok(seen) => self.note(claim.finish(|record| prepared.spec.mark_applied(record)).await).map(|_| seen),
@@ -192,7 +195,8 @@ impl Operation<'_> {
                         let label = claim.record().name;
                         let hosts = [(room.uid.clone(), room.host.clone())];
                         let shares = (before.as_ref(), &meanwhile);
-                        return Err(self.denied(room.group, &hosts, &label, shares, asked.keeps_size).await);
+                        let promises = asked.wanted.host_capacity;
+                        return Err(self.denied(room.group, promises, &hosts, &label, shares, asked.keeps_size).await);
                     }
                 }
                 Step::HoldBoth => {
@@ -238,13 +242,17 @@ impl Operation<'_> {
         }
     }
 
-    async fn record_source(&mut self, place: &Place, known: &Known, spec: &Spec) -> Result<(), Error> {
+    async fn record_aside(&mut self, place: &Place, known: &Known, spec: &Spec) -> Result<(), Error> {
         let host = host_of(self.fleet, place, known).await?;
         let claim = self.claim(&host, place, known, spec).await?;
         let update = claim.update(|record| {
             if let Some(recorded) = record.spec.as_object_mut() {
                 recorded.insert("chart_source".to_owned(), spec.chart_source.clone().into());
                 recorded.insert("chart_username".to_owned(), spec.chart_username.clone().into());
+                match serde_json::to_value(&spec.host_capacity) {
+                    Ok(promises) if !promises.is_null() => recorded.insert("host_capacity".to_owned(), promises),
+                    _ => recorded.remove("host_capacity"),
+                };
             }
         });
         let updated = update.await;

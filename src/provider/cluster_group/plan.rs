@@ -8,7 +8,8 @@ use crate::domain::isolation::PodSecurity;
 use crate::domain::size::Size;
 use crate::fleet::group::spec::GroupSpec;
 use crate::provider::chart;
-use crate::provider::cluster_group::model::{ClusterGroupModel, GroupHostModel, Number, ReservedModel};
+use crate::provider::cluster_group::model::{ClusterGroupModel, GroupHostModel};
+use crate::provider::number::Number;
 use crate::provider::size::ResourcesModel;
 use crate::provider::value::{or_default, planned_distro, same_quantity};
 use terraform_plugin::value::Value;
@@ -111,10 +112,11 @@ fn keep_spelling(plan: &mut ClusterGroupModel, prior: &ClusterGroupModel) {
 
 fn keep_spelling_of_host(planned: &mut GroupHostModel, prior: &GroupHostModel) {
     keep(&mut planned.storage, &prior.storage);
-    if let (Value::Value(planned), Value::Value(prior)) = (&mut planned.reserved, &prior.reserved) {
-        let ReservedModel { cpu, memory } = planned;
-        keep(cpu, &prior.cpu);
-        keep(memory, &prior.memory);
+    for (planned, prior) in [(&mut planned.reserved, &prior.reserved), (&mut planned.capacity, &prior.capacity)] {
+        if let (Value::Value(planned), Value::Value(prior)) = (planned, prior) {
+            keep(&mut planned.cpu, &prior.cpu);
+            keep(&mut planned.memory, &prior.memory);
+        }
     }
 }
 

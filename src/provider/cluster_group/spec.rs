@@ -1,9 +1,12 @@
 //! The step between Terraform's model of a group and what the hosts keep of it. Pure.
 
 use crate::fleet::group::spec::{GroupHost, GroupQuota, GroupSize, GroupSpec, MemberValues, Reserved};
+use crate::fleet::terms::Terms;
 use crate::provider::chart::ChartModel;
-use crate::provider::cluster_group::model::{ClusterGroupModel, GroupHostModel, Number, ReservedModel};
-use crate::provider::size::ResourcesModel;
+use crate::provider::cluster_group::model::{ClusterGroupModel, GroupHostModel};
+use crate::provider::cluster_group::tolerations;
+use crate::provider::number::Number;
+use crate::provider::size::{ComputeModel, ResourcesModel};
 use crate::provider::value::{known, map_or_null, optional, set_or_null, string_map, string_set};
 use terraform_plugin::value::Value;
 
@@ -29,12 +32,15 @@ impl GroupSpec {
             kubernetes_version: optional(&plan.kubernetes_version)?,
             values: optional(&plan.values)?,
             member_values: string_set(&plan.member_values)?.map(|paths| MemberValues { paths }),
-            allow_unsafe_values: optional(&plan.allow_unsafe_values)?.filter(|allowed| *allowed),
-            image_registries: string_set(&plan.image_registries)?,
-            pod_security: optional(&plan.pod_security)?,
-            network_isolation: optional(&plan.network_isolation)?.filter(|isolated| *isolated),
+            terms: Terms {
+                allow_unsafe_values: optional(&plan.allow_unsafe_values)?.filter(|allowed| *allowed),
+                image_registries: string_set(&plan.image_registries)?,
+                pod_security: optional(&plan.pod_security)?,
+                network_isolation: optional(&plan.network_isolation)?.filter(|isolated| *isolated),
+                count_limits: optional(&plan.count_limits)?.filter(|count| *count),
+            },
             endpoint_type: known(&plan.endpoint_type)?,
-            oversubscription_percent: plan.oversubscription_percent.as_ref_option()?.percent()?,
+            oversubscription_percent: plan.oversubscription_percent.as_ref_option()?.whole()?,
             quota: match optional(&plan.quota)? {
                 Some(given) => Some(quota(given)?),
                 None => None,
@@ -79,13 +85,14 @@ impl GroupSpec {
             kubernetes_version: self.kubernetes_version.clone().into(),
             values: self.values.clone().into(),
             member_values: set_or_null(self.member_values.as_ref().map(|allowed| &allowed.paths)),
-            allow_unsafe_values: self.allow_unsafe_values.into(),
-            image_registries: set_or_null(self.image_registries.as_ref()),
-            pod_security: self.pod_security.clone().into(),
-            network_isolation: self.network_isolation.into(),
+            allow_unsafe_values: self.terms.allow_unsafe_values.into(),
+            image_registries: set_or_null(self.terms.image_registries.as_ref()),
+            pod_security: self.terms.pod_security.clone().into(),
+            network_isolation: self.terms.network_isolation.into(),
+            count_limits: self.terms.count_limits.into(),
             host_clusters: Value::Value(hosts.collect()),
             endpoint_type: text(&self.endpoint_type),
-            oversubscription_percent: Value::Value(Number::Whole(i64::from(self.oversubscription_percent))),
+            oversubscription_percent: Value::Value(Number::from(self.oversubscription_percent)),
             quota: self.quota.as_ref().map(quota).into(),
             virtual_cluster_defaults: Value::Value(self.defaults.to_model()),
             virtual_cluster_minimums: Value::Value(self.minimums.to_model()),
@@ -96,7 +103,7 @@ impl GroupSpec {
 
 impl GroupHost {
     fn of(host: &GroupHostModel) -> Option<Self> {
-        let reserved = |reserved: ReservedModel| {
+        let reserved = |reserved: ComputeModel| {
             Some(Reserved { cpu: optional(&reserved.cpu)?, memory: optional(&reserved.memory)? })
         };
         Some(Self {
@@ -106,14 +113,19 @@ impl GroupHost {
                 Some(given) => Some(reserved(given)?),
                 None => None,
             },
+            capacity: match optional(&host.capacity)? {
+                Some(given) => Some(given.compute()?),
+                None => None,
+            },
             storage_class: optional(&host.storage_class)?,
             node_selector: string_map(&host.node_selector)?,
+            tolerations: tolerations::of(&host.tolerations)?,
             values: optional(&host.values)?,
         })
     }
 
     fn to_model(&self) -> GroupHostModel {
-        let reserved = |reserved: &Reserved| ReservedModel {
+        let reserved = |reserved: &Reserved| ComputeModel {
             cpu: reserved.cpu.clone().into(),
             memory: reserved.memory.clone().into(),
         };
@@ -121,8 +133,10 @@ impl GroupHost {
             host_dns: self.host_dns.clone().into(),
             storage: self.storage.clone().into(),
             reserved: self.reserved.as_ref().map(reserved).into(),
+            capacity: self.capacity.as_ref().map(ComputeModel::from).into(),
             storage_class: self.storage_class.clone().into(),
             node_selector: map_or_null(&self.node_selector),
+            tolerations: tolerations::to_model(&self.tolerations),
             values: self.values.clone().into(),
         }
     }

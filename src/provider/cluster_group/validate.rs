@@ -14,9 +14,11 @@ use crate::domain::quantity::Quantity;
 use crate::domain::size::{Resource, Size};
 use crate::domain::values::{Layer, MappingVersion, ValuesError, VirtualClusterSpec, chart_values, limits};
 use crate::domain::{metadata, name};
+use crate::fleet::group::spec;
 use crate::provider::checks::{self, Versions};
-use crate::provider::cluster_group::model::{ClusterGroupModel, GroupHostModel, Number};
-use crate::provider::cluster_group::plan;
+use crate::provider::cluster_group::model::{ClusterGroupModel, GroupHostModel};
+use crate::provider::cluster_group::{plan, tolerations};
+use crate::provider::number::Number;
 use crate::provider::size::ResourcesModel;
 use crate::provider::value::string_map;
 use terraform_plugin::value::Value;
@@ -55,14 +57,9 @@ pub fn validate(diags: &mut Diagnostics, config: &ClusterGroupModel) {
 
 fn check_percent(diags: &mut Diagnostics, given: &Value<Number>) {
     let Some(given) = given.as_ref_option() else { return };
-    if given.percent().is_some_and(|percent| PERCENT.contains(&percent)) {
+    if given.whole().is_some_and(|percent| PERCENT.contains(&percent)) {
         return;
     }
-    let given = match given {
-        Number::Whole(number) => number.to_string(),
-        Number::Fraction(number) => number.to_string(),
-        Number::Text(number) => number.clone(),
-    };
     diags.fail(
         AttributePath::new("oversubscription_percent"),
         "This is no percentage that a host cluster can be oversubscribed by.",
@@ -184,6 +181,8 @@ fn check_host(
         checks::cpu(diags, path.clone().attribute("cpu"), &reserved.cpu);
         checks::bytes(diags, path.attribute("memory"), &reserved.memory);
     }
+    checks::compute(diags, &path.clone().attribute("capacity"), &host.capacity, "What the host cluster may grow to");
+    tolerations::check(diags, &path.clone().attribute("tolerations"), &host.tolerations);
     if let Some(class) = host.storage_class.as_ref_option().filter(|class| !metadata::is_subdomain(class)) {
         diags.fail(
             path.clone().attribute("storage_class"),
@@ -278,6 +277,7 @@ fn typical(config: &ClusterGroupModel, host: &GroupHostModel) -> Option<VirtualC
         namespace: name::default_namespace(name),
         vcluster_version: Version::parse(plan.vcluster_version.as_ref_option()?).ok()?,
         size,
+        count_limits: plan.count_limits.as_ref_option() == Some(&true),
         volume: limits::control_plane_volume(size.storage),
         storage_class: None,
         endpoint_type: EndpointType::from_str(plan.endpoint_type.as_ref_option()?).ok()?,
@@ -287,6 +287,7 @@ fn typical(config: &ClusterGroupModel, host: &GroupHostModel) -> Option<VirtualC
         node_selector: string_map(&host.node_selector)?,
         pod_security: plan.pod_security.as_ref_option()?.parse().ok()?,
         network_isolation: plan.network_isolation.as_ref_option() == Some(&true),
+        tolerations: spec::tolerations(&tolerations::of(&host.tolerations)?),
     })
 }
 
@@ -295,7 +296,8 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::provider::cluster_group::model::ReservedModel;
+    use crate::provider::cluster_group::model::TolerationModel;
+    use crate::provider::size::ComputeModel;
 
     fn text(text: &str) -> Value<String> {
         Value::Value(text.to_owned())
@@ -453,7 +455,7 @@ mod tests {
         check_host(GroupHostModel { storage: text("much"), ..host() }, &[("storage", "not a usable quantity")]);
         check_host(GroupHostModel { storage: text("0"), ..host() }, &[]);
         check_host(GroupHostModel { storage_class: text("Fast!"), ..host() }, &[("storage_class", "storage class")]);
-        let reserved = Value::Value(ReservedModel { cpu: text("0.0001"), memory: text("-1") });
+        let reserved = Value::Value(ComputeModel { cpu: text("0.0001"), memory: text("-1") });
         check_host(
             GroupHostModel { reserved, ..host() },
             &[("reserved.cpu", "finer than 1m"), ("reserved.memory", "negative")],
@@ -464,6 +466,55 @@ mod tests {
         check_host(
             GroupHostModel { node_selector: selector("a b"), ..host() },
             &[("node_selector[\"a b\"]", "not a valid key")],
+        );
+    }
+
+    #[test]
+    fn what_a_host_grows_to_is_something() {
+        let capacity = |cpu: Value<String>, memory: Value<String>| GroupHostModel {
+            capacity: Value::Value(ComputeModel { cpu, memory }),
+            ..GroupHostModel::default()
+        };
+        check_host(capacity(text("64"), text("256Gi")), &[]);
+        check_host(capacity(text("64"), Value::Null), &[]);
+        check_host(capacity(Value::Null, Value::Unknown), &[]);
+        check_host(capacity(Value::Null, Value::Null), &[("capacity", "neither `cpu` nor `memory`")]);
+        check_host(capacity(text("0"), text("many")), &[("capacity.memory", "not a usable quantity")]);
+        check_host(capacity(text("0"), text("1Gi")), &[("capacity.cpu", "What the host cluster may grow to is 0")]);
+    }
+
+    #[test]
+    fn tolerations_are_checked_as_kubernetes_does() {
+        let toleration = |key: &str, operator: &str, effect: &str| TolerationModel {
+            key: text(key),
+            operator: text(operator),
+            effect: text(effect),
+            ..TolerationModel::default()
+        };
+        let host = |tolerations: Vec<Value<TolerationModel>>| GroupHostModel {
+            tolerations: Value::Value(tolerations),
+            ..GroupHostModel::default()
+        };
+        let fine = || Value::Value(toleration("dedicated", "Exists", "NoSchedule"));
+        check_host(host(vec![]), &[]);
+        check_host(host(vec![fine(), Value::Unknown]), &[]);
+        check_host(
+            host(vec![
+                fine(),
+                Value::Value(toleration("dedicated", "Sometimes", "")),
+                Value::Null,
+                Value::Value(toleration("a", "Exists", "Never")),
+                Value::Value(TolerationModel {
+                    toleration_seconds: Value::Value(Number::Fraction(1.5)),
+                    ..toleration("a", "Exists", "NoExecute")
+                }),
+            ]),
+            &[
+                ("tolerations[1].operator", "\"Sometimes\" is neither"),
+                ("tolerations[2]", "is null"),
+                ("tolerations[3].effect", "Kubernetes knows no such toleration"),
+                ("tolerations[4].toleration_seconds", "whole number"),
+            ],
         );
     }
 

@@ -69,10 +69,10 @@ impl Explain for Error {
             | Self::NoHost { .. }
             | Self::NoHome { .. }
             | Self::GroupChanged { .. } => about_group(self),
-            Self::NoRoom { label, refused, is_resume } => {
+            Self::NoRoom { label, refused, hosts, is_resume } => {
                 let attribute = AttributePath::new(if *is_resume { "paused" } else { "resources" });
                 match refused {
-                    Some(refused) => refusal(refused, attribute, When::Applied),
+                    Some(refused) => refusal(refused, hosts, attribute, When::Applied),
                     None => diagnostic(
                         attribute,
                         format!("There was no room for virtual cluster \"{label}\"."),

@@ -6,19 +6,21 @@
 use std::collections::BTreeMap;
 
 use crate::domain::accounting::{Choice, Missing, Replaced, Request};
+use crate::domain::capacity::{Rules, Standing, Stated};
 use crate::domain::ledger::{Ledger, quota_key};
 use crate::domain::quantity::Bytes;
+use crate::domain::single_node;
 use crate::domain::size::Size;
-use crate::domain::table;
+use crate::domain::table::{self, Paint};
 use crate::domain::transition;
 use crate::fleet::Fleet;
 use crate::fleet::connections::HostCluster;
-use crate::fleet::virtual_cluster::membership::{Membership, limit};
+use crate::fleet::virtual_cluster::membership::{Membership, minimum, rules};
 use crate::host::Host;
 use crate::host::ledgers::LedgerBook;
 use crate::provider::Configured;
 use crate::provider::explain::group::not_found;
-use crate::provider::explain::room::{When, indented, refusal};
+use crate::provider::explain::room::{When, indented, refusal, too_large_for_nodes};
 use crate::provider::size::ResourcesModel;
 use crate::provider::virtual_cluster::model::{VirtualClusterModel, VirtualClusterPrivate};
 use crate::provider::virtual_cluster::plan::refuse_pause;
@@ -42,6 +44,20 @@ struct Asked {
 impl Asked {
     fn charged(self) -> Size {
         self.size.charged(self.paused)
+    }
+}
+
+/// Where a virtual cluster may go, and by which rules.
+#[derive(Clone, Copy)]
+struct Place<'p> {
+    group: Option<&'p Membership>,
+    hosts: &'p [Host],
+    promises: Stated,
+}
+
+impl Place<'_> {
+    fn rules(&self, host: &Host) -> Rules {
+        rules(self.group, host, self.promises)
     }
 }
 
@@ -89,10 +105,16 @@ impl<'a> Fit<'a> {
             label,
             size: asked.charged(),
             quota: asked.size,
+            whole: asked.size,
+            minimum: minimum(group.as_ref()),
             hosts: Vec::new(),
             replaces,
         };
-        self.count(key, request, group.as_ref(), &hosts, AttributePath::new("resources")).await
+        let place = Place { group: group.as_ref(), hosts: &hosts, promises: plan.promises() };
+        let label = request.label.clone();
+        self.count(key, request, place, AttributePath::new("resources")).await?;
+        self.warn_of_nodes(&label, asked.size, place).await;
+        Some(())
     }
 
     /// Checks a change: only what grows, a resume included.
@@ -134,11 +156,19 @@ impl<'a> Fit<'a> {
             label: plan.name.as_ref_option().cloned().unwrap_or_default(),
             size: meanwhile.charged().growth_from(charged),
             quota: after.size.growth_from(size),
+            whole: after.size,
+            minimum: minimum(group.as_ref()),
             hosts: Vec::new(),
             replaces: None,
         };
         let attribute = if plan.resources == prior.resources { "paused" } else { "resources" };
-        self.count(key_of(private), request, group.as_ref(), &hosts, AttributePath::new(attribute)).await
+        let place = Place { group: group.as_ref(), hosts: &hosts, promises: plan.promises() };
+        let label = request.label.clone();
+        self.count(key_of(private), request, place, AttributePath::new(attribute)).await?;
+        if after.size.growth_from(before.size) != Size::ZERO {
+            self.warn_of_nodes(&label, after.size, place).await;
+        }
+        Some(())
     }
 
     /// The group that the plan names. None inside: it names none, or it cannot be said yet.
@@ -201,10 +231,10 @@ impl<'a> Fit<'a> {
         &mut self,
         key: String,
         mut request: Request,
-        group: Option<&Membership>,
-        hosts: &[Host],
+        place: Place<'_>,
         attribute: AttributePath,
     ) -> Option<()> {
+        let Place { group, hosts, .. } = place;
         let Fleet { readings, planned, .. } = self.fleet;
         if hosts.is_empty() && group.is_none() {
             return Some(());
@@ -212,8 +242,7 @@ impl<'a> Fit<'a> {
         for host in hosts {
             let numbers = readings.numbers(host).await;
             let uid = numbers.as_ref().map_or_else(|_| format!("?{}", host.name()), |numbers| numbers.uid.clone());
-            let limit =
-                numbers.as_ref().map_or_else(|_| Default::default(), |numbers| limit(group, host, &numbers.nodes));
+            let limit = numbers.as_ref().map(|numbers| place.rules(host).capacity(&numbers.nodes)).unwrap_or_default();
             let mut accounting = planned.accounting();
             if !accounting.has_host(&uid) {
                 let ledger = numbers.as_ref().map(|numbers| numbers.ledger.clone()).map_err(Clone::clone);
@@ -248,16 +277,46 @@ impl<'a> Fit<'a> {
                         "Creations that are under way or were cut off, or virtual clusters whose namespaces are gone, hold the \
                          room that it needs:\n\n{}\nThe apply waits for signs of life of them for half a minute, and takes the \
                          room of those that show none.",
-                        indented(&table::render(&refused.rows))
+                        indented(&table::render(&refused.rows, Paint::Plain))
                     ),
                 );
                 Some(())
             }
             Err(refused) => {
-                self.diags.add_error(refusal(&refused, attribute, When::Planned));
+                let standings = self.standings(place).await;
+                self.diags.add_error(refusal(&refused, &standings, attribute, When::Planned));
                 None
             }
         }
+    }
+
+    /// Warns of a size whose largest pods no node can run.
+    async fn warn_of_nodes(&mut self, label: &str, size: Size, place: Place<'_>) {
+        let mut told = Vec::new();
+        for host in place.hosts {
+            // One that does not say may have such a node.
+            let Ok(numbers) = self.fleet.readings.numbers(host).await else { return };
+            told.push((host.name(), place.rules(host), numbers));
+        }
+        let hosts = told.iter().map(|(name, rules, numbers)| single_node::Host { name, rules, nodes: &numbers.nodes });
+        let hosts: Vec<single_node::Host<'_>> = hosts.collect();
+        if let Some(unserved) = single_node::unserved(&size, &hosts) {
+            let warning = too_large_for_nodes(label, &unserved);
+            if self.configured.warn_once(&warning) {
+                self.diags.add_warning(warning);
+            }
+        }
+    }
+
+    /// How the hosts stand that have told their numbers.
+    async fn standings(&self, place: Place<'_>) -> Vec<Standing> {
+        let mut standings = Vec::new();
+        for host in place.hosts {
+            if let Ok(numbers) = self.fleet.readings.numbers(host).await {
+                standings.push(Standing::of(host.name(), place.rules(host), &numbers.nodes));
+            }
+        }
+        standings
     }
 
     /// Has the accounting forget what unfinished creations hold.

@@ -57,9 +57,7 @@ pub async fn check(
     if group.is_some() && followed.is_none() {
         return Some(());
     }
-    let has_values = |text: &Option<String>| text.is_some();
-    let of_group =
-        followed.as_ref().is_some_and(|group| has_values(&group.group_values) || has_values(&group.host_values));
+    let of_group = followed.as_ref().is_some_and(|group| group.group_values.is_some() || group.host_values.is_some());
     if plan.values == Value::Null && !of_group {
         return Some(());
     }
@@ -75,10 +73,11 @@ pub async fn check(
 
 /// What a group says about isolation its virtual clusters cannot weaken. None if this one would.
 fn check_isolation(diags: &mut Diagnostics, plan: &VirtualClusterModel, group: &Membership) -> Option<()> {
-    let level = |text: &String| text.parse::<PodSecurity>().ok();
-    let of_group = group.spec.pod_security.as_ref().and_then(level).unwrap_or(PodSecurity::Baseline);
-    let is_weaker = plan.pod_security.as_ref_option().and_then(level).is_some_and(|own| own < of_group);
-    let is_open = group.spec.network_isolation == Some(true) && plan.network_isolation.as_ref_option() == Some(&false);
+    let terms = &group.spec.terms;
+    let of_group = terms.pod_security().unwrap_or_default();
+    let own = plan.pod_security.as_ref_option().and_then(|level| level.parse::<PodSecurity>().ok());
+    let is_weaker = own.is_some_and(|own| own < of_group);
+    let is_open = terms.network_isolation == Some(true) && plan.network_isolation.as_ref_option() == Some(&false);
     for (attribute, weakens, of_group) in
         [("pod_security", is_weaker, format!("\"{of_group}\"")), ("network_isolation", is_open, "`true`".to_owned())]
     {

@@ -7,11 +7,12 @@ use crate::domain::isolation::PodSecurity;
 use crate::domain::name;
 use crate::domain::quantity::Bytes;
 use crate::domain::size::Size;
-use crate::domain::values::limits;
+use crate::domain::values::{MappingVersion, limits};
 use crate::fleet::virtual_cluster::spec::{self, Place, Spec, UNFINISHED};
 use crate::provider::chart;
 use crate::provider::explain::virtual_cluster::no_pause;
-use crate::provider::size::ResourcesModel;
+use crate::provider::number::Number;
+use crate::provider::size::{ComputeModel, ResourcesModel};
 use crate::provider::value::{or_default, or_prior, or_unknown, planned_distro, same_quantity};
 use crate::provider::virtual_cluster::drift;
 use crate::provider::virtual_cluster::model::{VirtualClusterModel, VirtualClusterPrivate};
@@ -35,6 +36,7 @@ pub fn create(config: &VirtualClusterModel, only_host: Option<&str>) -> VirtualC
         resources: resources(&config.resources, None, in_group(config)),
         chart: chart::plan(&config.chart, None),
         distro: planned_distro(&config.distro, &config.vcluster_version, None),
+        mapping_version: or_default(&config.mapping_version, Number::from(MappingVersion::NEWEST.number())),
         status: Value::Unknown,
         endpoint: Value::Unknown,
         kubeconfig: Value::Unknown,
@@ -85,6 +87,7 @@ pub fn update(
         resources: resources(&config.resources, prior.resources.as_ref_option(), in_group(config)),
         chart: chart::plan(&config.chart, prior.chart.as_ref_option()),
         distro: planned_distro(&config.distro, &config.vcluster_version, Some(&prior.distro)),
+        mapping_version: or_prior(&config.mapping_version, &prior.mapping_version),
         status: prior.status.clone(),
         endpoint: prior.endpoint.clone(),
         kubeconfig: prior.kubeconfig.clone(),
@@ -98,6 +101,7 @@ pub fn update(
         plan.endpoint_type = or_prior(&config.endpoint_type, &prior.endpoint_type);
         plan.host_dns = or_prior(&config.host_dns, &prior.host_dns);
     }
+    keep_spelling(&mut plan.host_capacity, &prior.host_capacity);
     let mut replace = Vec::new();
     let moved_host = plan.host_cluster != prior.host_cluster;
     for (attribute, changed) in [
@@ -119,6 +123,7 @@ pub fn update(
         plan.id = planned_id(&plan);
     }
     check_locks(diags, &plan, prior);
+    check_mapping(diags, &plan, private);
     let volume = private.volume.as_ref().and_then(|volume| volume.parse().ok());
     check_storage(diags, &plan, prior, volume);
     check_followed(diags, &plan, prior, private);
@@ -214,6 +219,22 @@ fn check_locks(diags: &mut Diagnostics, plan: &VirtualClusterModel, prior: &Virt
     }
 }
 
+/// What counts as a virtual cluster's size can get more lenient, and not go back.
+fn check_mapping(diags: &mut Diagnostics, plan: &VirtualClusterModel, private: &VirtualClusterPrivate) {
+    let Some(planned) = plan.mapping_version.as_ref_option().and_then(Number::whole) else { return };
+    if planned < private.mapping {
+        diags.fail(
+            AttributePath::new("mapping_version"),
+            "A virtual cluster never goes back to an earlier mapping version.",
+            format!(
+                "It has version {}; {planned} was asked for. Set it back to {}, or leave it out. Where limits are to count as in \
+                 version 1, set `count_limits` on its group, or here where it is in none.",
+                private.mapping, private.mapping
+            ),
+        );
+    }
+}
+
 /// Storage is a volume claim template of the control plane's StatefulSet, which Kubernetes never changes: it can grow and
 /// shrink as a quota, but not come or go.
 fn check_storage(
@@ -290,7 +311,7 @@ fn check_followed(
         AttributePath::new("cluster_group"),
         format!("A change of cluster group \"{group}\" would lose the data of a virtual cluster without storage."),
         "With `resources.storage` of 0 its data lives only as long as its control plane's pod, and what follows the group \
-         (endpoint, values, node selector, Kubernetes version) replaces that pod. Undo the change of the group, or replace \
+         (endpoint, values, node selector, tolerations, Kubernetes version) replaces that pod. Undo the change of the group, or replace \
          this virtual cluster with `-replace`.",
     );
 }
@@ -354,6 +375,18 @@ fn resources(config: &Value<ResourcesModel>, prior: Option<&ResourcesModel>, in_
         memory: part(&config.memory, prior.map(|prior| &prior.memory), Size::DEFAULT.memory.to_string()),
         storage: part(&config.storage, prior.map(|prior| &prior.storage), Size::DEFAULT.storage.to_string()),
     })
+}
+
+/// Another spelling of the same quantity is no change.
+fn keep_spelling(planned: &mut Value<ComputeModel>, prior: &Value<ComputeModel>) {
+    let (Value::Value(planned), Value::Value(prior)) = (planned, prior) else { return };
+    for (planned, prior) in [(&mut planned.cpu, &prior.cpu), (&mut planned.memory, &prior.memory)] {
+        if let (Value::Value(new), Value::Value(old)) = (&*planned, prior)
+            && same_quantity(new, old)
+        {
+            *planned = prior.clone();
+        }
+    }
 }
 
 fn planned_id(plan: &VirtualClusterModel) -> Value<String> {

@@ -17,6 +17,7 @@ use crate::host::view::Seen;
 use crate::provider::Configured;
 use crate::provider::explain::Explain;
 use crate::provider::explain::group::not_found;
+use crate::provider::number::Number;
 use crate::provider::virtual_cluster::drift;
 use crate::provider::virtual_cluster::model::{
     FollowedPrivate, KubeconfigModel, VirtualClusterModel, VirtualClusterPrivate,
@@ -181,6 +182,7 @@ impl<'a> Read<'a> {
             Some(revision) if !unfinished => Value::Value(revision.clone()),
             _ => Value::Value(UNFINISHED.to_owned()),
         };
+        state.mapping_version = Value::Value(Number::from(spec.mapping));
         set_access(&mut state, &place.name, &observed);
         private.recall(&stored, &spec);
         if let Some(group) = &spec.cluster_group {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
-use crate::domain::values::{Layer, MappingVersion, VirtualClusterSpec, chart_values, limits};
+use crate::domain::values::{Layer, MappingVersion, VirtualClusterSpec, chart_values, enforced};
 use crate::fleet::group::spec::Followed;
 use crate::fleet::virtual_cluster::spec::{Place, Spec};
 use crate::fleet::virtual_cluster::{LABEL, Prepared};
@@ -31,10 +31,11 @@ pub fn check_values(diags: &mut Diagnostics, plan: &VirtualClusterModel, private
     let assumed = assumed(plan);
     let typed = || {
         let place = Place::of(&assumed)?;
-        Spec::of(&assumed, private)?.typed(&place)
+        let spec = Spec::of(&assumed, private)?;
+        Some((spec.mapping, spec.typed(&place)?))
     };
-    if let Some(typed) = typed() {
-        mapped(diags, private.mapping, &typed, &[Layer { name: "values", values: &layer }]);
+    if let Some((mapping, typed)) = typed() {
+        mapped(diags, mapping, &typed, &[Layer { name: "values", values: &layer }]);
     }
 }
 
@@ -172,8 +173,8 @@ async fn prepare(
     let documents: Vec<Json> = documents.collect();
     let look = Look { chart, served, typed: typed.clone(), spec: spec.clone(), given };
     look.check(diags, Some(documents.clone())).await?;
-    let limits = limits::objects(MappingVersion::from_number(spec.mapping)?, &typed);
-    let mut objects: Vec<Json> = limits.into_iter().chain(documents).collect();
+    let enforced = enforced::objects(MappingVersion::from_number(spec.mapping)?, &typed);
+    let mut objects: Vec<Json> = enforced.into_iter().chain(documents).collect();
     for object in &mut objects {
         annotate(object, &spec.annotations);
         if spec.paused {
@@ -224,23 +225,20 @@ impl Look {
             let subject = Subject { chart, served, mapping, typed, spec, given };
             (subject.refusals(objects.as_deref()), self.spec)
         });
-        match looked.await {
-            Ok((Ok(refusals), spec)) => guard::say(diags, &spec, &refusals),
+        let unclear = "What `values` would do cannot be told.";
+        let why = match looked.await {
+            Ok((Ok(refusals), spec)) => return guard::say(diags, &spec, &refusals),
             // Whether a chart can be rendered at all is for the apply to say, which has the host.
-            Ok((Err(Unclear::Chart(_)), _)) if is_plan => Some(()),
+            Ok((Err(Unclear::Chart(_)), _)) if is_plan => return Some(()),
             Ok((Err(Unclear::Chart(error)), _)) => {
-                chart_error(diags, "What `values` would do cannot be told.", &error);
-                None
+                chart_error(diags, unclear, &error);
+                return None;
             }
-            Ok((Err(error), _)) => {
-                diags.fail(AttributePath::new("values"), "What `values` would do cannot be told.", format!("{error}."));
-                None
-            }
-            Err(error) => {
-                diags.fail(AttributePath::new("values"), "What `values` would do cannot be told.", format!("{error}."));
-                None
-            }
-        }
+            Ok((Err(error), _)) => error.to_string(),
+            Err(error) => error.to_string(),
+        };
+        diags.fail(AttributePath::new("values"), unclear, format!("{why}."));
+        None
     }
 }
 

@@ -10,7 +10,7 @@ pub const STATE_VERSION: i64 = 0;
 
 /// The schema of `nested_virtual_cluster`.
 pub fn schema() -> Schema {
-    use AttributeType::{AttributeList, AttributeSingle, Bool, String};
+    use AttributeType::{AttributeList, AttributeSingle, Bool, Number, String};
     let identity = [
         ("id", computed(String, "`<host_cluster>/<namespace>/<name>`. The same text imports the virtual cluster.")),
         (
@@ -80,9 +80,43 @@ pub fn schema() -> Schema {
                         ),
                     ),
                 ])),
-                "Size of the virtual cluster: what it may use on the host cluster, control plane included. The host enforces \
-                 it with a ResourceQuota and a LimitRange. A new size is applied in place. Fixed when it is created: later \
+                "Size of the virtual cluster: what its pods may request on the host cluster together, control plane included, \
+                 and what one container may use at most. The host enforces it with a ResourceQuota and a LimitRange. A new size is applied in place. Fixed when it is created: later \
                  changes of defaults do not resize it. Quantities are compared by value, so `4Gi` and `4096Mi` are no change.",
+            ),
+        ),
+        (
+            "count_limits",
+            optional(
+                Bool,
+                "Whether the limits of all containers together have to stay within the size as well as their requests. Without \
+                 it requests alone count, and a container may use what nobody else does, up to the size. No effect with \
+                 `mapping_version` 1, by which limits always count. The group's, or `false` by default.",
+            ),
+        ),
+        (
+            "mapping_version",
+            defaulted(
+                Number,
+                "Version of what the provider makes of the attributes on the host cluster. An upgrade of the provider leaves it as \
+                 it is; a higher one moves the virtual cluster over, in place, and a lower one is an error. With `2`, which \
+                 new virtual clusters get, requests count and containers may burst; with `1` limits count as well.",
+            ),
+        ),
+        (
+            "host_capacity",
+            optional(
+                AttributeSingle(attributes([
+                    ("cpu", optional(String, "CPU as a Kubernetes quantity. Counted of the nodes when it is not set.")),
+                    (
+                        "memory",
+                        optional(String, "Memory as a Kubernetes quantity. Counted of the nodes when it is not set."),
+                    ),
+                ])),
+                "What the host cluster may promise to virtual clusters in all, for one that is in no group: more than a small \
+                 host has, as not everybody is busy at once, or what one grows to that has no nodes yet. When it is not set it is \
+                 120 % of what the usable nodes can allocate. A group says it with `capacity` and `oversubscription_percent`. \
+                 A change touches nothing on the host cluster.",
             ),
         ),
         (
@@ -253,7 +287,7 @@ pub fn schema() -> Schema {
                         "field",
                         computed(
                             String,
-                            "Path of the field, such as `spec.hard[\"limits.cpu\"]`. Null where the object as a whole is missing.",
+                            "Path of the field, such as `spec.hard[\"requests.cpu\"]`. Null where the object as a whole is missing.",
                         ),
                     ),
                     (

@@ -1,13 +1,15 @@
 //! The step between Terraform's model of a virtual cluster and what is applied for it. Pure.
 
 use crate::domain::quantity::Bytes;
-use crate::domain::values::limits;
+use crate::domain::values::{MappingVersion, enforced, limits};
+use crate::fleet::terms::Terms;
 use crate::fleet::virtual_cluster::known::Known;
 use crate::fleet::virtual_cluster::resize::Resize;
 use crate::fleet::virtual_cluster::spec::{Place, Spec};
 use crate::host::records::Stored;
 use crate::provider::chart::ChartModel;
-use crate::provider::size::ResourcesModel;
+use crate::provider::number::Number;
+use crate::provider::size::{ComputeModel, ResourcesModel};
 use crate::provider::value::{known, map_or_null, optional, set_or_null, string_map, string_set};
 use crate::provider::virtual_cluster::model::{VirtualClusterModel, VirtualClusterPrivate};
 use terraform_plugin::value::Value;
@@ -20,7 +22,7 @@ impl Spec {
         let storage = known(&resources.storage)?;
         let new_volume = || limits::control_plane_volume(storage.parse().ok()?).map(|volume: Bytes| volume.to_string());
         Some(Self {
-            mapping: private.mapping,
+            mapping: mapping(plan, private)?,
             volume: private.volume.clone().or_else(new_volume),
             vcluster_version: known(&plan.vcluster_version)?,
             chart_source: known(&chart.source)?,
@@ -40,10 +42,17 @@ impl Spec {
             cluster_group: optional(&plan.cluster_group)?,
             followed: None,
             storage_class: private.storage_class.clone(),
-            allow_unsafe_values: optional(&plan.allow_unsafe_values)?.filter(|allowed| *allowed),
-            image_registries: string_set(&plan.image_registries)?,
-            pod_security: optional(&plan.pod_security)?,
-            network_isolation: optional(&plan.network_isolation)?.filter(|isolated| *isolated),
+            host_capacity: match optional(&plan.host_capacity)? {
+                Some(promises) => Some(promises.compute()?),
+                None => None,
+            },
+            terms: Terms {
+                allow_unsafe_values: optional(&plan.allow_unsafe_values)?.filter(|allowed| *allowed),
+                image_registries: string_set(&plan.image_registries)?,
+                pod_security: optional(&plan.pod_security)?,
+                network_isolation: optional(&plan.network_isolation)?.filter(|isolated| *isolated),
+                count_limits: optional(&plan.count_limits)?.filter(|count| *count),
+            },
             applied: None,
         })
     }
@@ -71,10 +80,13 @@ impl Spec {
             endpoint_type: text(&self.endpoint_type),
             host_dns: self.host_dns.clone().into(),
             values: self.values.clone().into(),
-            allow_unsafe_values: self.allow_unsafe_values.into(),
-            image_registries: set_or_null(self.image_registries.as_ref()),
-            pod_security: self.pod_security.clone().into(),
-            network_isolation: self.network_isolation.into(),
+            host_capacity: self.host_capacity.as_ref().map(ComputeModel::from).into(),
+            allow_unsafe_values: self.terms.allow_unsafe_values.into(),
+            image_registries: set_or_null(self.terms.image_registries.as_ref()),
+            pod_security: self.terms.pod_security.clone().into(),
+            network_isolation: self.terms.network_isolation.into(),
+            count_limits: self.terms.count_limits.into(),
+            mapping_version: Value::Value(Number::from(self.mapping)),
             labels: map_or_null(&self.labels),
             annotations: map_or_null(&self.annotations),
             deletion_protection: Value::Value(false),
@@ -127,6 +139,23 @@ impl VirtualClusterPrivate {
     }
 }
 
+/// The mapping version that a plan asks for: the one that there is where it does not say. None while it is not known.
+fn mapping(plan: &VirtualClusterModel, private: &VirtualClusterPrivate) -> Option<u32> {
+    match &plan.mapping_version {
+        Value::Value(number) => number.whole(),
+        Value::Null => Some(private.mapping),
+        Value::Unknown => None,
+    }
+}
+
+/// Whether limits will count. Where that is not known yet, they will.
+fn counts_limits(plan: &VirtualClusterModel, private: &VirtualClusterPrivate) -> bool {
+    let own = || plan.count_limits.as_ref_option().copied();
+    let asked = private.followed.as_ref().map_or_else(own, |followed| followed.count_limits);
+    let version = mapping(plan, private).and_then(MappingVersion::from_number);
+    version.is_none_or(|version| enforced::counts_limits(version, asked == Some(true)))
+}
+
 /// What a plan does to the size of a virtual cluster. None while it is not known, or the virtual cluster is nowhere yet.
 pub fn resize(
     plan: &VirtualClusterModel,
@@ -142,6 +171,7 @@ pub fn resize(
         most_before: before,
         before,
         after,
+        counts_limits: counts_limits(plan, private),
         volume: private.volume.as_ref().and_then(|volume| volume.parse().ok()),
     })
 }
@@ -156,6 +186,8 @@ mod tests {
     fn a_spec_survives_the_way_through_a_state() {
         let private = VirtualClusterPrivate { mapping: 1, ..VirtualClusterPrivate::default() };
         assert_eq!(Spec::of(&spec().to_model(), &private), Some(spec()));
+        let moved = Spec { mapping: 2, terms: Terms { count_limits: Some(true), ..spec().terms }, ..spec() };
+        assert_eq!(Spec::of(&moved.to_model(), &private), Some(moved));
         assert_eq!(spec().chart_source, chart::DEFAULT_SOURCE);
     }
 
@@ -167,7 +199,7 @@ mod tests {
             record_uid: "record-uid".into(),
             namespace_uid: "namespace-uid".into(),
             namespace_created: true,
-            mapping: 1,
+            mapping: 2,
             volume: Some("512Mi".into()),
             storage_class: Some("fast".into()),
         };

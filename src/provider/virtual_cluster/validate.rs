@@ -5,6 +5,7 @@ use crate::domain::metadata;
 use crate::domain::name;
 use crate::domain::quantity::Bytes;
 use crate::domain::size::Size;
+use crate::domain::values::MappingVersion;
 use crate::provider::checks::{self, Versions};
 use crate::provider::size::ResourcesModel;
 use crate::provider::virtual_cluster::model::VirtualClusterModel;
@@ -22,6 +23,8 @@ pub fn validate(diags: &mut Diagnostics, config: &VirtualClusterModel) {
     checks::versions(check.diags, &Versions { vcluster_version, distro, kubernetes_version });
     checks::chart(check.diags, &config.chart);
     check.resources(config);
+    let promised = "What the host cluster may promise";
+    checks::compute(check.diags, &AttributePath::new("host_capacity"), &config.host_capacity, promised);
     let endpoint_type = checks::endpoint_type(check.diags, &config.endpoint_type);
     // Any name will do where it is not known yet.
     let name = config.name.as_ref_option().map_or("a", String::as_str);
@@ -34,6 +37,7 @@ pub fn validate(diags: &mut Diagnostics, config: &VirtualClusterModel) {
     });
     checks::image_registries(check.diags, &config.image_registries);
     checks::pod_security(check.diags, &config.pod_security);
+    check.mapping_version(config);
     checks::timeouts(check.diags, &config.timeouts);
 }
 
@@ -107,8 +111,10 @@ impl Check<'_> {
             ("distro", config.distro != Value::Null),
             ("endpoint_type", config.endpoint_type != Value::Null),
             ("host_dns", config.host_dns != Value::Null),
+            ("host_capacity", config.host_capacity != Value::Null),
             ("allow_unsafe_values", config.allow_unsafe_values != Value::Null),
             ("image_registries", config.image_registries != Value::Null),
+            ("count_limits", config.count_limits != Value::Null),
         ] {
             if given {
                 self.fail(
@@ -120,6 +126,18 @@ impl Check<'_> {
                     ),
                 );
             }
+        }
+    }
+
+    fn mapping_version(&mut self, config: &VirtualClusterModel) {
+        let newest = MappingVersion::NEWEST.number();
+        let Some(given) = config.mapping_version.as_ref_option() else { return };
+        if given.whole().and_then(MappingVersion::from_number).is_none() {
+            self.fail(
+                AttributePath::new("mapping_version"),
+                "This provider knows no such mapping version.",
+                format!("It is {given}. Write a whole number from 1 to {newest}, or leave it out."),
+            );
         }
     }
 
@@ -152,6 +170,8 @@ impl Check<'_> {
 mod tests {
     use super::*;
     use crate::provider::chart::ChartModel;
+    use crate::provider::number::Number;
+    use crate::provider::size::ComputeModel;
     use crate::provider::timeouts::TimeoutsModel;
 
     fn text(text: &str) -> Value<String> {
@@ -207,8 +227,9 @@ mod tests {
             |config| {
                 in_group(config);
                 (config.distro, config.host_dns) = (text("k8s"), text("a.example.com"));
+                config.count_limits = Value::Value(true);
             },
-            &[("distro", "comes from the cluster group"), ("host_dns", "\"dev\"")],
+            &[("distro", "comes from the cluster group"), ("host_dns", "\"dev\""), ("count_limits", "on the group")],
         );
         check(
             |config| {
@@ -243,12 +264,35 @@ mod tests {
     }
 
     #[test]
+    fn what_a_host_promises_is_something_and_the_groups_to_say_where_there_is_one() {
+        let promises = |cpu: &str| Value::Value(ComputeModel { cpu: text(cpu), memory: Value::Null });
+        check(|config| config.host_capacity = promises("8"), &[]);
+        check(|config| config.host_capacity = promises("0"), &[("host_capacity.cpu", "may promise is 0")]);
+        check(
+            |config| config.host_capacity = Value::Value(ComputeModel::default()),
+            &[("host_capacity", "neither `cpu` nor `memory`")],
+        );
+        check(
+            |config| {
+                *config = VirtualClusterModel { cluster_group: text("dev"), ..VirtualClusterModel::default() };
+                config.host_capacity = promises("8");
+            },
+            &[("host_capacity", "comes from the cluster group")],
+        );
+    }
+
+    #[test]
     fn versions_and_distributions_are_checked() {
         check(|config| config.vcluster_version = text("v0.34.7"), &[("vcluster_version", "no \"v\"")]);
         check(|config| config.vcluster_version = text("0.23.0"), &[("vcluster_version", "too old")]);
         check(|config| config.distro = text("k3s"), &[("distro", "0.32 was the last")]);
         check(|config| config.distro = text("eks"), &[("distro", "not known")]);
         check(|config| config.kubernetes_version = text("newest"), &[("kubernetes_version", "not a version")]);
+        check(|config| config.mapping_version = Value::Value(Number::from(1)), &[]);
+        let wrong = [Number::from(0), Number::from(3), Number::Fraction(1.5)];
+        for number in wrong {
+            check(|config| config.mapping_version = Value::Value(number), &[("mapping_version", "from 1 to 2")]);
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use kube::api::Api;
 use serde_json::json;
 
 use terraform_provider_nested::host::delete::delete;
-use terraform_provider_nested::host::namespace::{NamespaceError, ensure};
+use terraform_provider_nested::host::namespace::{NamespaceError, ensure, label};
 use tokio_util::sync::CancellationToken;
 
 use super::fixture::{LABEL, TIMEOUT, Tenant, by_kubectl};
@@ -102,4 +102,26 @@ async fn the_owner_of_a_namespace_lets_a_virtual_cluster_in_by_a_label() {
     tenant.make("v1", "ServiceAccount", account).await;
     tenant.ensure_namespace().await;
     assert!(!tenant.claim.record().namespace_created);
+}
+
+#[tokio::test]
+async fn only_the_namespace_that_was_made_is_labelled() {
+    let labels = [("team".to_owned(), "a".to_owned())].into();
+    let labelled = async |tenant: &Tenant| {
+        let live = Api::<Namespace>::all(tenant.host.client()).get(&tenant.namespace).await.unwrap();
+        live.metadata.labels.unwrap_or_default().contains_key("team")
+    };
+    let made = Tenant::new("ns-labelled").await;
+    label(&made.host, &made.claim, &labels).await.unwrap();
+    assert!(labelled(&made).await);
+
+    let found = Tenant::in_found_namespace("ns-unlabelled").await;
+    label(&found.host, &found.claim, &labels).await.unwrap();
+    assert!(!labelled(&found).await);
+
+    // Somebody has made another one in its place.
+    let replaced = Tenant::new("ns-replaced").await;
+    replaced.claim.update(|record| record.namespace_uid = Some("another".to_owned())).await.unwrap();
+    label(&replaced.host, &replaced.claim, &labels).await.unwrap_err();
+    assert!(!labelled(&replaced).await);
 }

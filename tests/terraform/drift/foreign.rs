@@ -44,8 +44,8 @@ fn assert_refused(workspace: &Workspace, vc: &Target<'_>, object: &str, theirs: 
 fn what_somebody_put_in_our_place_after_the_plan_is_not_touched() {
     let (workspace, vc) = create("overtaken", "");
     for object in [ACCOUNT, ROLE, BINDING] {
-        vc.merge(QUOTA, "kubectl-edit", json!({"spec": {"hard": {"limits.cpu": "64"}}}));
-        assert_drift(&workspace.plan(), vc.name, &[changed(QUOTA, "spec.hard[\"limits.cpu\"]", "4", "64")]);
+        vc.merge(QUOTA, "kubectl-edit", json!({"spec": {"hard": {"requests.cpu": "64"}}}));
+        assert_drift(&workspace.plan(), vc.name, &[changed(QUOTA, "spec.hard[\"requests.cpu\"]", "4", "64")]);
         let theirs = squat(&vc, object);
         assert_refused(&workspace, &vc, object, &theirs);
         // Shown by the next plan, it is put right by its apply.
@@ -55,7 +55,7 @@ fn what_somebody_put_in_our_place_after_the_plan_is_not_touched() {
         assert_eq!(ours["metadata"]["labels"]["nested-clusters.io/virtual-cluster"], "overtaken", "{object}");
         assert_ne!(ours["rules"], json!([]), "{object}");
         assert_ne!(ours["roleRef"]["name"], "theirs", "{object}");
-        assert_eq!(vc.get(QUOTA)["spec"]["hard"]["limits.cpu"], "4");
+        assert_eq!(vc.get(QUOTA)["spec"]["hard"]["requests.cpu"], "4");
         workspace.plan().assert_quiet();
     }
 }
@@ -87,12 +87,12 @@ fn consent_is_to_the_object_that_the_plan_has_shown_and_to_no_later_one() {
 #[test]
 fn what_changes_between_plan_and_apply_in_an_object_of_ours_is_put_right_as_well() {
     let (workspace, vc) = create("changed-meanwhile", "");
-    vc.merge(QUOTA, "kubectl-edit", json!({"spec": {"hard": {"limits.cpu": "64"}}}));
+    vc.merge(QUOTA, "kubectl-edit", json!({"spec": {"hard": {"requests.cpu": "64"}}}));
     workspace.plan();
-    vc.merge(QUOTA, "kubectl-edit", json!({"spec": {"hard": {"limits.cpu": "4", "limits.memory": "64Gi"}}}));
+    vc.merge(QUOTA, "kubectl-edit", json!({"spec": {"hard": {"requests.cpu": "4", "requests.memory": "64Gi"}}}));
     vc.delete(LIMITS);
     workspace.apply_planned().assert_success();
-    assert_eq!(vc.get(QUOTA)["spec"]["hard"]["limits.memory"], "4Gi");
+    assert_eq!(vc.get(QUOTA)["spec"]["hard"]["requests.memory"], "4Gi");
     workspace.plan().assert_quiet();
 }
 
@@ -100,7 +100,7 @@ fn what_changes_between_plan_and_apply_in_an_object_of_ours_is_put_right_as_well
 fn a_destroy_takes_what_has_drifted_with_it_and_leaves_what_others_made_in_its_place() {
     host().create_namespace("vcluster-abandoned");
     let (workspace, vc) = create("abandoned", "namespace = \"vcluster-abandoned\"");
-    vc.merge(QUOTA, "kubectl-edit", json!({"spec": {"hard": {"limits.cpu": "64"}}}));
+    vc.merge(QUOTA, "kubectl-edit", json!({"spec": {"hard": {"requests.cpu": "64"}}}));
     vc.delete(LIMITS);
     vc.kubectl("label serviceaccount vc-% nested-clusters.io/virtual-cluster-");
     let theirs = squat(&vc, ROLE);
@@ -114,14 +114,14 @@ fn a_destroy_takes_what_has_drifted_with_it_and_leaves_what_others_made_in_its_p
 #[test]
 fn a_refresh_alone_keeps_the_drift_in_the_state_until_an_apply() {
     let (workspace, vc) = create("only-looked-at", "");
-    vc.merge(QUOTA, "kubectl-edit", json!({"spec": {"hard": {"limits.cpu": "64"}}}));
+    vc.merge(QUOTA, "kubectl-edit", json!({"spec": {"hard": {"requests.cpu": "64"}}}));
     workspace.refresh_only().assert_success();
-    let field = "spec.hard[\"limits.cpu\"]";
+    let field = "spec.hard[\"requests.cpu\"]";
     assert_eq!(workspace.this()["drift"][0]["field"], field);
     assert_eq!(workspace.this()["status"], "Running");
     assert_drift(&workspace.plan(), vc.name, &[changed(QUOTA, field, "4", "64")]);
     // Put right by hand, it is forgotten.
-    vc.merge(QUOTA, "kubectl-edit", json!({"spec": {"hard": {"limits.cpu": "4"}}}));
+    vc.merge(QUOTA, "kubectl-edit", json!({"spec": {"hard": {"requests.cpu": "4"}}}));
     workspace.refresh_only().assert_success();
     assert_eq!(workspace.this()["drift"], json!([]));
     workspace.plan().assert_quiet();

@@ -7,7 +7,7 @@ use super::table::assert_drift;
 use super::target::{ACCOUNT, QUOTA, SET, Target, create};
 use support::workspace::THIS;
 
-const QUOTA_CPU: &str = "spec.hard[\"limits.cpu\"]";
+const QUOTA_CPU: &str = "spec.hard[\"requests.cpu\"]";
 const SYNCER: &str = "spec.template.spec.containers[name=syncer].image";
 const IMAGE: &str = "ghcr.io/loft-sh/vcluster-pro:0.34.7";
 
@@ -17,7 +17,7 @@ fn raised_quota() -> Entry {
 
 impl Target<'_> {
     fn raise_quota(&self) {
-        self.merge(QUOTA, "kubectl-edit", json!({"spec": {"hard": {"limits.cpu": "64"}}}));
+        self.merge(QUOTA, "kubectl-edit", json!({"spec": {"hard": {"requests.cpu": "64"}}}));
     }
 
     /// Whether the workload is paused by both signs, neither, or one alone.

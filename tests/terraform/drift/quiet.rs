@@ -32,12 +32,12 @@ fn ordinary_life_on_a_host_shows_in_no_plan() {
             vc.merge(
                 QUOTA,
                 "kubectl-edit",
-                json!({"spec": {"hard": {"limits.cpu": "4000m", "limits.memory": "4096Mi"}}}),
+                json!({"spec": {"hard": {"requests.cpu": "4000m", "requests.memory": "4096Mi"}}}),
             );
             vc.apply(
                 QUOTA,
                 "argocd-controller",
-                json!({"spec": {"hard": {"requests.cpu": "4e0", "requests.storage": "2147483648"}}}),
+                json!({"spec": {"hard": {"requests.memory": "4194304Ki", "requests.storage": "2147483648"}}}),
             );
         }),
         quiet("spelled-otherwise-by-us", |_| ()).with(SPELLINGS),
@@ -48,7 +48,7 @@ fn ordinary_life_on_a_host_shows_in_no_plan() {
         quiet("owned", own_everything),
         quiet("reported-on", |vc| {
             vc.status(SERVICE, json!({"loadBalancer": vc.get(SERVICE)["status"]["loadBalancer"], "conditions": []}));
-            vc.status(QUOTA, json!({"used": {"limits.cpu": "3"}}));
+            vc.status(QUOTA, json!({"used": {"requests.cpu": "3"}}));
             vc.status(SET, json!({"collisionCount": 3}));
         }),
         quiet("seen-by-vcluster", |vc| {
@@ -70,8 +70,8 @@ fn ordinary_life_on_a_host_shows_in_no_plan() {
             vc.resume_as_the_cli();
         }),
         quiet("there-and-back", |vc| {
-            vc.merge(QUOTA, "kubectl-edit", json!({"spec": {"hard": {"limits.cpu": "100", "pods": "3"}}}));
-            vc.merge(QUOTA, "kubectl-edit", json!({"spec": {"hard": {"limits.cpu": "4", "pods": null}}}));
+            vc.merge(QUOTA, "kubectl-edit", json!({"spec": {"hard": {"requests.cpu": "100", "services": "3"}}}));
+            vc.merge(QUOTA, "kubectl-edit", json!({"spec": {"hard": {"requests.cpu": "4", "services": null}}}));
             vc.apply(ROLE, "admin-script", json!({"rules": []}));
             vc.merge(ROLE, "kubectl-edit", json!({"rules": rules_of(vc)}));
             vc.kubectl("scale statefulset % --replicas 2");
@@ -154,7 +154,7 @@ fn what_others_wrote_survives_a_change_by_us() {
         assert_eq!(metadata["finalizers"], json!(["example.com/backup"]), "{object}");
         vc.merge(object, "backup-operator", json!({"metadata": {"finalizers": null}}));
     });
-    assert_eq!(vc.get(QUOTA)["spec"]["hard"]["limits.cpu"], "5");
+    assert_eq!(vc.get(QUOTA)["spec"]["hard"]["requests.cpu"], "5");
 }
 
 #[test]
@@ -166,7 +166,7 @@ fn a_change_by_us_after_somebody_wiped_who_wrote_what_leaves_no_drift() {
     workspace.apply().assert_success();
     workspace.plan().assert_quiet();
     // What comes afterwards is seen.
-    vc.merge(QUOTA, "kubectl-edit", json!({"spec": {"hard": {"pods": "3"}}}));
+    vc.merge(QUOTA, "kubectl-edit", json!({"spec": {"hard": {"services": "3"}}}));
     let change = workspace.plan().change(support::workspace::THIS).clone();
-    assert_eq!(change["before"]["drift"][0]["field"], "spec.hard.pods", "{}", change["before"]["drift"]);
+    assert_eq!(change["before"]["drift"][0]["field"], "spec.hard.services", "{}", change["before"]["drift"]);
 }

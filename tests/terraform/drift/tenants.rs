@@ -36,7 +36,7 @@ fn forge(vc: &Target<'_>, elsewhere: &str) -> Vec<(String, Value)> {
         let template = json!({"metadata": {"labels": labels}, "spec": {"containers": container}});
         json!({"spec": {"replicas": 0, "serviceName": "x", "selector": {"matchLabels": labels}, "template": template}})
     };
-    let quota = json!({"spec": {"hard": {"limits.cpu": "1000"}}});
+    let quota = json!({"spec": {"hard": {"requests.cpu": "1000"}}});
     let inside = vc.object("vcluster-%");
     let mut paths = vec![
         create(&inside, "/api/v1", "configmaps", "vc-config-%", json!({"data": {"config.yaml": "x"}})),
@@ -89,9 +89,9 @@ fn forged_labels_make_nothing_ours() {
     let forged = forge(&vc, "imitations");
     workspace.plan().assert_quiet();
 
-    vc.merge(QUOTA, "kubectl-edit", json!({"spec": {"hard": {"limits.cpu": "64"}}}));
+    vc.merge(QUOTA, "kubectl-edit", json!({"spec": {"hard": {"requests.cpu": "64"}}}));
     let plan = workspace.plan();
-    assert_drift(&plan, vc.name, &[changed(QUOTA, "spec.hard[\"limits.cpu\"]", "4", "64")]);
+    assert_drift(&plan, vc.name, &[changed(QUOTA, "spec.hard[\"requests.cpu\"]", "4", "64")]);
     workspace.apply().assert_success();
     assert_untouched(&forged, "");
 
@@ -120,16 +120,16 @@ fn virtual_clusters_of_one_name_have_each_their_own_drift() {
     workspace.plan().assert_quiet();
     let quota = |label: &str| format!("/api/v1/namespaces/twin-{label}/resourcequotas/vc-twin");
     let rbac = "/apis/rbac.authorization.k8s.io/v1";
-    host().patch(&quota("a"), json!({"spec": {"hard": {"limits.cpu": "64"}}}));
+    host().patch(&quota("a"), json!({"spec": {"hard": {"requests.cpu": "64"}}}));
     host().delete(&format!("{rbac}/clusterroles/vc-twin-v-twin-b"));
     let plan = workspace.plan();
     let entries = |label: &str| plan.change(&format!("nested_virtual_cluster.{label}"))["before"]["drift"].clone();
     let of = |object: &str, field: Value, expected: &str, actual: &str| json!([{"object": object, "field": field, "expected": expected, "actual": actual}]);
-    assert_eq!(entries("a"), of("ResourceQuota twin-a/vc-twin", json!("spec.hard[\"limits.cpu\"]"), "4", "64"));
+    assert_eq!(entries("a"), of("ResourceQuota twin-a/vc-twin", json!("spec.hard[\"requests.cpu\"]"), "4", "64"));
     assert_eq!(entries("b"), of("ClusterRole vc-twin-v-twin-b", Value::Null, "present", "missing"));
     workspace.apply().assert_success();
     workspace.plan().assert_quiet();
-    assert_eq!(host().get(&quota("a")).unwrap()["spec"]["hard"]["limits.cpu"], "4");
+    assert_eq!(host().get(&quota("a")).unwrap()["spec"]["hard"]["requests.cpu"], "4");
 
     // The one goes, the other stays whole.
     workspace.write(&twin("b"));

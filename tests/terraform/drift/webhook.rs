@@ -50,7 +50,7 @@ fn enforce(object: &Value) -> Vec<Value> {
             }
         }
         "ServiceAccount" => put("/imagePullSecrets", json!([{"name": "mirror"}])),
-        "LimitRange" => put("/spec/limits/0/max", json!({"cpu": "3"})),
+        "LimitRange" => put("/spec/limits/0/maxLimitRequestRatio", json!({"cpu": "100"})),
         _ => {}
     }
     operations
@@ -63,7 +63,7 @@ fn what_a_webhook_does_to_our_writes_is_no_drift_and_hides_none() {
     assert!(webhook.changes() > 5, "{}", webhook.changes());
     let syncer = || vc.get(SET)["spec"]["template"]["spec"]["containers"][0]["image"].clone();
     assert_eq!(syncer(), "mirror.example.com/ghcr.io/loft-sh/vcluster-pro:0.34.7");
-    assert_eq!(vc.get(LIMITS)["spec"]["limits"][0]["max"]["cpu"], "3");
+    assert_eq!(vc.get(LIMITS)["spec"]["limits"][0]["maxLimitRequestRatio"]["cpu"], "100");
     workspace.plan().assert_quiet();
 
     // A change by us: it is there again.
@@ -73,7 +73,7 @@ fn what_a_webhook_does_to_our_writes_is_no_drift_and_hides_none() {
     assert_eq!(vc.get(SET)["metadata"]["labels"]["policy"], "enforced");
 
     // What others do is still seen, even where it has been through the webhook.
-    vc.merge(QUOTA, "kubectl-edit", json!({"spec": {"hard": {"limits.cpu": "64"}}}));
+    vc.merge(QUOTA, "kubectl-edit", json!({"spec": {"hard": {"requests.cpu": "64"}}}));
     vc.kubectl("set image statefulset % syncer=example.com/other:1");
     vc.kubectl("set env statefulset/% --containers=syncer EXTRA=1");
     vc.merge(SERVICE, "kubectl-edit", json!({"spec": {"externalIPs": ["192.0.2.9"]}}));
@@ -84,7 +84,7 @@ fn what_a_webhook_does_to_our_writes_is_no_drift_and_hides_none() {
         vc.name,
         &[
             missing(ACCOUNT),
-            changed(QUOTA, "spec.hard[\"limits.cpu\"]", "4", "64"),
+            changed(QUOTA, "spec.hard[\"requests.cpu\"]", "4", "64"),
             added(SERVICE, "spec.externalIPs", r#"["192.0.2.9"]"#),
             added(SET, "spec.template.spec.containers[name=syncer].env[name=EXTRA]", r#"{"name":"EXTRA","value":"1"}"#),
             changed(
@@ -99,7 +99,7 @@ fn what_a_webhook_does_to_our_writes_is_no_drift_and_hides_none() {
     workspace.apply().assert_success();
     workspace.plan().assert_quiet();
     assert_eq!(syncer(), "mirror.example.com/ghcr.io/loft-sh/vcluster-pro:0.34.7");
-    assert_eq!(vc.get(QUOTA)["spec"]["hard"]["limits.cpu"], "4");
+    assert_eq!(vc.get(QUOTA)["spec"]["hard"]["requests.cpu"], "4");
 
     // Gone, it leaves its traces, which nobody counts.
     drop(webhook);

@@ -56,7 +56,7 @@ impl Parts<'_> {
             "pods": [count("replicas"), count("readyReplicas"), count("updatedReplicas")],
             "ready": pods.iter().map(is_ready).collect::<Vec<_>>(),
             "counted": quota["status"]["hard"] == quota["spec"]["hard"],
-            "used": quota["status"]["used"]["limits.cpu"],
+            "used": quota["status"]["used"]["requests.cpu"],
             "grown": volumes.iter().all(|volume| {
                 volume["status"]["capacity"]["storage"] == volume["spec"]["resources"]["requests"]["storage"]
             }),
@@ -71,7 +71,7 @@ impl Parts<'_> {
     fn settled_versions(&self, status: &str) -> BTreeMap<String, Value> {
         let paused = status == "Paused";
         // The control plane and CoreDNS.
-        let (replicas, ready, used) = if paused { (0, vec![], "0") } else { (1, vec![true; 2], "1200m") };
+        let (replicas, ready, used) = if paused { (0, vec![], "0") } else { (1, vec![true; 2], "220m") };
         let expected = json!({
             "observed": true, "pods": [replicas, replicas, replicas], "ready": ready, "counted": true, "used": used, "grown": true,
         });

@@ -19,7 +19,7 @@ fn config() -> VirtualClusterModel {
 }
 
 fn private() -> VirtualClusterPrivate {
-    VirtualClusterPrivate { mapping: 1, volume: Some("512Mi".into()), ..VirtualClusterPrivate::default() }
+    VirtualClusterPrivate { mapping: 2, volume: Some("512Mi".into()), ..VirtualClusterPrivate::default() }
 }
 
 /// The state after `config` was applied.
@@ -88,6 +88,35 @@ fn a_new_virtual_cluster_gets_its_defaults() {
     assert_eq!(size(&plan), Some(Size::DEFAULT));
     assert_eq!((plan.paused, plan.wait), (Value::Value(false), Value::Value(true)));
     assert_eq!(plan.revision, Value::Unknown);
+}
+
+#[test]
+fn a_mapping_version_stays_until_a_higher_one_is_asked_for() {
+    let version = |number: u32| Value::Value(Number::from(number));
+    let old = || VirtualClusterModel { mapping_version: version(1), ..config() };
+    assert_eq!(
+        (create(&old(), None).mapping_version, create(&config(), None).mapping_version),
+        (version(1), version(2))
+    );
+    let planned = |before: VirtualClusterModel, mapping: u32, after: Value<Number>| {
+        let private = VirtualClusterPrivate { mapping, ..private() };
+        let prior = applied(&before, &private);
+        let mut diags = Diagnostics::default();
+        let config = VirtualClusterModel { mapping_version: after, ..config() };
+        let update = update(&mut diags, &config, &prior, &private, false);
+        let errors: Vec<String> = diags.errors.iter().map(|error| error.summary.to_string()).collect();
+        (update.plan.mapping_version.clone(), update.plan == prior, errors)
+    };
+    assert_eq!(planned(old(), 1, Value::Null), (version(1), true, vec![]));
+    assert_eq!(planned(old(), 1, version(2)), (version(2), false, vec![]));
+    let (_, _, errors) = planned(config(), 2, version(1));
+    assert_eq!(errors, ["A virtual cluster never goes back to an earlier mapping version."]);
+    // What an earlier version of this provider wrote does not say.
+    let mut prior = applied(&old(), &VirtualClusterPrivate { mapping: 1, ..private() });
+    prior.mapping_version = Value::Null;
+    let private = VirtualClusterPrivate { mapping: 1, ..private() };
+    let mut diags = Diagnostics::default();
+    assert_eq!(update(&mut diags, &config(), &prior, &private, false).plan, prior);
 }
 
 #[test]
@@ -187,7 +216,8 @@ fn grouped() -> VirtualClusterModel {
 
 /// The state after a virtual cluster was applied in a group, and what the refresh keeps of the group.
 fn applied_in_group() -> (VirtualClusterModel, VirtualClusterPrivate) {
-    let followed = FollowedPrivate { digest: "1".into(), endpoint_type: "NodePort".into(), host_dns: None };
+    let followed =
+        FollowedPrivate { digest: "1".into(), endpoint_type: "NodePort".into(), host_dns: None, count_limits: None };
     let private = VirtualClusterPrivate { followed: Some(followed), ..private() };
     let mut state = create(&grouped(), None);
     state.host_cluster = text("eu-1");

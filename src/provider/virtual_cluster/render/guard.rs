@@ -52,8 +52,8 @@ enum Trust {
 impl Trust {
     fn of(spec: &Spec) -> Self {
         match &spec.followed {
-            None if spec.allow_unsafe_values == Some(true) => Self::Everything,
-            Some(group) if group.allow_unsafe_values == Some(true) => match group.member_values {
+            None if spec.terms.allow_unsafe_values == Some(true) => Self::Everything,
+            Some(group) if group.terms.allow_unsafe_values == Some(true) => match group.member_values {
                 Some(_) => Self::Everything,
                 None => Self::Group,
             },
@@ -80,16 +80,13 @@ struct Measured {
 
 impl Measured {
     fn guard<'a>(&'a self, subject: &Subject<'a>) -> Guard<'a> {
-        let registries = match &subject.spec.followed {
-            Some(group) => group.image_registries.as_deref(),
-            None => subject.spec.image_registries.as_deref(),
-        };
+        let terms = subject.spec.followed.as_ref().map_or(&subject.spec.terms, |group| &group.terms);
         Guard {
             name: &subject.typed.name,
             namespace: &subject.typed.namespace,
             own: &self.own,
             switched: &self.switched,
-            registries: registries.unwrap_or_default(),
+            registries: terms.image_registries.as_deref().unwrap_or_default(),
             size: subject.typed.size,
         }
     }
@@ -247,7 +244,7 @@ const NETWORK_POLICY: &str = "/policies/networkPolicy";
 
 /// Refuses to open what the group has isolated. None if values do.
 fn check_isolation_values(diags: &mut Diagnostics, spec: &Spec, values: Option<&Json>) -> Option<()> {
-    let isolates = spec.followed.as_ref().is_some_and(|group| group.network_isolation == Some(true));
+    let isolates = spec.followed.as_ref().is_some_and(|group| group.terms.network_isolation == Some(true));
     let says = values
         .and_then(|values| values.pointer(NETWORK_POLICY))
         .is_some_and(|policy| !cause::leaves(policy).is_empty());

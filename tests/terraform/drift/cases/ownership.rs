@@ -40,10 +40,10 @@ pub fn cases() -> Vec<Case> {
             "labelled-as-a-tenants",
             |vc| {
                 let labels = json!({"vcluster.loft.sh/managed-by": vc.name});
-                let change = json!({"metadata": {"labels": labels}, "spec": {"hard": {"limits.cpu": "64"}}});
+                let change = json!({"metadata": {"labels": labels}, "spec": {"hard": {"requests.cpu": "64"}}});
                 vc.merge(QUOTA, "vcluster", change);
             },
-            [changed(QUOTA, "spec.hard[\"limits.cpu\"]", "4", "64")],
+            [changed(QUOTA, "spec.hard[\"requests.cpu\"]", "4", "64")],
         ),
         case(
             "label-given-away",
@@ -86,8 +86,8 @@ pub fn cases() -> Vec<Case> {
         .with(OF_A_TEAM),
         case(
             "taken-over-with-a-change",
-            |vc| vc.take(QUOTA, "argocd-controller", |quota| quota["spec"]["hard"]["limits.memory"] = json!("64Gi")),
-            [changed(QUOTA, "spec.hard[\"limits.memory\"]", "4Gi", "64Gi")],
+            |vc| vc.take(QUOTA, "argocd-controller", |quota| quota["spec"]["hard"]["requests.memory"] = json!("64Gi")),
+            [changed(QUOTA, "spec.hard[\"requests.memory\"]", "4Gi", "64Gi")],
         ),
         case(
             "set-taken-over-with-a-change",
@@ -107,10 +107,10 @@ pub fn cases() -> Vec<Case> {
         case(
             "traces-wiped",
             |vc| {
-                let wiped = json!({"metadata": {"managedFields": [{}]}, "spec": {"hard": {"limits.cpu": "64"}}});
+                let wiped = json!({"metadata": {"managedFields": [{}]}, "spec": {"hard": {"requests.cpu": "64"}}});
                 vc.merge(QUOTA, "kubectl-edit", wiped);
             },
-            [changed(QUOTA, "spec.hard[\"limits.cpu\"]", "4", "64")],
+            [changed(QUOTA, "spec.hard[\"requests.cpu\"]", "4", "64")],
         ),
         case(
             "traces-wiped-of-a-sidecar",
@@ -132,37 +132,41 @@ pub fn cases() -> Vec<Case> {
                 vc.json_patch(
                     QUOTA,
                     json!([
-                        {"op": "add", "path": "/spec/hard/pods", "value": "9"},
+                        {"op": "add", "path": "/spec/hard/services", "value": "9"},
                         {"op": "replace", "path": "/metadata/managedFields", "value": [{}]},
                     ]),
                 );
                 vc.apply(QUOTA, "labeller", json!({"metadata": {"annotations": {"vcluster.loft.sh/note": "1"}}}));
             },
-            [added(QUOTA, "spec.hard.pods", "9")],
+            [added(QUOTA, "spec.hard.services", "9")],
         ),
         case(
             "changed-in-our-name",
-            |vc| vc.merge(QUOTA, US, json!({"spec": {"hard": {"limits.cpu": "64", "pods": "9"}}})),
-            [added(QUOTA, "spec.hard.pods", "9"), changed(QUOTA, "spec.hard[\"limits.cpu\"]", "4", "64")],
+            |vc| vc.merge(QUOTA, US, json!({"spec": {"hard": {"requests.cpu": "64", "services": "9"}}})),
+            [added(QUOTA, "spec.hard.services", "9"), changed(QUOTA, "spec.hard[\"requests.cpu\"]", "4", "64")],
         ),
         case(
             "applied-in-our-name",
-            |vc| vc.take(QUOTA, US, |quota| quota["spec"]["hard"]["limits.cpu"] = json!("64")),
-            [changed(QUOTA, "spec.hard[\"limits.cpu\"]", "4", "64")],
+            |vc| vc.take(QUOTA, US, |quota| quota["spec"]["hard"]["requests.cpu"] = json!("64")),
+            [changed(QUOTA, "spec.hard[\"requests.cpu\"]", "4", "64")],
         ),
         case(
             "several-at-once",
             |vc| {
                 vc.delete(LIMITS);
                 vc.delete(CONFIG);
-                vc.merge(QUOTA, "kubectl-edit", json!({"spec": {"hard": {"limits.cpu": "64", "requests.cpu": "64"}}}));
+                vc.merge(
+                    QUOTA,
+                    "kubectl-edit",
+                    json!({"spec": {"hard": {"requests.cpu": "64", "requests.memory": "64Gi"}}}),
+                );
                 vc.kubectl("scale statefulset % --replicas 2");
             },
             [
                 missing(LIMITS),
                 missing(CONFIG),
-                changed(QUOTA, "spec.hard[\"limits.cpu\"]", "4", "64"),
                 changed(QUOTA, "spec.hard[\"requests.cpu\"]", "4", "64"),
+                changed(QUOTA, "spec.hard[\"requests.memory\"]", "4Gi", "64Gi"),
                 changed(SET, "spec.replicas", "1", "2"),
             ],
         ),

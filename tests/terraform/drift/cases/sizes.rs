@@ -11,8 +11,8 @@ pub fn cases() -> Vec<Case> {
     vec![
         case(
             "quota-raised",
-            |vc| vc.merge(QUOTA, "kubectl-edit", json!({"spec": {"hard": {"limits.cpu": "100"}}})),
-            [changed(QUOTA, "spec.hard[\"limits.cpu\"]", "4", "100")],
+            |vc| vc.merge(QUOTA, "kubectl-edit", json!({"spec": {"hard": {"requests.cpu": "100"}}})),
+            [changed(QUOTA, "spec.hard[\"requests.cpu\"]", "4", "100")],
         ),
         case(
             "quota-lowered",
@@ -28,22 +28,23 @@ pub fn cases() -> Vec<Case> {
         case(
             "quota-keys-added",
             |vc| {
-                let more = json!({"spec": {"hard": {"pods": "3", "count/configmaps": "70"}}});
+                let more = json!({"spec": {"hard": {"services": "3", "count/configmaps": "70"}}});
                 vc.apply(QUOTA, "quota-operator", more);
             },
-            [added(QUOTA, "spec.hard.pods", "3"), added(QUOTA, "spec.hard[\"count/configmaps\"]", "70")],
+            [added(QUOTA, "spec.hard.services", "3"), added(QUOTA, "spec.hard[\"count/configmaps\"]", "70")],
         ),
         case(
             "quota-replaced",
             |vc| {
                 vc.replace(QUOTA, "kubectl-replace", |quota| {
-                    quota["spec"]["hard"] = json!({"limits.cpu": "4", "pods": "9"})
-                })
+                    let hard = quota["spec"]["hard"].as_object_mut().unwrap();
+                    hard.remove("requests.memory");
+                    hard.remove("requests.storage");
+                    hard.insert("services".to_owned(), json!("9"));
+                });
             },
             [
-                added(QUOTA, "spec.hard.pods", "9"),
-                removed(QUOTA, "spec.hard[\"limits.memory\"]", "4Gi"),
-                removed(QUOTA, "spec.hard[\"requests.cpu\"]", "4"),
+                added(QUOTA, "spec.hard.services", "9"),
                 removed(QUOTA, "spec.hard[\"requests.memory\"]", "4Gi"),
                 removed(QUOTA, "spec.hard[\"requests.storage\"]", "2Gi"),
             ],
@@ -69,7 +70,9 @@ pub fn cases() -> Vec<Case> {
                 removed(QUOTA, "spec.hard[\"requests.storage\"]", "2Gi"),
                 added(QUOTA, "spec.scopes", r#"["NotTerminating"]"#),
             ],
-        ),
+        )
+        // By which a quota counts only what scopes know.
+        .with("mapping_version = 1"),
         case("quota-deleted", |vc| vc.kubectl("delete resourcequota vc-%"), [missing(QUOTA)]),
         case(
             "limits-default-changed",
@@ -78,7 +81,7 @@ pub fn cases() -> Vec<Case> {
         ),
         case(
             "limits-item-added",
-            |vc| vc.add(LIMITS, "/spec/limits/-", json!({"type": "Pod", "max": {"cpu": "1"}})),
+            |vc| vc.add(LIMITS, "/spec/limits/-", json!({"type": "PersistentVolumeClaim", "max": {"storage": "1Gi"}})),
             [changed(LIMITS, "spec.limits", Before("/spec/limits"), Since("/spec/limits"))],
         ),
         case("limits-deleted", |vc| vc.delete(LIMITS), [missing(LIMITS)]),
