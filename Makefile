@@ -14,8 +14,8 @@ PLUGIN_FUZZ_TARGETS ?= call handshake
 RIG := $(or $(CARGO_TARGET_DIR),target)/debug/rig
 
 .DEFAULT_GOAL := help
-.PHONY: bins help quickstart test test-unit test-charts test-hosts test-terraform torment simulate compare-charts fuzz lint docs tools \
-	bench-applying bench-planning bench-refreshing bench-render bench-startup rig-up rig-down
+.PHONY: bins help quickstart test test-unit test-charts test-hosts test-terraform torment simulate \
+	compare-charts fuzz lint docs tools bench-applying bench-planning bench-refreshing bench-render bench-startup rig-up rig-down
 
 help: ## List these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r target text; do \
@@ -44,7 +44,8 @@ torment: tools ## KILLS times the plugin or Terraform killed, every fault in eve
 	TORMENT_SEED="$(SEED)" TORMENT_KILLS="$(KILLS)" tests/run torment
 
 simulate: ## SEEDS lives of groups and virtual clusters on hosts in memory, from seed FIRST on. SIMULATION_SEED=n plays one again, and prints it
-	@SIMULATION_SEEDS="$(SEEDS)" SIMULATION_FIRST="$(FIRST)" cargo test --workspace --lib simulation -- --nocapture
+	@SIMULATION_SEEDS="$(SEEDS)" SIMULATION_FIRST="$(FIRST)" \
+		cargo test --profile simulation --package terraform-provider-nested --lib simulation -- --nocapture
 
 compare-charts: ## HELM_CHARTS=DIRECTORY: charts of others, every case of their own suites, beside Helm
 	@test -n "$(HELM_CHARTS)" || { echo "HELM_CHARTS names no directory of charts." >&2; \

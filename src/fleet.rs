@@ -6,11 +6,14 @@
 //! what is to be applied comes from a [`virtual_cluster::Renderer`].
 
 pub mod arrivals;
+pub mod compute;
 pub mod connections;
+pub mod departures;
 pub mod group;
 pub mod notice;
 pub mod planned;
 pub mod readings;
+pub mod terms;
 pub mod virtual_cluster;
 
 use std::collections::HashSet;
@@ -24,6 +27,7 @@ use crate::host::Host;
 use crate::host::chart_archives::{ChartArchives, DigestOf};
 use arrivals::Arrivals;
 use connections::Connections;
+use departures::Departures;
 use group::find::{FindError, Found};
 use notice::Notice;
 use planned::Planned;
@@ -39,6 +43,8 @@ pub struct Fleet {
     pub planned: Planned,
     /// Its virtual clusters that are on their way to a host.
     pub arrivals: Arrivals,
+    /// Those that are being removed.
+    pub departures: Departures,
     begun: Mutex<HashSet<String>>,
     digest_of: DigestOf,
 }
@@ -51,6 +57,7 @@ impl Fleet {
             readings: Readings::default(),
             planned: Planned::default(),
             arrivals: Arrivals::default(),
+            departures: Departures::default(),
             begun: Mutex::default(),
             digest_of,
         }
@@ -62,6 +69,14 @@ impl Fleet {
     /// There is none, or its record cannot be read.
     pub async fn group(&self, name: &str) -> Result<Arc<Found>, FindError> {
         self.readings.group(self.connections.known(), name).await
+    }
+
+    /// The same, as it is from now on.
+    ///
+    /// # Errors
+    /// As [`Fleet::group`].
+    pub async fn group_now(&self, name: &str) -> Result<Arc<Found>, FindError> {
+        self.readings.group_now(self.connections.known(), name).await
     }
 
     /// The chart archives that `host` keeps.

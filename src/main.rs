@@ -4,10 +4,13 @@ use std::process::ExitCode;
 
 use terraform_plugin::{Command, Registry};
 use terraform_provider_nested::application;
-use terraform_provider_nested::command::render;
+use terraform_provider_nested::command::{capacity, render};
 use terraform_provider_nested::provider::Nested;
 
-const COMMANDS: &[Command] = &[Command { name: render::NAME, summary: render::SUMMARY, run: render::run }];
+const COMMANDS: &[Command] = &[
+    Command { name: capacity::NAME, summary: capacity::SUMMARY, run: capacity::run },
+    Command { name: render::NAME, summary: render::SUMMARY, run: render::run },
+];
 
 fn main() -> ExitCode {
     terraform_plugin::main(application::program(COMMANDS), || {

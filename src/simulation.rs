@@ -4,6 +4,7 @@
 mod api_server;
 mod at_each_request;
 mod invariants;
+mod requests;
 mod terraform;
 mod world;
 

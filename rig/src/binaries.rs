@@ -4,6 +4,7 @@
 //! by `go` itself and checked against the committed `go.sum`.
 
 mod go;
+mod lean;
 
 use std::{
     env,
@@ -16,6 +17,7 @@ use std::{
 };
 
 use go::{Build, Progress};
+use lean::Lean;
 
 /// Why a program is not there.
 #[derive(Debug, thiserror::Error)]
@@ -65,6 +67,8 @@ struct Module {
     version: &'static str,
     /// Go variables that carry the version: `-X` options without the `-X`.
     stamps: &'static [&'static str],
+    /// What is built from copies, because nobody here needs all of it. The first has the programs.
+    lean: &'static [Lean],
     /// How long a first build of its programs takes on two cores, to tell the user.
     build_time: &'static str,
 }
@@ -81,12 +85,18 @@ const HOSTS: &Module = &Module {
         "k8s.io/component-base/version.gitMinor=35",
         "k8s.io/component-base/version.gitTreeState=clean",
     ],
+    lean: &[],
     build_time: "about 4 minutes",
 };
+/// Without what keeps states and keys with cloud providers and fetches modules from them, which is more than half of it.
 const OPENTOFU: &Module = &Module {
     name: "opentofu",
     version: "1.12.6",
     stamps: &["github.com/opentofu/opentofu/version.dev=no"],
+    lean: &[
+        Lean { module: "github.com/opentofu/opentofu", name: "opentofu" },
+        Lean { module: "github.com/hashicorp/go-getter", name: "go-getter" },
+    ],
     build_time: "about 3 minutes",
 };
 
@@ -189,13 +199,20 @@ fn build(module: &Module, programs: &[Program]) -> Result<(), BinaryError> {
     let names = missing.iter().map(|program| program.name).collect::<Vec<_>>().join(", ");
     eprintln!("rig: building {names} (once, {} on two cores)", module.build_time);
     let partial = directory.join(".partial");
-    if partial.exists() {
-        fs::remove_dir_all(&partial).map_err(failed("remove", &partial))?;
-    }
+    remove(&partial)?;
     fs::create_dir(&partial).map_err(failed("create", &partial))?;
+    let pinned = Path::new(env!("CARGO_MANIFEST_DIR")).join("go").join(module.name);
+    let copies = directory.join(".source");
+    let source = match module.lean {
+        [] => pinned,
+        lean => {
+            remove(&copies)?;
+            lean::copy(&go, &pinned, lean, &copies).map_err(failed("copy modules to", &copies))?
+        }
+    };
     let build = Build {
         go,
-        module: Path::new(env!("CARGO_MANIFEST_DIR")).join("go").join(module.name),
+        module: source,
         packages: missing.iter().map(|program| program.package).collect(),
         stamps: module.stamps,
         directory: &partial,
@@ -208,7 +225,18 @@ fn build(module: &Module, programs: &[Program]) -> Result<(), BinaryError> {
         let target = directory.join(program.name);
         fs::rename(partial.join(go::built_as(program.package)), &target).map_err(failed("move into place", &target))?;
     }
+    remove(&copies)?;
     fs::remove_dir(&partial).map_err(failed("remove", &partial))
+}
+
+/// Removes a directory that may be there.
+fn remove(directory: &Path) -> Result<(), BinaryError> {
+    match fs::remove_dir_all(directory) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => {
+            Err(BinaryError::Cache { operation: "remove", path: directory.to_owned(), source })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The right to build into the module's cache, until the file is closed.

@@ -64,7 +64,8 @@ pub(crate) struct Component {
 impl Component {
     /// Starts `binary` in process group `group`. Its files and its log are in `directory`, where it also finds itself.
     ///
-    /// The environment is empty but for `PATH` and `HOME`: proxies, `KUBECONFIG` or `GODEBUG` of the user change nothing.
+    /// The environment is empty but for `PATH`, `HOME` and the settings of the garbage collector: proxies, `KUBECONFIG` or `GODEBUG` of
+    /// the user change nothing.
     pub fn start(
         binary: &Path,
         directory: &Path,
@@ -81,6 +82,8 @@ impl Component {
                 .env_clear()
                 .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
                 .env("HOME", directory)
+                // A fifth of what an API server computes otherwise is looking for garbage. The limit keeps a host's memory in bounds.
+                .envs([("GOGC", "400"), ("GOMEMLIMIT", "512MiB")])
                 .current_dir(directory)
                 .stdin(Stdio::null())
                 .stdout(output.try_clone()?)

@@ -171,6 +171,13 @@ const CONTROLLER_MANAGER: &[&str] = &[
     "--leader-elect=false",
     "--secure-port=0",
     "--profiling=false",
+    // Those that what runs on a host can tell from their absence. The others watch and look for nothing, on every host.
+    "--controllers=clusterrole-aggregation-controller,daemonset-controller,deployment-controller,disruption-controller,\
+     endpoints-controller,endpointslice-controller,garbage-collector-controller,job-controller,namespace-controller,\
+     node-lifecycle-controller,persistentvolume-binder-controller,persistentvolume-expander-controller,\
+     persistentvolume-protection-controller,persistentvolumeclaim-protection-controller,pod-garbage-collector-controller,\
+     replicaset-controller,resourcequota-controller,root-ca-certificate-publisher-controller,service-cidr-controller,\
+     serviceaccount-controller,serviceaccount-token-controller,statefulset-controller,taint-eviction-controller",
 ];
 const SCHEDULER: &[&str] = &["--kubeconfig=kubeconfig", "--leader-elect=false", "--secure-port=0", "--profiling=false"];
 

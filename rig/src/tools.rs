@@ -4,6 +4,7 @@
 use std::{
     path::{Path, PathBuf},
     process::Command,
+    sync::LazyLock,
 };
 
 use crate::binaries::{self, BinaryError};
@@ -32,10 +33,13 @@ pub fn terraform() -> Result<PathBuf, BinaryError> {
     installed_terraform().map_or_else(tofu, Ok)
 }
 
-/// `terraform` of `PATH` if it is 1.11 or newer.
+/// `terraform` of `PATH` if it is 1.11 or newer. It is asked once in a process, which costs as much as some of its commands.
 #[must_use]
 pub fn installed_terraform() -> Option<PathBuf> {
-    binaries::on_path("terraform").filter(|path| terraform_version(path).is_some_and(|version| version >= (1, 11)))
+    static INSTALLED: LazyLock<Option<PathBuf>> = LazyLock::new(|| {
+        binaries::on_path("terraform").filter(|path| terraform_version(path).is_some_and(|version| version >= (1, 11)))
+    });
+    INSTALLED.clone()
 }
 
 /// OpenTofu in the pinned version, built.

@@ -14,7 +14,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use crate::application;
-use flags::Options;
+use flags::{FLAGS, Options};
 use helm_charts::source::SourceError;
 use helm_charts::{Chart, ChartError, HELM_API_VERSIONS, KubeVersion, Release, Selection};
 
@@ -32,9 +32,10 @@ const RELEASE_NAME: &str = "release-name";
 pub fn run(arguments: Vec<OsString>) -> ExitCode {
     let namespace = std::env::var("HELM_NAMESPACE").unwrap_or_default();
     let mut warn = |warning: &str| drop(writeln!(io::stderr(), "WARNING: {warning}"));
-    let printed = flags::parse(arguments, namespace).map_err(RenderError::Usage);
+    let options = Options { namespace, ..Options::default() };
+    let printed = FLAGS.parse(arguments, options).map_err(RenderError::Usage);
     let printed = printed.and_then(|options| if options.help { Ok(help()) } else { render(&options, &mut warn) });
-    match printed.and_then(|text| print(&mut io::stdout(), &text)) {
+    match printed.and_then(|text| super::print(&text).map_err(RenderError::Print)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // Where standard error is closed as well, there is nobody to tell.
@@ -75,14 +76,6 @@ enum RenderError {
     Chart(#[from] ChartError),
     #[error("cannot write to standard output: {0}")]
     Print(io::Error),
-}
-
-fn print(stdout: &mut dyn Write, text: &str) -> Result<(), RenderError> {
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-        // `render … | head` has seen enough.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        result => result.map_err(RenderError::Print),
-    }
 }
 
 /// What the command prints.
@@ -185,6 +178,6 @@ Flags:
 Example:
   {PROGRAM} {NAME} my-vcluster vcluster --repo https://charts.loft.sh --version 0.34.7 -f values.yaml | less
 ",
-        flags::help()
+        FLAGS.help()
     )
 }

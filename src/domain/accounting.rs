@@ -32,6 +32,10 @@ pub struct Request {
     pub size: Size,
     /// By how much what it takes of the group's quota grows; likewise.
     pub quota: Size,
+    /// What it is to have in all.
+    pub whole: Size,
+    /// What it must have at least: no advice goes below it.
+    pub minimum: Size,
     /// The hosts that come into question: one where it is pinned or exists.
     pub hosts: Vec<Choice>,
     /// What it replaces: that one's share is its own to use, and nobody else's.

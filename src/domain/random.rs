@@ -43,6 +43,15 @@ pub(crate) fn seed(seed: u64) {
     tests::SEEDED.set(Some(rand::rngs::StdRng::seed_from_u64(seed)));
 }
 
+/// Whether what this thread draws comes from a seed.
+#[cfg(test)]
+pub(crate) fn is_seeded() -> bool {
+    let seeded = tests::SEEDED.take();
+    let is_seeded = seeded.is_some();
+    tests::SEEDED.set(seeded);
+    is_seeded
+}
+
 #[cfg(test)]
 mod tests {
     use std::cell::Cell;

@@ -1,6 +1,6 @@
-//! What is used, allocated and available, as a table of plain text for a terminal.
+//! What is used, allocated and available, as a table of text for a terminal.
 //!
-//! Owns columns, bars and rounding. Never decides whether anything fits.
+//! Owns columns, bars, colours and rounding. Never decides whether anything fits.
 
 use crate::domain::limit::Limit;
 use crate::domain::size::{Resource, Size};
@@ -33,10 +33,55 @@ const WIDTH: usize = 100;
 const BAR: usize = 20;
 const UNLIMITED: &str = "unlimited";
 
+/// Whether the table has colours: grey is used, green allocated, white available.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Paint {
+    /// Text and nothing else.
+    Plain,
+    /// ANSI escapes, for a terminal.
+    Ansi,
+}
+
+impl Paint {
+    const USED: &'static str = "\u{1b}[90m";
+    const ALLOCATED: &'static str = "\u{1b}[32m";
+    const AVAILABLE: &'static str = "\u{1b}[37m";
+    const END: &'static str = "\u{1b}[0m";
+
+    /// The text of a column, painted.
+    fn cell(self, column: usize, text: &str) -> String {
+        match column {
+            _ if self == Self::Plain => text.to_owned(),
+            2 => self.stroke(Self::USED, text),
+            3 => self.stroke(Self::ALLOCATED, text),
+            4 => self.stroke(Self::AVAILABLE, text),
+            6 => self.bar(text),
+            _ => text.to_owned(),
+        }
+    }
+
+    fn bar(self, bar: &str) -> String {
+        let end_of =
+            |from: usize, mark: char| bar[from..].find(|c: char| c != mark).map_or(bar.len(), |length| from + length);
+        let Some(start) = bar.find('[').map(|start| start + 1) else { return bar.to_owned() };
+        let used = end_of(start, '#');
+        let allocated = end_of(used, '=');
+        let available = end_of(allocated, '.');
+        let parts =
+            [(Self::USED, start..used), (Self::ALLOCATED, used..allocated), (Self::AVAILABLE, allocated..available)];
+        let painted: String = parts.into_iter().map(|(colour, part)| self.stroke(colour, &bar[part])).collect();
+        format!("{}{painted}{}", &bar[..start], &bar[available..])
+    }
+
+    fn stroke(self, colour: &str, text: &str) -> String {
+        if text.is_empty() { String::new() } else { format!("{colour}{text}{}", Self::END) }
+    }
+}
+
 /// The table: a line for each resource of each row. `#` in a bar is used, `=` allocated, `.` available. The column
 /// `allocated` is left out where nothing is. Where more is taken than there is, `available` is negative. Ends with a line
 /// break, and is empty without rows.
-pub fn render(rows: &[Row]) -> String {
+pub fn render(rows: &[Row], paint: Paint) -> String {
     if rows.is_empty() {
         return String::new();
     }
@@ -60,11 +105,11 @@ pub fn render(rows: &[Row]) -> String {
     widths[0] = longest.max("host".len()).min(WIDTH.saturating_sub(others).max(8));
 
     let mut lines = lines.into_iter();
-    let mut text: String = lines.next().iter().map(|header| join(header, &widths)).collect();
+    let mut text: String = lines.next().iter().map(|header| join(header, &widths, paint)).collect();
     for row in rows {
         match &row.missing {
             Some(why) => text.push_str(&explain(&row.name, why, widths[0])),
-            None => text.extend(lines.by_ref().take(Resource::ALL.len()).map(|line| join(&line, &widths))),
+            None => text.extend(lines.by_ref().take(Resource::ALL.len()).map(|line| join(&line, &widths, paint))),
         }
     }
     text
@@ -104,7 +149,7 @@ fn bar(used: u64, allocated: u64, limit: u64) -> String {
 }
 
 /// One line of the table: the first two columns and the bar on the left, numbers on the right.
-fn join(cells: &[String; 7], widths: &[usize; 7]) -> String {
+fn join(cells: &[String; 7], widths: &[usize; 7], paint: Paint) -> String {
     let mut line = String::new();
     for (index, (cell, &width)) in cells.iter().zip(widths).enumerate().filter(|(_, (_, width))| **width > 0) {
         if index > 0 {
@@ -113,7 +158,7 @@ fn join(cells: &[String; 7], widths: &[usize; 7]) -> String {
         let cell = shorten(cell, width);
         let pad = width - cell.chars().count();
         let (before, after) = if (2..6).contains(&index) { (pad, 0) } else { (0, pad) };
-        line.extend([&*" ".repeat(before), &*cell, &*" ".repeat(after)]);
+        line.extend([&*" ".repeat(before), &*paint.cell(index, &cell), &*" ".repeat(after)]);
     }
     format!("{}\n", line.trim_end())
 }
@@ -162,7 +207,7 @@ mod tests {
 
     #[track_caller]
     fn check(rows: &[Row], expected: &str) {
-        let actual = render(rows);
+        let actual = render(rows, Paint::Plain);
         assert_eq!(actual, expected, "\n{actual}");
         for line in actual.lines() {
             assert!(line.chars().count() <= WIDTH, "{} characters: {line}", line.chars().count());
@@ -258,6 +303,18 @@ arn:aws:eks:eu-central-1:1…  cpu          4          1          3          8  
                              storage      0          0  unlimited  unlimited
 ",
         );
+    }
+
+    #[test]
+    fn a_painted_table_is_the_plain_one_in_grey_green_and_white() {
+        let rows = [row("eu-1", size(64, 256, 0), size(52, 130, 20), size(8, 0, 0))];
+        let painted = render(&rows, Paint::Ansi);
+        let bar = "[\u{1b}[90m################\u{1b}[0m\u{1b}[32m==\u{1b}[0m\u{1b}[37m..\u{1b}[0m]";
+        assert!(painted.contains(bar), "{painted}");
+        assert!(painted.contains("  \u{1b}[90m52\u{1b}[0m  "), "{painted}");
+        let stripped = [Paint::USED, Paint::ALLOCATED, Paint::AVAILABLE, Paint::END];
+        let stripped = stripped.iter().fold(painted, |text, code| text.replace(code, ""));
+        assert_eq!(stripped, render(&rows, Paint::Plain));
     }
 
     #[test]

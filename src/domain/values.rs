@@ -19,8 +19,10 @@ use serde_json::{Map, Value, json};
 use crate::domain::distro::Distro;
 use crate::domain::endpoint::EndpointType;
 use crate::domain::hard::Hard;
+use crate::domain::isolation::{self, PodSecurity};
 use crate::domain::quantity::Bytes;
 use crate::domain::size::Size;
+use crate::domain::toleration::{self, Toleration};
 
 pub use merge::{Layer, ValuesError};
 
@@ -88,6 +90,12 @@ pub struct VirtualClusterSpec {
     pub kubernetes_version: Option<String>,
     /// Labels of the nodes that the virtual cluster may use; empty: all.
     pub node_selector: BTreeMap<String, String>,
+    /// What its pods, those of the control plane included, may do.
+    pub pod_security: PodSecurity,
+    /// Whether its pods and those of others are kept apart.
+    pub network_isolation: bool,
+    /// Which tainted nodes the virtual cluster may use.
+    pub tolerations: Vec<Toleration>,
 }
 
 /// The values to render the chart with: what the provider manages, over the user's `layers` (later ones win), over the
@@ -122,7 +130,7 @@ fn defaults(spec: &VirtualClusterSpec) -> Value {
     json!({
         "controlPlane": {
             "statefulSet": { "resources": {
-                "requests": { "cpu": "200m", "memory": "512Mi" },
+                "requests": limits::CONTROL_PLANE_REQUESTS,
                 "limits": control_plane,
             } },
             // The init container that copies the binaries; a pod is charged the larger of it and the syncer.
@@ -154,10 +162,16 @@ fn managed(spec: &VirtualClusterSpec) -> Value {
     if let (EndpointType::Ingress, Some(host)) = (spec.endpoint_type, &spec.host_name) {
         values["controlPlane"]["ingress"] = json!({ "enabled": true, "host": host });
     }
+    for isolating in [isolation::pod_security_values(spec), isolation::network_values(spec)].into_iter().flatten() {
+        merge::overlay(&mut values, &isolating);
+    }
     if !spec.node_selector.is_empty() {
         values["controlPlane"]["statefulSet"]["scheduling"] = json!({ "nodeSelector": spec.node_selector });
         // Without `nodes.enabled` no node is synced, and yet every pod gets these labels as its node selector.
         values["sync"] = json!({ "fromHost": { "nodes": { "selector": { "labels": spec.node_selector } } } });
+    }
+    if !spec.tolerations.is_empty() {
+        merge::overlay(&mut values, &toleration::chart_values(&spec.tolerations));
     }
     values
 }
@@ -194,4 +208,4 @@ fn volume_claim(spec: &VirtualClusterSpec) -> Value {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -12,6 +12,7 @@ pub mod find;
 pub mod look;
 pub mod members;
 pub mod spec;
+pub mod survey;
 pub mod update;
 
 use std::collections::BTreeMap;

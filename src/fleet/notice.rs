@@ -1,5 +1,6 @@
 //! What is to be known of an operation that has not failed because of it.
 
+use crate::domain::isolation::PodSecurity;
 use crate::fleet::virtual_cluster::resize::Remark;
 use crate::host::delete::Skipped;
 use crate::host::kind::KindError;
@@ -20,6 +21,15 @@ pub enum Notice {
         host: String,
         /// The object, and why.
         skipped: Skipped,
+    },
+    /// The namespace was there before, and does not hold pods to the standard.
+    NotEnforced {
+        /// The host cluster.
+        host: String,
+        /// The namespace.
+        namespace: String,
+        /// The standard that is asked for.
+        level: PodSecurity,
     },
     /// The virtual cluster was applied, and what there is of it could not be looked at.
     NotLookedAt(KindError),

@@ -8,18 +8,17 @@ use std::future::Future;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::sync::OnceCell;
-use tokio::time::Instant;
-
-use crate::domain::capacity::Node;
 use crate::domain::ledger::Ledger;
+use crate::domain::node::Node;
 use crate::fleet::group::find::{FindError, Found, find};
 use crate::fleet::locked;
 use crate::fleet::virtual_cluster::LABEL;
+use crate::host::groups::{Groups, StoredGroup};
 use crate::host::ledgers::{LedgerBook, finished, said_by};
 use crate::host::record::Record;
-use crate::host::records::{RecordError, Records};
-use crate::host::store::Listing;
+use crate::host::records::{RecordError, Records, Stored};
+use crate::host::shared::{Asked, Shared};
+use crate::host::store::{Listing, StoreError};
 use crate::host::view::{Run, View};
 use crate::host::{Host, nodes};
 
@@ -30,11 +29,8 @@ const NODES_FRESH: Duration = Duration::from_secs(20);
 /// process writes itself counts at once.
 const RECORDS_FRESH: Duration = Duration::from_secs(5);
 
-/// The nodes of a host, and when they were read.
-type Nodes = (Instant, Arc<Vec<Node>>);
-
-/// The records of a host, and when they were asked for.
-type Listed = (Instant, Result<Arc<Listing<Record>>, RecordError>);
+/// How long the unfinished creations of a host are taken as they were listed.
+const UNFINISHED_FRESH: Duration = Duration::from_secs(5);
 
 /// What a host has told.
 #[derive(Debug)]
@@ -47,39 +43,17 @@ pub struct HostNumbers {
     pub ledger: Ledger,
 }
 
-/// Answers by name, each asked for once, refusals included: a host that does not answer is not waited for twice.
-struct Asked<T>(Mutex<HashMap<String, Arc<OnceCell<T>>>>);
-
-impl<T> Default for Asked<T> {
-    fn default() -> Self {
-        Self(Mutex::default())
-    }
-}
-
-impl<T: Clone> Asked<T> {
-    async fn get(&self, name: &str, ask: impl Future<Output = T>) -> T {
-        let cell = Arc::clone(locked(&self.0).entry(name.to_owned()).or_default());
-        cell.get_or_init(|| ask).await.clone()
-    }
-
-    fn forget(&self, name: &str) {
-        locked(&self.0).remove(name);
-    }
-
-    fn forget_all(&self) {
-        locked(&self.0).clear();
-    }
-}
-
 /// One per provider configuration.
 #[derive(Default)]
 pub struct Readings {
-    hosts: Asked<Result<Arc<HostNumbers>, String>>,
-    groups: Asked<Result<Arc<Found>, FindError>>,
-    quotas: Asked<Result<Ledger, String>>,
-    finished: Asked<Option<Arc<BTreeMap<String, String>>>>,
-    nodes: Mutex<HashMap<String, Nodes>>,
-    records: Asked<Listed>,
+    hosts: Shared<Result<Arc<HostNumbers>, String>>,
+    groups: Shared<Result<Arc<Found>, FindError>>,
+    authorities: Shared<Result<Option<StoredGroup>, StoreError>>,
+    quotas: Shared<Result<Ledger, String>>,
+    finished: Shared<Option<Arc<BTreeMap<String, String>>>>,
+    unfinished: Shared<Vec<Stored>>,
+    nodes: Shared<Result<Arc<Vec<Node>>, crate::host::Error>>,
+    records: Shared<Result<Arc<Listing<Record>>, RecordError>>,
     run: Run,
     views: Mutex<HashMap<String, View>>,
 }
@@ -90,7 +64,7 @@ impl Readings {
     /// # Errors
     /// What the host, or the way to it, said.
     pub async fn numbers(&self, host: &Host) -> Result<Arc<HostNumbers>, String> {
-        self.hosts.get(host.name(), async { read_numbers(host).await.map(Arc::new) }).await
+        self.hosts.since(host.name(), None, async { read_numbers(host).await.map(Arc::new) }).await.answer
     }
 
     /// The group as the hosts have it, as it was when this process first asked.
@@ -98,7 +72,24 @@ impl Readings {
     /// # Errors
     /// There is none, or its record cannot be read.
     pub async fn group(&self, hosts: Vec<Host>, name: &str) -> Result<Arc<Found>, FindError> {
-        self.groups.get(name, async { find(hosts, name).await.map(Arc::new) }).await
+        self.groups.since(name, None, async { find(hosts, name).await.map(Arc::new) }).await.answer
+    }
+
+    /// The same, as it is from now on.
+    ///
+    /// # Errors
+    /// As [`Readings::group`].
+    pub async fn group_now(&self, hosts: Vec<Host>, name: &str) -> Result<Arc<Found>, FindError> {
+        self.groups.now(name, async { find(hosts, name).await.map(Arc::new) }).await
+    }
+
+    /// The record of a group that its home has from now on.
+    ///
+    /// # Errors
+    /// The host's refusal, or an unreadable record.
+    pub async fn authority_now(&self, home: &Host, name: &str) -> Result<Option<StoredGroup>, StoreError> {
+        let ask = async { Groups::of(home).get(name).await };
+        self.authorities.now(&format!("{} {name}", home.name()), ask).await
     }
 
     /// Has the group be asked for anew: it was just written.
@@ -115,12 +106,19 @@ impl Readings {
         group: &str,
         read: impl Future<Output = Result<Ledger, String>>,
     ) -> Result<Ledger, String> {
-        self.quotas.get(group, read).await
+        self.quotas.since(group, None, read).await.answer
     }
 
     /// The records of virtual clusters on a host that are no unfinished creations, by namespace. None if it does not say.
     pub async fn finished(&self, host: &Host) -> Option<Arc<BTreeMap<String, String>>> {
-        self.finished.get(host.name(), async { finished(host).await.ok().map(Arc::new) }).await
+        self.finished.since(host.name(), None, async { finished(host).await.ok().map(Arc::new) }).await.answer
+    }
+
+    /// The creations on a host that are unfinished, and not by this process, and when they were listed. Whoever may not list has
+    /// nothing to clean up.
+    pub async fn unfinished(&self, host: &Host) -> Asked<Vec<Stored>> {
+        let list = async { Records::of(host).abandoned().await.unwrap_or_default() };
+        self.unfinished.within(host.name(), UNFINISHED_FRESH, list).await
     }
 
     /// The nodes of a host, not older than some seconds.
@@ -128,13 +126,12 @@ impl Readings {
     /// # Errors
     /// The host's refusal.
     pub async fn nodes(&self, host: &Host) -> Result<Arc<Vec<Node>>, crate::host::Error> {
-        let fresh = locked(&self.nodes).get(host.name()).filter(|(read, _)| read.elapsed() < NODES_FRESH).cloned();
-        if let Some((_, nodes)) = fresh {
-            return Ok(nodes);
+        let list = async { nodes::list(host).await.map(Arc::new) };
+        let nodes = self.nodes.within(host.name(), NODES_FRESH, list).await.answer;
+        if nodes.is_err() {
+            self.nodes.forget(host.name());
         }
-        let nodes = Arc::new(nodes::list(host).await?);
-        locked(&self.nodes).insert(host.name().to_owned(), (Instant::now(), Arc::clone(&nodes)));
-        Ok(nodes)
+        nodes
     }
 
     /// The records of a host's virtual clusters, not older than some seconds.
@@ -142,17 +139,8 @@ impl Readings {
     /// # Errors
     /// The host's refusal, or an unreadable record.
     pub async fn records(&self, host: &Host) -> Result<Arc<Listing<Record>>, RecordError> {
-        let ask = || async {
-            let asked = Instant::now();
-            (asked, Records::of(host).list().await.map(Arc::new))
-        };
-        let began = Instant::now();
-        let (asked, records) = self.records.get(host.name(), ask()).await;
-        if began.saturating_duration_since(asked) < RECORDS_FRESH {
-            return records;
-        }
-        self.records.forget(host.name());
-        self.records.get(host.name(), ask()).await.1
+        let list = async { Records::of(host).list().await.map(Arc::new) };
+        self.records.within(host.name(), RECORDS_FRESH, list).await.answer
     }
 
     /// Has the records of all hosts, and what there is of their virtual clusters, be asked for anew: something was just written.

@@ -25,6 +25,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::Value;
 
+use crate::domain::isolation;
 use crate::fleet::connections::HostCluster;
 use crate::fleet::group::spec::Followed;
 use crate::fleet::notice::Notice;
@@ -33,6 +34,7 @@ use crate::host::Host;
 use crate::host::access::Access;
 use crate::host::kind::KindError;
 use crate::host::observe::{Observed, observe};
+use crate::host::ownership::VIRTUAL_CLUSTER_LABEL;
 use crate::host::record::Record;
 use crate::host::records::claim::Claim;
 use error::Error;
@@ -41,7 +43,7 @@ use spec::{Place, Spec};
 use wanted::Wanted;
 
 /// The label that every object of a virtual cluster carries.
-pub const LABEL: &str = "nested-clusters.io/virtual-cluster";
+pub const LABEL: &str = VIRTUAL_CLUSTER_LABEL;
 
 /// The label by which the objects of the virtual cluster `name` are listed in its namespace.
 pub fn selector(name: &str) -> String {
@@ -58,6 +60,16 @@ pub struct Prepared {
     pub objects: Vec<Value>,
     /// Labels for all of it, the namespace included.
     pub labels: BTreeMap<String, String>,
+}
+
+impl Prepared {
+    /// Labels of the namespace: those of all objects, and what its pods may do.
+    fn namespace_labels(&self) -> BTreeMap<String, String> {
+        let mut labels = self.labels.clone();
+        let level = self.spec.pod_security().unwrap_or_default();
+        labels.insert(isolation::ENFORCE.to_owned(), level.to_string());
+        labels
+    }
 }
 
 /// There is nothing to apply. The renderer knows why.

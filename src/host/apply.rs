@@ -1,7 +1,7 @@
 //! Puts rendered objects on a host by server-side apply and removes what is no longer rendered.
 //!
-//! The inventory is written before the first object and after the last, so that a process killed in between leaves
-//! nothing that the record does not name. Objects of others are never touched, unless the user has seen them in the plan in
+//! The inventory is written before the first object, so that a process killed after that leaves nothing that the record does not
+//! name. What came of it goes with the record's next write. Objects of others are never touched, unless the user has seen them in the plan in
 //! the place of ours, and agreed.
 
 mod object;
@@ -127,7 +127,7 @@ struct Planned {
 }
 
 /// Applies rendered objects to the record's namespace, with `labels` on each, in [`ObjectRef::step`]'s order and up to
-/// 8 at a time within a step. Returns the new inventory, which is also in the record.
+/// 8 at a time within a step. Returns the new inventory, which is noted for the record.
 ///
 /// # Errors
 /// See [`ApplyError`].
@@ -143,16 +143,13 @@ pub async fn apply(
     let (owner, kinds) = (claim.owner(), Kinds::of(host));
     // One that cannot be read only forgets that nothing was changed.
     let mut before = record.applied.as_ref().and_then(|applied| applied.unpack().ok()).unwrap_or_default();
-    let mut rendered = Vec::new();
-    for object in objects {
-        rendered.push(kinds.place(object, &record.namespace).await?);
-    }
+    let rendered = placed(&kinds, &record, objects).await?;
     let all = announced(&record.inventory, &rendered);
-    let begin = |record: &mut Record| {
-        record.inventory.clone_from(&all);
-        record.is_applying = true;
-    };
-    claim.update(begin).await?;
+    if record.is_applying && is_same(&record.inventory, &all) {
+        claim.confirm().await?;
+    } else {
+        claim.update(|record| begin(record, &all)).await?;
+    }
 
     let mut planned: Vec<Planned> = std::iter::zip(&rendered, objects)
         .zip(&all)
@@ -176,19 +173,62 @@ pub async fn apply(
         let items: Vec<_> = step.iter().map(|planned| object::apply(host, &kinds, &owner, planned, consent)).collect();
         applied.extend(stream::iter(items).buffer_unordered(CONCURRENCY).try_collect::<Vec<_>>().await?);
     }
+    let mut pruned = false;
     for item in no_longer_rendered(&record.inventory, &rendered) {
         claim.confirm().await?;
         delete_object(host, &kinds, &owner, item).await?;
+        pruned = true;
     }
     let (items, confirmed): (Vec<Item>, Vec<Confirmed>) = applied.into_iter().unzip();
     let confirmed = Applied::pack(&confirmed).map_err(|problem| claim.unwritable(problem))?;
-    let write_down = |record: &mut Record| {
-        record.inventory.clone_from(&items);
+    let inventory = items.clone();
+    claim.note(move |record| {
+        record.inventory.clone_from(&inventory);
         record.applied = Some(confirmed.clone());
         record.is_applying = false;
-    };
-    claim.update(write_down).await?;
+    });
+    if pruned {
+        // A refresh must not miss what has gone.
+        claim.update(|_| {}).await?;
+    }
     Ok(items)
+}
+
+/// Has the record name what is about to be applied, with a further change, in one write. For objects in a namespace that is about
+/// to be made, or outside of it.
+///
+/// # Errors
+/// The kind of an object is unknown, or the record cannot be written.
+pub async fn announce(
+    host: &Host,
+    claim: &Claim,
+    objects: &[Value],
+    change: impl Fn(&mut Record) + Sync,
+) -> Result<(), ApplyError> {
+    let record = claim.record();
+    let all = announced(&record.inventory, &placed(&Kinds::of(host), &record, objects).await?);
+    let announce = |record: &mut Record| {
+        begin(record, &all);
+        change(record);
+    };
+    Ok(claim.update(announce).await?)
+}
+
+fn begin(record: &mut Record, all: &[Item]) {
+    record.inventory = all.to_vec();
+    record.is_applying = true;
+}
+
+fn is_same(recorded: &[Item], announced: &[Item]) -> bool {
+    recorded.len() == announced.len() && announced.iter().all(|item| recorded.contains(item))
+}
+
+async fn placed(kinds: &Kinds, record: &Record, objects: &[Value]) -> Result<Vec<ObjectRef>, KindError> {
+    let mut placed = Vec::new();
+    for object in objects {
+        placed.push(kinds.place(object, &record.namespace).await?);
+    }
+    Ok(placed)
 }
 
 /// Makes sure that no object of others stands where one of these would go outside of the own namespace. Nothing has to be

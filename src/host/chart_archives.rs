@@ -9,19 +9,22 @@
 //! then; whoever leaves removes its record first and releases then. A put of an archive that is there changes it, so a
 //! release that has counted the records before fails to delete it.
 
-use crate::domain::random;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Api, DeleteParams, ObjectMeta, Patch, PatchParams, Preconditions};
 use serde_json::json;
+use tokio::time::Instant;
 
 use super::groups::Groups;
 use super::ownership::FIELD_MANAGER;
 use super::records::{RecordError, Records};
+use super::shared::Asked;
 use super::store::{KIND_LABEL, NAMESPACE, StoreError, describe, labels, written_by_us};
 use super::{Error, Host};
+use crate::domain::random;
 
 /// What a Secret can hold: the API server's own limit.
 const LIMIT: usize = 1024 * 1024;
@@ -91,11 +94,15 @@ impl ChartArchives {
     }
 
     /// Keeps an archive, if it is not kept already, in place of what is damaged. Reserve the record that names `digest`
-    /// first.
+    /// first. Those of one process who put it at the same time do so once.
     ///
     /// # Errors
     /// [`ArchiveError::TooLarge`] beyond 1 MiB, [`ArchiveError::Foreign`], or the host's refusal.
     pub async fn put(&self, digest: &str, archive: &[u8]) -> Result<(), ArchiveError> {
+        self.host.answers().kept.now(digest, self.put_once(digest, archive)).await
+    }
+
+    async fn put_once(&self, digest: &str, archive: &[u8]) -> Result<(), ArchiveError> {
         if archive.len() > LIMIT {
             let host = self.host.name().to_owned();
             return Err(ArchiveError::TooLarge { host, digest: digest.to_owned(), size: archive.len() });
@@ -173,6 +180,19 @@ impl ChartArchives {
         }
     }
 
+    /// The same, as this process has read it if it has: the digest says what it is.
+    ///
+    /// # Errors
+    /// As [`ChartArchives::get`].
+    pub async fn content(&self, digest: &str) -> Result<Option<Arc<Vec<u8>>>, ArchiveError> {
+        let mut known = self.host.answers().charts.hold(digest).await;
+        if known.is_none() {
+            let at = Instant::now();
+            *known = self.get(digest).await?.map(|archive| Asked { at, answer: Arc::new(archive) });
+        }
+        Ok(known.as_ref().map(|known| Arc::clone(&known.answer)))
+    }
+
     /// Whether the archive is kept, whole.
     ///
     /// # Errors
@@ -184,11 +204,16 @@ impl ChartArchives {
         }
     }
 
-    /// Removes the archive if no record names it any more. Remove the record that named it first.
+    /// Removes the archive if no record names it any more. Remove the record that named it first. Those of one process who release
+    /// it at the same time do so once.
     ///
     /// # Errors
     /// The host's refusal.
     pub async fn release(&self, digest: &str) -> Result<(), ArchiveError> {
+        self.host.answers().released.now(digest, self.release_once(digest)).await
+    }
+
+    async fn release_once(&self, digest: &str) -> Result<(), ArchiveError> {
         let name = secret_name(digest);
         let found = self.secrets.get_metadata_opt(&name).await.map_err(self.host.failed("read", describe(&name)))?;
         let Some(seen) = found else { return Ok(()) };

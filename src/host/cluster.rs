@@ -14,6 +14,8 @@ use tokio_util::sync::CancellationToken;
 use super::connection::session::{self, StopToken};
 use super::connection::{ConnectError, Connection, Endpoint, Environment};
 use super::error::{Error, Reason, Unreachable};
+use super::records::claim::Sign;
+use super::shared::Answers;
 
 mod discovery;
 mod priority;
@@ -39,11 +41,9 @@ struct Inner {
     unidentified: Mutex<Option<(Instant, Error)>>,
     api_versions: OnceCell<BTreeSet<String>>,
     default_class: OnceCell<Option<String>>,
-    turns: Mutex<HashMap<String, Turn>>,
+    answers: Answers,
+    claims: Mutex<HashMap<String, Sign>>,
 }
-
-/// Held by who changes a document that many want to change.
-type Turn = Arc<tokio::sync::Mutex<()>>;
 
 /// What tells one host cluster from another, whatever it is called.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,7 +68,8 @@ impl Host {
             unidentified: Mutex::default(),
             api_versions: OnceCell::new(),
             default_class: OnceCell::new(),
-            turns: Mutex::default(),
+            answers: Answers::default(),
+            claims: Mutex::default(),
         }))
     }
 
@@ -107,11 +108,14 @@ impl Host {
         self.clients().express.clone()
     }
 
-    /// What to hold while changing the document of this name, so that those of one process do not keep getting in each
-    /// other's way. First come, first served. Other processes know nothing of it: the write compares all the same.
-    pub(super) fn turn(&self, document: &str) -> Turn {
-        let mut turns = locked(&self.0.turns);
-        Arc::clone(turns.entry(document.to_owned()).or_default())
+    /// What it has told this process.
+    pub(super) fn answers(&self) -> &Answers {
+        &self.0.answers
+    }
+
+    /// The claims that this process holds, by the owners in their records.
+    pub(super) fn claims(&self) -> MutexGuard<'_, HashMap<String, Sign>> {
+        locked(&self.0.claims)
     }
 
     fn clients(&self) -> &session::Clients {

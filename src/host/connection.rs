@@ -18,6 +18,7 @@ mod line;
 mod pem;
 mod problem;
 pub(super) mod session;
+pub mod variables;
 
 pub use address::{check_host, check_proxy_url};
 pub use endpoint::Endpoint;

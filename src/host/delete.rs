@@ -10,10 +10,12 @@ use std::time::Duration;
 use futures::{StreamExt, TryStreamExt, stream};
 use k8s_openapi::api::core::v1::{Namespace, PersistentVolumeClaim};
 use kube::api::{Api, DeleteParams, DynamicObject, ListParams, ObjectMeta, Preconditions, PropagationPolicy};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use self::dependents::Dependents;
 use super::apply::CONCURRENCY;
+use super::crowd::{Awaited, Waiting};
 use super::kind::{KindError, Kinds};
 use super::namespace::{self, what_keeps};
 use super::object::ObjectRef;
@@ -57,6 +59,9 @@ pub enum DeleteError {
     },
 }
 
+/// No namespace is gone before that.
+const SOONEST: Duration = Duration::from_millis(700);
+
 /// Something that was left where it is, because it is not ours.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Skipped {
@@ -72,8 +77,8 @@ impl fmt::Display for Skipped {
     }
 }
 
-/// Deletes everything that the record names: workloads first, so that nothing is made anew while the rest goes; then
-/// cluster-scoped objects; then the namespace if it is ours. In one that stays: the pods that vCluster synced to it, each
+/// Deletes everything that the record names: the namespace first if it is ours, with everything in it, as nothing can be made
+/// anew in one that goes; then what is outside of it. In one that stays: workloads, the pods that vCluster synced to it, each
 /// object, and the volumes of its StatefulSets; what belongs to those objects goes with them. Waits up to `timeout` for all
 /// of it. Returns what was left alone.
 ///
@@ -91,30 +96,37 @@ pub async fn delete(
     let left = || deadline.saturating_duration_since(tokio::time::Instant::now());
 
     let namespace = deletion.namespace().await?;
-    let goes_with_namespace = |item: &&Item| {
-        matches!(namespace, Standing::Ours(_)) && item.object.namespace.as_ref() == Some(&deletion.record.namespace)
-    };
-    let (workloads, others): (Vec<&Item>, Vec<&Item>) =
-        deletion.record.inventory.iter().partition(|item| item.object.is_workload());
+    let stays = matches!(namespace, Standing::Used);
+    if let Standing::Ours(uid) = &namespace {
+        deletion.remove_namespace(uid, left()).await?;
+    }
+    let is_left = |item: &&Item| stays || item.object.namespace.as_ref() != Some(&deletion.record.namespace);
+    let (workloads, mut others): (Vec<&Item>, Vec<&Item>) =
+        deletion.record.inventory.iter().filter(is_left).partition(|item| item.object.is_workload());
     let mut skipped = deletion.remove(&workloads, left()).await?;
-    if matches!(namespace, Standing::Others) {
+    if stays {
         deletion.remove_synced_pods(left()).await?;
     }
-    let mut others: Vec<&Item> = others.into_iter().filter(|item| !goes_with_namespace(item)).collect();
     others.sort_by_key(|item| std::cmp::Reverse(item.object.step()));
     let steps: Vec<_> = others.chunk_by(|a, b| a.object.step() == b.object.step()).collect();
     for step in steps {
         skipped.extend(deletion.remove(step, left()).await?);
     }
-    match namespace {
-        Standing::Ours(uid) => deletion.remove_namespace(&uid, left()).await?,
-        Standing::Others => {
-            deletion.remove_volumes(left()).await?;
-            deletion.wait_for_dependents(&skipped, left()).await?;
-        }
-        Standing::Gone => {}
+    if stays {
+        deletion.remove_volumes(left()).await?;
+        deletion.wait_for_dependents(&skipped, left()).await?;
     }
     Ok(skipped)
+}
+
+/// What became of an object that was to be deleted.
+pub(super) enum Deleted {
+    /// It is not there any more.
+    Gone,
+    /// It is on its way out.
+    Going,
+    /// It is not ours.
+    Skipped(Skipped),
 }
 
 /// Deletes one object if it is there and ours. Does not wait.
@@ -123,29 +135,39 @@ pub(super) async fn delete_object(
     kinds: &Kinds,
     owner: &Owner,
     item: &Item,
-) -> Result<Option<Skipped>, DeleteError> {
+) -> Result<Deleted, DeleteError> {
     let object = &item.object;
     let api = match kinds.api(object).await {
         // Its CustomResourceDefinition is gone, and it with it.
-        Err(KindError::Unknown { .. }) => return Ok(None),
+        Err(KindError::Unknown { .. }) => return Ok(Deleted::Gone),
         found => found?,
     };
     let found = api.get_metadata_opt(&object.name).await.map_err(host.failed("read", object))?;
-    let Some(live) = found.map(|live| live.metadata) else { return Ok(None) };
+    let Some(live) = found.map(|live| live.metadata) else { return Ok(Deleted::Gone) };
     if !owner.owns(object, &live, item.uid.as_deref()) {
         let reason = format!("nothing proves that it was made for this virtual cluster ({})", writers(&live));
-        return Ok(Some(Skipped { object: object.clone(), reason }));
+        return Ok(Deleted::Skipped(Skipped { object: object.clone(), reason }));
     }
-    if live.deletion_timestamp.is_none() {
-        let deleted = api.delete(&object.name, &only(&live, object.is_workload())).await;
-        not_found_is_fine(deleted).map_err(host.failed("delete", object))?;
+    if live.deletion_timestamp.is_some() {
+        return Ok(Deleted::Going);
     }
-    Ok(None)
+    match api.delete(&object.name, &only(&live, object.is_workload())).await {
+        Err(kube::Error::Api(status)) if status.is_not_found() => Ok(Deleted::Gone),
+        // A host answers with the object as long as something keeps it.
+        deleted => {
+            let is_there = deleted.map_err(host.failed("delete", object))?.is_left();
+            Ok(if is_there { Deleted::Going } else { Deleted::Gone })
+        }
+    }
 }
 
+/// What the namespace is to the virtual cluster.
 enum Standing {
+    /// It was made for it. Its UID.
     Ours(String),
-    Others,
+    /// It was found, and is the one that the record names.
+    Used,
+    /// It is gone, and everything in it; another one of its name has nothing of this virtual cluster.
     Gone,
 }
 
@@ -166,7 +188,8 @@ impl Deletion<'_> {
         Ok(match live.map(|live| live.metadata) {
             None => Standing::Gone,
             Some(live) if namespace::is_ours(self.claim, &live) => Standing::Ours(live.uid.unwrap_or_default()),
-            Some(_) => Standing::Others,
+            Some(live) if live.uid == self.record.namespace_uid => Standing::Used,
+            Some(_) => Standing::Gone,
         })
     }
 
@@ -182,14 +205,13 @@ impl Deletion<'_> {
         // Futures are collected before they are polled: a closure kept in the stream would not be `Send` for every lifetime.
         let deletions: Vec<_> =
             items.iter().map(|item| delete_object(self.host, &self.kinds, &self.owner, item)).collect();
-        let outcomes: Vec<Option<Skipped>> = stream::iter(deletions).buffered(CONCURRENCY).try_collect().await?;
-        let (skipped, gone): (Vec<_>, Vec<_>) =
-            std::iter::zip(items, outcomes).partition(|(_, skipped)| skipped.is_some());
-        let mut waited = Vec::new();
-        for (item, _) in gone {
-            match self.kinds.api(&item.object).await {
-                Err(KindError::Unknown { .. }) => {}
-                api => waited.push((&item.object, api?)),
+        let outcomes: Vec<Deleted> = stream::iter(deletions).buffered(CONCURRENCY).try_collect().await?;
+        let (mut skipped, mut waited) = (Vec::new(), Vec::new());
+        for (item, deleted) in std::iter::zip(items, outcomes) {
+            match deleted {
+                Deleted::Gone => {}
+                Deleted::Going => waited.push((&item.object, self.kinds.api(&item.object).await?)),
+                Deleted::Skipped(left) => skipped.push(left),
             }
         }
         self.until_gone(timeout, || async {
@@ -208,7 +230,7 @@ impl Deletion<'_> {
                 .await
         })
         .await?;
-        Ok(skipped.into_iter().filter_map(|(_, skipped)| skipped).collect())
+        Ok(skipped)
     }
 
     /// The pods that vCluster synced, as a pause removes them: without a control plane nobody ends them, and what they take of
@@ -267,9 +289,19 @@ impl Deletion<'_> {
         let this = Preconditions { uid: Some(uid.to_owned()), resource_version: None };
         let deleted = api.delete(name, &DeleteParams::default().preconditions(this)).await;
         not_found_is_fine(deleted).map_err(self.host.failed("delete", format!("Namespace {name}")))?;
+        let waiting = Waiting::on(self.host, Awaited::Namespaces);
+        sleep(SOONEST.min(timeout)).await;
         self.until_gone(timeout, || async {
-            let live = api.get_opt(name).await.map_err(self.host.failed("read", format!("Namespace {name}")))?;
-            let still = live.filter(|live| live.metadata.uid.as_deref() == Some(uid));
+            let is_this = |live: &ObjectMeta| live.uid.as_deref() == Some(uid);
+            let listed = waiting.look().await?;
+            let still = match listed {
+                Some(listed) => {
+                    let live = listed.values().flatten().find(|live| is_this(&live.metadata));
+                    live.and_then(|live| live.clone().try_parse::<Namespace>().ok())
+                }
+                None => api.get_opt(name).await.map_err(self.host.failed("read", format!("Namespace {name}")))?,
+            };
+            let still = still.filter(|live| is_this(&live.metadata));
             Ok(still.iter().map(|live| format!("Namespace {name}: {}", what_keeps(live))).collect())
         })
         .await

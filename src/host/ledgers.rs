@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use rand::Rng;
+use tokio::sync::OwnedMutexGuard;
 use tokio::time::{Instant, sleep};
 
 use super::Host;
@@ -14,6 +15,7 @@ use super::formats::Promised;
 use super::namespace;
 use super::record::{Phase, Record};
 use super::records::{RecordError, Records};
+use super::shared::Asked;
 use super::store::{Document, Listing, Store, StoreError, Stored};
 use crate::domain::ledger::{Holding, Ledger, Recorded};
 use crate::domain::random;
@@ -68,6 +70,9 @@ pub enum LedgerError {
     },
 }
 
+/// A ledger as it was read or written last; none where there was none.
+pub(super) type KnownLedger = Option<Stored<LedgerRecord>>;
+
 /// One ledger on one host.
 #[derive(Clone)]
 pub struct LedgerBook {
@@ -91,16 +96,53 @@ impl LedgerBook {
     /// # Errors
     /// The host's refusal, or an unreadable ledger.
     pub async fn read(&self) -> Result<Option<Ledger>, StoreError> {
-        Ok(self.stored().await?.filter(|stored| stored.record.group == self.group).map(|stored| stored.record.ledger))
+        self.read_since(Instant::now()).await
     }
 
-    async fn stored(&self) -> Result<Option<Stored<LedgerRecord>>, StoreError> {
-        self.store.get(&secret_name(self.group.as_ref())).await
+    /// What the ledger said at `since` or later, as [`LedgerBook::read`]. Those of one process who want to know it at the same time
+    /// share an answer, and so does who has written it since.
+    ///
+    /// # Errors
+    /// The host's refusal, or an unreadable ledger.
+    pub async fn read_since(&self, since: Instant) -> Result<Option<Ledger>, StoreError> {
+        let mut last = self.hold().await;
+        if last.as_ref().is_none_or(|known| known.at < since) {
+            *last = None;
+            *last = Some(self.ask().await?);
+        }
+        let known = last.as_ref().and_then(|known| self.of_this_group(known.answer.clone()));
+        Ok(known.map(|stored| stored.record.ledger))
+    }
+
+    /// The same, as it was at most so long ago. For comparisons that decide nothing.
+    ///
+    /// # Errors
+    /// As [`LedgerBook::read_since`].
+    pub async fn read_within(&self, age: Duration) -> Result<Option<Ledger>, StoreError> {
+        let now = Instant::now();
+        self.read_since(now.checked_sub(age).unwrap_or(now)).await
+    }
+
+    async fn hold(&self) -> OwnedMutexGuard<Option<Asked<KnownLedger>>> {
+        self.store.host.answers().ledgers.hold(&secret_name(self.group.as_ref())).await
+    }
+
+    async fn ask(&self) -> Result<Asked<KnownLedger>, StoreError> {
+        let at = Instant::now();
+        Ok(Asked { at, answer: self.store.get(&secret_name(self.group.as_ref())).await? })
+    }
+
+    /// One of an earlier group of the same name is none.
+    fn of_this_group(&self, known: KnownLedger) -> KnownLedger {
+        known.filter(|stored| stored.record.group == self.group)
     }
 
     /// Changes the ledger. `change` runs on what is stored, again whenever somebody else wrote first; its error ends the
     /// attempts with nothing written. A change that changes nothing writes nothing, and a ledger without entries is removed, also
     /// one that somebody was killed before entering anything in.
+    ///
+    /// It is tried on the ledger as this process knows it: a write compares, and finds out if others have written since. Whatever
+    /// ends in no write is believed only of a ledger that was read after the change began.
     ///
     /// # Errors
     /// [`LedgerError::Missing`], the host's refusal, or [`StoreError::Changed`] after a minute of others being faster.
@@ -108,29 +150,38 @@ impl LedgerBook {
         &self,
         mut change: impl FnMut(&mut Ledger) -> Result<(), E>,
     ) -> Result<Result<(), E>, LedgerError> {
-        let turn = self.store.host.turn(&secret_name(self.group.as_ref()));
-        let _turn = turn.lock().await;
         let started = Instant::now();
+        let mut last = self.hold().await;
         loop {
-            let stored = self.stored().await?.filter(|stored| stored.record.group == self.group);
-            let Some(stored) = stored else {
+            let known = match last.take() {
+                Some(known) => known,
+                None => self.ask().await?,
+            };
+            let is_old = known.at < started;
+            let Some(stored) = self.of_this_group(known.answer.clone()) else {
+                if is_old {
+                    continue;
+                }
                 let (host, secret) = self.store.named(&secret_name(self.group.as_ref()));
                 return Err(LedgerError::Missing { host, secret });
             };
             let mut record = stored.record.clone();
-            if let Err(refused) = change(&mut record.ledger) {
-                return Ok(Err(refused));
+            let changed = change(&mut record.ledger);
+            let is_done = changed.is_err() || record == stored.record && !record.ledger.entries.is_empty();
+            if is_done && is_old {
+                continue;
             }
-            if record == stored.record && !record.ledger.entries.is_empty() {
-                return Ok(Ok(()));
+            if is_done {
+                *last = Some(known);
+                return Ok(changed);
             }
-            let written = match record.ledger.entries.is_empty() {
-                // What nobody is in need not be kept: it is rebuilt from the records when it is missed.
-                true => self.store.remove(&stored).await,
-                false => self.store.replace(&stored, &record).await.map(drop),
-            };
-            match written {
-                Ok(()) => return Ok(Ok(())),
+            let at = Instant::now();
+            match self.write(&stored, &record).await {
+                Ok(answer) => {
+                    *last = Some(Asked { at, answer });
+                    return Ok(Ok(()));
+                }
+                Err(StoreError::Changed { .. }) if is_old => {}
                 Err(StoreError::Changed { .. }) if started.elapsed() < PATIENCE => {
                     let jitter = random::with(|rng| rng.random_range(5..100));
                     sleep(Duration::from_millis(jitter)).await;
@@ -140,20 +191,38 @@ impl LedgerBook {
         }
     }
 
-    /// Writes the ledger where there is none. One that somebody else wrote meanwhile stays.
+    /// What nobody is in need not be kept: it is rebuilt from the records when it is missed.
+    async fn write(&self, stored: &Stored<LedgerRecord>, record: &LedgerRecord) -> Result<KnownLedger, StoreError> {
+        match record.ledger.entries.is_empty() {
+            true => self.store.remove(stored).await.map(|()| None),
+            false => self.store.replace(stored, record).await.map(Some),
+        }
+    }
+
+    /// Writes the ledger where there is none, as `rebuild` makes it. One that somebody else wrote meanwhile stays. Those of one
+    /// process who miss it at the same time do so once.
     ///
     /// # Errors
-    /// The host's refusal.
-    pub async fn create(&self, ledger: Ledger) -> Result<(), StoreError> {
-        let record = LedgerRecord { group: self.group.clone(), ledger };
-        if self.store.create(&record).await?.is_some() {
+    /// The host's refusal, or what `rebuild` returns.
+    pub async fn create<E: From<StoreError>>(&self, rebuild: impl Future<Output = Result<Ledger, E>>) -> Result<(), E> {
+        let began = Instant::now();
+        let mut last = self.hold().await;
+        let known = last.take().filter(|known| known.at >= began && self.of_this_group(known.answer.clone()).is_some());
+        if known.is_some() {
+            *last = known;
             return Ok(());
         }
-        match self.stored().await? {
+        let record = LedgerRecord { group: self.group.clone(), ledger: rebuild.await? };
+        let at = Instant::now();
+        if let Some(made) = self.store.create(&record).await? {
+            *last = Some(Asked { at, answer: Some(made) });
+            return Ok(());
+        }
+        match self.ask().await?.answer {
             // An earlier group of the same name left it.
             Some(stored) if stored.record.group != self.group => match self.store.replace(&stored, &record).await {
                 Err(StoreError::Changed { .. }) => Ok(()),
-                written => written.map(drop),
+                written => Ok(written.map(drop)?),
             },
             _ => Ok(()),
         }
@@ -164,7 +233,9 @@ impl LedgerBook {
     /// # Errors
     /// The host's refusal, or [`StoreError::Changed`] if somebody wrote it in this moment.
     pub async fn remove(&self) -> Result<(), StoreError> {
-        match self.stored().await?.filter(|stored| stored.record.group == self.group) {
+        let mut last = self.hold().await;
+        *last = None;
+        match self.of_this_group(self.ask().await?.answer) {
             Some(stored) => self.store.remove(&stored).await,
             None => Ok(()),
         }

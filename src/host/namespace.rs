@@ -60,6 +60,14 @@ pub enum NamespaceError {
         /// The virtual cluster that lives there.
         other: String,
     },
+    /// It exists, and nobody has named it.
+    #[error("namespace {namespace} exists already on host cluster {host:?}")]
+    Exists {
+        /// The host cluster.
+        host: String,
+        /// The namespace.
+        namespace: String,
+    },
     /// Something of others is in it, and its owner has not said that a virtual cluster may be there, too.
     #[error(
         "cannot use namespace {namespace} on host cluster {host:?}: it is not empty ({found} is in it), and does not have the \
@@ -113,8 +121,17 @@ pub(super) async fn list(host: &Host) -> Result<impl Iterator<Item = ObjectMeta>
     Ok(listed.into_iter().map(|item| item.metadata))
 }
 
-/// Makes the record's namespace, or uses the one that is there, and writes into the record which of both. Waits for
-/// `timeout` while an earlier namespace of that name is being deleted.
+/// The namespace that a virtual cluster has.
+#[derive(Debug)]
+pub struct Ensured {
+    /// Whether it was made for the virtual cluster, and carries its labels.
+    pub is_ours: bool,
+    /// The labels of one that was found.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// Makes the record's namespace, or uses the one that is there where it `may_use` it, and notes for the record which of both. Waits
+/// for `timeout` while an earlier namespace of that name is being deleted.
 ///
 /// # Errors
 /// See [`NamespaceError`].
@@ -122,31 +139,54 @@ pub async fn ensure(
     host: &Host,
     claim: &Claim,
     labels: &BTreeMap<String, String>,
+    may_use: bool,
     timeout: Duration,
     cancel: &CancellationToken,
-) -> Result<(), NamespaceError> {
+) -> Result<Ensured, NamespaceError> {
     let name = claim.record().namespace;
     let live = obtain(host, claim, labels, timeout, cancel).await?;
     let ours = is_ours(claim, &live.metadata);
     if claim.record().namespace_uid != live.metadata.uid {
+        if !ours && !may_use {
+            return Err(NamespaceError::Exists { host: host.name().to_owned(), namespace: name });
+        }
         if !ours {
             refuse_occupied(host, &name, &claim.record().name).await?;
             if live.metadata.labels.as_ref().and_then(|labels| labels.get(ALLOWED)).is_none_or(|said| said != "true") {
                 refuse_in_use(host, claim, &name).await?;
             }
         }
-        let write_down = |record: &mut Record| {
-            record.namespace_uid.clone_from(&live.metadata.uid);
+        let uid = live.metadata.uid.clone();
+        let write_down = move |record: &mut Record| {
+            record.namespace_uid.clone_from(&uid);
             record.namespace_created = ours;
         };
-        claim.update(write_down).await?;
+        if ours {
+            claim.note(write_down);
+        } else {
+            // What is in it is not found by the namespace's mark.
+            claim.update(write_down).await?;
+        }
     }
     if ours && !carries(&live, labels) {
-        let patch = Patch::Merge(json!({"metadata": {"labels": labels}}));
-        let api = Api::<Namespace>::all(host.client());
-        api.patch_metadata(&name, &by_us(), &patch).await.map_err(host.failed("label", describe(&name)))?;
+        label(host, claim, labels).await?;
     }
-    Ok(())
+    Ok(Ensured { is_ours: ours, labels: live.metadata.labels.unwrap_or_default() })
+}
+
+/// Has the claimed record's namespace carry `labels` if it was made for it. One that was found keeps its own.
+///
+/// # Errors
+/// The host's refusal, also where the namespace is another one by now.
+pub async fn label(host: &Host, claim: &Claim, labels: &BTreeMap<String, String>) -> Result<(), Error> {
+    let record = claim.record();
+    if !record.namespace_created {
+        return Ok(());
+    }
+    let (name, by_us) = (&record.namespace, by_us());
+    let patch = Patch::Merge(json!({"metadata": {"uid": record.namespace_uid, "labels": labels}}));
+    let api = Api::<Namespace>::all(host.client());
+    api.patch_metadata(name, &by_us, &patch).await.map(drop).map_err(host.failed("label", describe(name)))
 }
 
 /// UID of the record that the claimed one's namespace was made for, where that is another one: it was lost, and this one stands for
@@ -203,15 +243,16 @@ async fn obtain(
     let (api, name) = (Api::<Namespace>::all(host.client()), &claim.record().namespace);
     claim.confirm().await?;
     let look = || async {
+        let refused = match api.create(&written_by_us(), &to_be_made(claim, name, labels)).await {
+            // Who may make none uses what is there.
+            Err(kube::Error::Api(status)) if status.is_already_exists() || status.is_forbidden() => status,
+            made => return made.map(Look::Done).map_err(host.failed("create", describe(name))),
+        };
         match api.get_opt(name).await.map_err(host.failed("read", describe(name)))? {
             Some(live) if live.metadata.deletion_timestamp.is_some() => Ok(Look::Waiting(what_keeps(&live))),
             Some(live) => Ok(Look::Done(live)),
-            None => match api.create(&written_by_us(), &to_be_made(claim, name, labels)).await {
-                Err(kube::Error::Api(status)) if status.is_already_exists() => {
-                    Ok(Look::Waiting("it is being made by somebody else".into()))
-                }
-                made => made.map(Look::Done).map_err(host.failed("create", describe(name))),
-            },
+            None if refused.is_forbidden() => Err(host.error("create", describe(name), &kube::Error::Api(refused))),
+            None => Ok(Look::Waiting("it has just gone".into())),
         }
     };
     poll::until(&format!("namespace {name}"), timeout, cancel, look).await.map_err(|ended| {

@@ -1,11 +1,11 @@
 //! The nodes of a host, as far as its capacity depends on them.
 
-use k8s_openapi::api::core::v1::Node as HostNode;
+use k8s_openapi::api::core::v1::{Node as HostNode, Taint as HostTaint};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use kube::api::{Api, ListParams};
 
 use super::{Error, Host, Reason, pages};
-use crate::domain::capacity::Node;
+use crate::domain::node::{Effect, Node, Taint};
 use crate::domain::quantity::{Quantity as Amount, QuantityError};
 
 /// All nodes of `host`.
@@ -28,20 +28,23 @@ pub async fn list(host: &Host) -> Result<Vec<Node>, Error> {
 }
 
 fn of(node: HostNode) -> Result<Node, QuantityError> {
-    let usable = is_usable(&node);
-    let allocatable = node.status.and_then(|status| status.allocatable).unwrap_or_default();
+    let (spec, status) = (node.spec.unwrap_or_default(), node.status.unwrap_or_default());
+    let allocatable = status.allocatable.unwrap_or_default();
     let extended = allocatable.iter().filter(|(name, _)| is_extended(name));
     let extended =
         extended.filter_map(|(name, Quantity(text))| Some((name.clone(), text.parse::<Amount>().ok()?.bytes())));
     let extended = extended.collect();
     let amount = |resource: &str| allocatable.get(resource).map_or("0", |Quantity(text)| text.as_str());
+    let mut conditions = status.conditions.into_iter().flatten();
     Ok(Node {
         name: node.metadata.name.unwrap_or_default(),
         cpu: amount("cpu").parse()?,
         memory: amount("memory").parse()?,
         extended,
         labels: node.metadata.labels.unwrap_or_default(),
-        usable,
+        is_ready: conditions.any(|condition| condition.type_ == "Ready" && condition.status == "True"),
+        is_cordoned: spec.unschedulable.unwrap_or_default(),
+        taints: spec.taints.into_iter().flatten().filter_map(taint).collect(),
     })
 }
 
@@ -50,24 +53,22 @@ fn is_extended(name: &str) -> bool {
     name.split_once('/').is_some_and(|(domain, _)| domain != "kubernetes.io" && !domain.ends_with(".kubernetes.io"))
 }
 
-/// Whether ordinary pods can be scheduled to the node: it is Ready, not cordoned, and no taint keeps them away.
-fn is_usable(node: &HostNode) -> bool {
-    let spec = node.spec.as_ref();
-    let cordoned = spec.and_then(|spec| spec.unschedulable).unwrap_or_default();
-    let taints = spec.and_then(|spec| spec.taints.as_ref()).into_iter().flatten();
-    let tainted = taints.into_iter().any(|taint| matches!(taint.effect.as_str(), "NoSchedule" | "NoExecute"));
-    let conditions = node.status.as_ref().and_then(|status| status.conditions.as_ref()).into_iter().flatten();
-    let ready = conditions.into_iter().any(|condition| condition.type_ == "Ready" && condition.status == "True");
-    ready && !cordoned && !tainted
+/// None for a taint that keeps no pod away.
+fn taint(taint: HostTaint) -> Option<Taint> {
+    let HostTaint { key, value, effect, .. } = taint;
+    let effect: Effect = effect.parse().ok().filter(|effect: &Effect| effect.keeps_away())?;
+    Some(Taint { key, value: value.unwrap_or_default(), effect })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use serde_json::{Value, json};
 
     #[track_caller]
-    fn check(change: impl FnOnce(&mut Value), usable: bool) {
+    fn check(change: impl FnOnce(&mut Value), expected: &[&str]) {
         let mut node = json!({
             "metadata": { "name": "a" }, "spec": {},
             "status": { "allocatable": { "cpu": "15890m", "memory": "61523948Ki" },
@@ -75,7 +76,9 @@ mod tests {
         });
         change(&mut node);
         let read = of(serde_json::from_value(node).unwrap()).unwrap();
-        assert_eq!((read.usable, read.cpu.0, read.memory.0), (usable, 15890, 61_523_948 << 10));
+        let excluded: Vec<String> = read.exclusions(&BTreeMap::new(), &[]).iter().map(ToString::to_string).collect();
+        assert_eq!((excluded.iter().map(String::as_str).collect::<Vec<_>>().as_slice(), read.cpu.0), (expected, 15890));
+        assert_eq!(read.memory.0, 61_523_948 << 10);
     }
 
     #[test]
@@ -90,11 +93,13 @@ mod tests {
 
     #[test]
     fn a_node_counts_when_ordinary_pods_can_run_there() {
-        check(|_| {}, true);
-        check(|node| node["spec"]["unschedulable"] = json!(true), false);
-        check(|node| node["status"]["conditions"][1]["status"] = json!("Unknown"), false);
-        check(|node| node["spec"]["taints"] = json!([{ "key": "gpu", "effect": "NoSchedule" }]), false);
-        check(|node| node["spec"]["taints"] = json!([{ "key": "gone", "effect": "NoExecute" }]), false);
-        check(|node| node["spec"]["taints"] = json!([{ "key": "full", "effect": "PreferNoSchedule" }]), true);
+        let tainted = |effect: &str| json!([{ "key": "gpu", "value": "a", "effect": effect }]);
+        check(|_| {}, &[]);
+        check(|node| node["spec"]["unschedulable"] = json!(true), &["cordoned"]);
+        check(|node| node["status"]["conditions"][1]["status"] = json!("Unknown"), &["not Ready"]);
+        check(|node| node["status"]["conditions"] = json!(null), &["not Ready"]);
+        check(|node| node["spec"]["taints"] = tainted("NoSchedule"), &["tainted gpu=a:NoSchedule"]);
+        check(|node| node["spec"]["taints"] = tainted("NoExecute"), &["tainted gpu=a:NoExecute"]);
+        check(|node| node["spec"]["taints"] = tainted("PreferNoSchedule"), &[]);
     }
 }

@@ -24,6 +24,7 @@ use super::store::NAMESPACE;
 use super::workload::WorkloadState;
 use super::{Error, Host, Reason, pages};
 use crate::domain::drift::{self, Difference, Entry};
+use crate::domain::isolation::ENFORCE;
 use crate::domain::status::{Signs, Status};
 use sighting::{Key, KindOf, Sighting, Wanted, WantedByKind, key, key_of, want};
 
@@ -47,6 +48,8 @@ pub enum NamespaceState {
 pub struct Observed {
     /// The namespace.
     pub namespace: NamespaceState,
+    /// The Pod Security Standard that the namespace's label asks for.
+    pub enforced: Option<String>,
     /// The control plane's workloads that are there, vCluster's own first, each with the replicas that were applied.
     pub workloads: Vec<(WorkloadState, i64)>,
     /// In which ways objects of the inventory are not as they were applied, the scale of workloads left out.
@@ -117,6 +120,7 @@ impl Observed {
 /// What was read of one virtual cluster.
 pub(super) struct Parts {
     pub(super) namespace: NamespaceState,
+    pub(super) enforced: Option<String>,
     pub(super) objects: Vec<(ObjectRef, Option<Sighting>)>,
     pub(super) service: Option<Service>,
     pub(super) credentials: Option<Credentials>,
@@ -166,6 +170,7 @@ impl Parts {
         let reasons = self.pods.into_iter().filter(|_| unready).filter_map(|pod| pod.reason);
         Observed {
             namespace: self.namespace,
+            enforced: self.enforced,
             endpoint: endpoint_of(self.service.as_ref(), exposure, node.as_deref()),
             workloads,
             differences,
@@ -182,8 +187,8 @@ impl Parts {
 /// The host's refusal: then nothing is known, and least of all that something is gone.
 pub async fn observe(host: &Host, record: &Record, exposure: &Exposure, label: &str) -> Result<Observed, KindError> {
     let Record { namespace, name, .. } = record;
-    let (namespace_state, objects, credentials) = try_join!(
-        async { Ok::<_, KindError>(namespace_state(host, record).await?) },
+    let (live, objects, credentials) = try_join!(
+        async { Ok::<_, KindError>(live_namespace(host, record).await?) },
         objects(host, record, label),
         async { Ok(credentials(host, namespace, name).await?) },
     )?;
@@ -191,7 +196,9 @@ pub async fn observe(host: &Host, record: &Record, exposure: &Exposure, label: &
         Some(service) => Some(service),
         None => service(host, namespace, name).await?,
     };
-    let mut parts = Parts { namespace: namespace_state, objects, service, credentials, pods: Vec::new() };
+    let namespace_state = namespace_is(record, live.as_ref());
+    let enforced = enforced(live.as_ref());
+    let mut parts = Parts { namespace: namespace_state, enforced, objects, service, credentials, pods: Vec::new() };
     if parts.need_pods(exposure) {
         let pods = pods::control_plane(host, namespace, name).await?;
         parts.pods = pods.iter().map(PodFacts::of).collect();
@@ -199,11 +206,16 @@ pub async fn observe(host: &Host, record: &Record, exposure: &Exposure, label: &
     Ok(parts.observed(record, exposure))
 }
 
-async fn namespace_state(host: &Host, record: &Record) -> Result<NamespaceState, Error> {
+async fn live_namespace(host: &Host, record: &Record) -> Result<Option<ObjectMeta>, Error> {
     let name = &record.namespace;
     let api = Api::<Namespace>::all(host.client());
     let live = api.get_metadata_opt(name).await.map_err(host.failed("read", format!("Namespace {name}")))?;
-    Ok(namespace_is(record, live.map(|live| live.metadata).as_ref()))
+    Ok(live.map(|live| live.metadata))
+}
+
+/// The Pod Security Standard that a namespace's label asks for.
+pub(super) fn enforced(live: Option<&ObjectMeta>) -> Option<String> {
+    live?.labels.as_ref()?.get(ENFORCE).cloned()
 }
 
 /// What a namespace is to a virtual cluster.
@@ -316,6 +328,7 @@ mod tests {
         let status = json!({"replicas": 1, "readyReplicas": 1, "updatedReplicas": 1});
         Observed {
             namespace: NamespaceState::Ours,
+            enforced: None,
             workloads: vec![(workload(json!({"replicas": 1}), status, json!({})), 1)],
             differences: Vec::new(),
             credentials: Some(Credentials {

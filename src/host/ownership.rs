@@ -18,6 +18,9 @@ pub const FIELD_MANAGER: &str = "terraform-provider-nested";
 /// The label that says which tool manages an object.
 pub const MANAGED_BY_LABEL: &str = "app.kubernetes.io/managed-by";
 
+/// The label that every object of a virtual cluster carries, with its name.
+pub const VIRTUAL_CLUSTER_LABEL: &str = "nested-clusters.io/virtual-cluster";
+
 /// The annotation with the UID of the record that an object was made for.
 pub const MADE_FOR: &str = "nested-clusters.io/record-uid";
 

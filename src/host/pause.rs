@@ -7,10 +7,11 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use kube::api::{Patch, PatchParams};
+use kube::api::{ObjectMeta, Patch, PatchParams};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
+use super::crowd::{Awaited, Waiting};
 use super::kind::Kinds;
 use super::object::ObjectRef;
 use super::ownership::FIELD_MANAGER;
@@ -19,6 +20,7 @@ use super::poll::{self, Ended, Look};
 use super::record::{Item, Record};
 use super::records::RecordError;
 use super::records::claim::Claim;
+use super::wait::Workloads;
 use super::workload::{PAUSED, PAUSED_DATE, PAUSED_REPLICAS, WorkloadState};
 use super::{Error, Host};
 
@@ -140,20 +142,9 @@ pub async fn pause(
         }
     }
     let what = format!("pausing virtual cluster {}", record.name);
+    let going = Going::of(host, &record);
     poll::until(&what, timeout, cancel, || async {
-        let mut remaining = Vec::new();
-        for state in read_workloads(host, &kinds, claim).await?.into_iter().map(|(state, _)| state) {
-            if state.current > 0 || !state.observed {
-                remaining.push(format!("{} still has {} pods", state.object, state.current));
-            }
-        }
-        if remaining.is_empty() {
-            remaining = pods_left(host, &record).await?;
-        }
-        // Only then: a control plane that runs would make its workloads' pods anew.
-        if remaining.is_empty() {
-            remaining = pods::remove_synced(host, &record.namespace, &record.name).await?;
-        }
+        let remaining = going.look().await?;
         Ok(if remaining.is_empty() { Look::Done(()) } else { Look::Waiting(remaining.join("; ")) })
     })
     .await
@@ -167,12 +158,60 @@ pub async fn pause(
     })
 }
 
-/// The control plane's pods that are still there. A workload's own count leaves out those that are ending, or that its
-/// controller has made a moment ago.
-async fn pods_left(host: &Host, record: &Record) -> Result<Vec<String>, Error> {
-    let pods = pods::control_plane(host, &record.namespace, &record.name).await?;
-    let ours = pods.iter().filter(|pod| record.workloads().iter().any(|item| pods::is_of(pod, &item.object)));
-    Ok(ours.map(|pod| format!("pod {} is going", pod.metadata.name.as_deref().unwrap_or_default())).collect())
+/// What a pause waits for, together with others.
+struct Going<'a> {
+    host: &'a Host,
+    record: &'a Record,
+    workloads: Workloads<'a>,
+    pods: Waiting<'a>,
+    synced: Waiting<'a>,
+}
+
+impl<'a> Going<'a> {
+    fn of(host: &'a Host, record: &'a Record) -> Self {
+        let workloads = Workloads::of(host, record);
+        let (pods, synced) = (Awaited::ControlPlanePods, Awaited::SyncedPods);
+        Self { host, record, workloads, pods: Waiting::on(host, pods), synced: Waiting::on(host, synced) }
+    }
+
+    /// What is still there.
+    async fn look(&self) -> Result<Vec<String>, Error> {
+        let workloads = self.workloads.look().await?;
+        let runs = workloads.into_iter().filter(|state| state.current > 0 || !state.observed);
+        let mut remaining: Vec<String> =
+            runs.map(|state| format!("{} still has {} pods", state.object, state.current)).collect();
+        if remaining.is_empty() {
+            remaining = self.pods_left().await?;
+        }
+        // Only then: a control plane that runs would make its workloads' pods anew.
+        if remaining.is_empty() {
+            remaining = self.remove_synced().await?;
+        }
+        Ok(remaining)
+    }
+
+    /// The control plane's pods that are still there. A workload's own count leaves out those that are ending, or that its
+    /// controller has made a moment ago.
+    async fn pods_left(&self) -> Result<Vec<String>, Error> {
+        let Record { namespace, name, .. } = self.record;
+        let pods: Vec<ObjectMeta> = match self.pods.look_in(namespace).await? {
+            Some(listed) => listed.into_iter().map(|pod| pod.metadata).collect(),
+            None => {
+                pods::control_plane(self.host, namespace, name).await?.into_iter().map(|pod| pod.metadata).collect()
+            }
+        };
+        let workloads = self.record.workloads();
+        let ours = pods.iter().filter(|pod| workloads.iter().any(|item| pods::is_of(pod, &item.object)));
+        Ok(ours.map(|pod| format!("pod {} is going", pod.name.as_deref().unwrap_or_default())).collect())
+    }
+
+    async fn remove_synced(&self) -> Result<Vec<String>, Error> {
+        let Record { namespace, name, .. } = self.record;
+        match self.synced.look_in(namespace).await? {
+            Some(listed) if !listed.iter().any(|pod| pods::is_synced_by(&pod.metadata, name)) => Ok(Vec::new()),
+            _ => pods::remove_synced(self.host, namespace, name).await,
+        }
+    }
 }
 
 /// Scales every paused workload of the claimed record back to what it had, etcd first. Does not wait for it. What is not

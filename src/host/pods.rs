@@ -2,7 +2,7 @@
 
 use futures::{StreamExt, TryStreamExt, stream};
 use k8s_openapi::api::core::v1::Pod;
-use kube::api::{Api, DeleteParams, ListParams, Preconditions};
+use kube::api::{Api, DeleteParams, ListParams, ObjectMeta, Preconditions};
 
 use super::apply::CONCURRENCY;
 use super::diagnosis::{PodReason, pod_reason};
@@ -37,24 +37,29 @@ pub(super) async fn control_plane(host: &Host, namespace: &str, name: &str) -> R
     let labelled = ListParams::default().labels(&format!("release={name},app in (vcluster,vcluster-etcd)"));
     let pods = Api::<Pod>::namespaced(host.client(), namespace).list(&labelled).await;
     let pods = pods.map_err(host.failed("list", format!("Pods of {namespace}")))?;
-    Ok(pods.items.into_iter().filter(has_workload).collect())
+    Ok(pods.items.into_iter().filter(|pod| has_workload(&pod.metadata)).collect())
 }
 
 /// Whether a controller of the host made it for a workload there.
-pub(super) fn has_workload(pod: &Pod) -> bool {
-    let owners = pod.metadata.owner_references.iter().flatten();
+pub(super) fn has_workload(pod: &ObjectMeta) -> bool {
+    let owners = pod.owner_references.iter().flatten();
     owners.into_iter().any(|owner| matches!(owner.kind.as_str(), "StatefulSet" | "ReplicaSet"))
 }
 
 /// Whether a controller of the host made it for this workload. A Deployment's pods belong to its ReplicaSets, which are
 /// named after it.
-pub(super) fn is_of(pod: &Pod, workload: &ObjectRef) -> bool {
-    let owners = pod.metadata.owner_references.iter().flatten();
+pub(super) fn is_of(pod: &ObjectMeta, workload: &ObjectRef) -> bool {
+    let owners = pod.owner_references.iter().flatten();
     owners.into_iter().any(|owner| match (workload.kind.as_str(), owner.kind.as_str()) {
         ("StatefulSet", "StatefulSet") => owner.name == workload.name,
         ("Deployment", "ReplicaSet") => owner.name.rsplit_once('-').is_some_and(|(name, _)| name == workload.name),
         _ => false,
     })
+}
+
+/// Whether it was synced by the virtual cluster of this name in its namespace.
+pub(super) fn is_synced_by(pod: &ObjectMeta, name: &str) -> bool {
+    pod.labels.as_ref().and_then(|labels| labels.get(SYNCED_BY)).is_some_and(|by| by == name)
 }
 
 /// Deletes the pods that the virtual cluster synced to its namespace. Says which are still there.
@@ -67,7 +72,7 @@ pub(super) async fn remove_synced(host: &Host, namespace: &str, name: &str) -> R
 }
 
 /// Deletes this very pod, and says that it is going.
-pub(super) async fn remove(host: &Host, api: &Api<Pod>, pod: kube::api::ObjectMeta) -> Result<String, Error> {
+pub(super) async fn remove(host: &Host, api: &Api<Pod>, pod: ObjectMeta) -> Result<String, Error> {
     let name = pod.name.unwrap_or_default();
     if pod.deletion_timestamp.is_none() {
         let this = Preconditions { uid: pod.uid, resource_version: None };
@@ -105,7 +110,7 @@ mod tests {
         ] {
             let owner = json!({"apiVersion": "v1", "kind": owner, "name": name, "uid": "1"});
             let pod: Pod = serde_json::from_value(json!({"metadata": {"ownerReferences": [owner]}})).unwrap();
-            assert_eq!(is_of(&pod, &workload(kind)), expected, "{kind} {name}");
+            assert_eq!(is_of(&pod.metadata, &workload(kind)), expected, "{kind} {name}");
         }
     }
 }

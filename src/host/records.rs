@@ -5,7 +5,7 @@
 
 pub mod claim;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
@@ -106,13 +106,17 @@ impl Records {
         Ok(self.store.list().await?)
     }
 
-    /// The records that can be read of virtual clusters that are in no state yet.
+    /// The records that can be read of virtual clusters that are in no state yet, without those that this process works on.
     ///
     /// # Errors
     /// The host's refusal.
-    pub async fn unfinished(&self) -> Result<Vec<Stored>, RecordError> {
+    pub async fn abandoned(&self) -> Result<Vec<Stored>, RecordError> {
+        let before: BTreeSet<String> = self.store.host.claims().keys().cloned().collect();
         let listed = self.store.list_labelled(UNFINISHED_LABEL).await?;
-        Ok(listed.readable.into_iter().filter(|stored| stored.record.is_unfinished()).collect())
+        let ours = self.store.host.claims();
+        let is_ours = |owner: &String| before.contains(owner) || ours.contains_key(owner);
+        let all = listed.readable.into_iter();
+        Ok(all.filter(|stored| stored.record.is_unfinished() && !is_ours(&stored.record.owner)).collect())
     }
 
     /// What changes of each record whenever anybody writes it, by the virtual cluster's namespace.
@@ -177,6 +181,19 @@ impl Records {
     /// # Errors
     /// The host's refusal, or cancellation.
     pub async fn take(&self, stored: Stored, cancel: &CancellationToken) -> Result<Taken, RecordError> {
+        self.take_to(stored, |_| {}, cancel).await
+    }
+
+    /// The same with a change, in one write.
+    ///
+    /// # Errors
+    /// As [`Records::take`].
+    pub async fn take_to(
+        &self,
+        stored: Stored,
+        change: impl Fn(&mut Record),
+        cancel: &CancellationToken,
+    ) -> Result<Taken, RecordError> {
         let namespace = stored.record.namespace.clone();
         let mut stored = stored;
         loop {
@@ -188,7 +205,7 @@ impl Records {
                     Life::Alive(now) | Life::Stopped(now) => *now,
                 };
             }
-            stored = match self.claim(stored).await {
+            stored = match self.claim_to(stored, &change).await {
                 Err(RecordError::Store(StoreError::Changed { .. })) => match self.get(&namespace).await? {
                     None => return Ok(Taken::Gone),
                     Some(now) => now,

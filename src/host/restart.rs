@@ -22,6 +22,13 @@ pub async fn without_credentials(host: &Host, record: &Record) -> Result<bool, E
     if !up || credentials(host, namespace, name).await?.is_some() {
         return Ok(false);
     }
+    anew(host, record).await?;
+    Ok(true)
+}
+
+/// Deletes the pods of a control plane whose credentials are lost.
+pub(super) async fn anew(host: &Host, record: &Record) -> Result<(), Error> {
+    let Record { namespace, name, .. } = record;
     tracing::info!(
         host = host.name(),
         virtual_cluster = name,
@@ -34,5 +41,5 @@ pub async fn without_credentials(host: &Host, record: &Record) -> Result<bool, E
     let all = pods::control_plane(host, namespace, name).await?;
     let going = stream::iter(all.into_iter().filter(of_vcluster)).map(|pod| pods::remove(host, &api, pod.metadata));
     going.buffered(CONCURRENCY).try_collect::<Vec<_>>().await?;
-    Ok(true)
+    Ok(())
 }

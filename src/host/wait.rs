@@ -4,17 +4,19 @@ use std::time::Duration;
 
 use futures::try_join;
 use k8s_openapi::api::core::v1::{Event, PersistentVolumeClaim};
-use kube::api::{Api, ListParams};
+use kube::api::{Api, DynamicObject, ListParams};
 use tokio_util::sync::CancellationToken;
 
 use super::access::{Access, Exposure, credentials, endpoint};
+use super::crowd::{Awaited, Waiting};
 use super::diagnosis::{Evidence, pod_reason};
 use super::kind::Kinds;
+use super::object::ObjectRef;
 use super::pods;
 use super::poll::{self, Ended, Look};
-use super::record::Record;
+use super::record::{Item, Record};
 use super::workload::WorkloadState;
-use super::{Error, Host};
+use super::{Error, Host, restart};
 
 /// Why a virtual cluster is not usable.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -53,10 +55,11 @@ pub enum WaitError {
     },
 }
 
-/// Pods are looked at, for what keeps them, from then on.
-const QUIET_LOOKS: usize = 4;
+/// Pods are looked at, for what keeps them, after so many looks, and again after as many.
+const QUIET_LOOKS: usize = 5;
 
-/// Waits until every control-plane workload is rolled out, the credentials are written and the endpoint has an address.
+/// Waits until every control-plane workload is rolled out, the credentials are written and the endpoint has an address. One that is
+/// up already and has lost its credentials is started anew if it `restarts`.
 ///
 /// # Errors
 /// See [`WaitError`].
@@ -64,14 +67,16 @@ pub async fn ready(
     host: &Host,
     record: &Record,
     exposure: &Exposure,
+    restarts: bool,
     timeout: Duration,
     cancel: &CancellationToken,
 ) -> Result<Access, WaitError> {
     let what = format!("waiting for virtual cluster {}", record.name);
+    let workloads = Workloads::of(host, record);
     let mut looks = 0;
     let look = || {
         looks += 1;
-        look(host, record, exposure, looks > QUIET_LOOKS)
+        look(&workloads, exposure, looks, restarts)
     };
     let ended = match poll::until(&what, timeout, cancel, look).await {
         Ok(access) => return Ok(access),
@@ -89,11 +94,12 @@ pub async fn ready(
     })
 }
 
-/// One look: a single request for each workload until those are rolled out, as nothing else can be there before.
-async fn look(host: &Host, record: &Record, exposure: &Exposure, with_pods: bool) -> Result<Look<Access>, Error> {
+/// One look: no more than the workloads until those are rolled out, as nothing else can be there before.
+async fn look(of: &Workloads<'_>, exposure: &Exposure, looks: usize, restarts: bool) -> Result<Look<Access>, Error> {
+    let (host, record) = (of.host, of.record);
     let (namespace, name) = (&record.namespace, &record.name);
     let mut missing = Vec::new();
-    let workloads = workloads(host, record).await?;
+    let workloads = of.look().await?;
     let unready: Vec<&WorkloadState> = workloads.iter().filter(|state| !state.is_ready()).collect();
     if workloads.is_empty() {
         return Ok(Look::Waiting("its control plane".to_owned()));
@@ -102,12 +108,17 @@ async fn look(host: &Host, record: &Record, exposure: &Exposure, with_pods: bool
         missing.extend(
             unready.iter().map(|state| format!("{}: {} of {} pods ready", state.object, state.ready, state.replicas)),
         );
+        let with_pods = looks > QUIET_LOOKS && looks.is_multiple_of(QUIET_LOOKS);
         let pods = if with_pods { pods::control_plane(host, namespace, name).await? } else { Vec::new() };
         missing.extend(pods.iter().filter_map(pod_reason).map(|reason| format!("pod {}: {}", reason.pod, reason.text)));
         return Ok(Look::Waiting(missing.join("; ")));
     }
     let (credentials, endpoint) =
         try_join!(credentials(host, namespace, name), endpoint(host, namespace, name, exposure))?;
+    if credentials.is_none() && restarts && looks == 1 {
+        restart::anew(host, record).await?;
+        return Ok(Look::Waiting("its credentials, which are lost: its control plane starts anew".to_owned()));
+    }
     if credentials.is_none() {
         missing.push(format!("Secret {namespace}/vc-{name} has no credentials yet"));
     }
@@ -120,13 +131,48 @@ async fn look(host: &Host, record: &Record, exposure: &Exposure, with_pods: bool
     })
 }
 
+/// The workloads of a control plane that are waited for, together with those of others.
+pub(super) struct Workloads<'a> {
+    host: &'a Host,
+    record: &'a Record,
+    kinds: Kinds,
+    waiting: Vec<(&'a ObjectRef, Waiting<'a>)>,
+}
+
+impl<'a> Workloads<'a> {
+    pub(super) fn of(host: &'a Host, record: &'a Record) -> Self {
+        let objects = record.workloads().into_iter().map(|item| &item.object);
+        let waiting = objects.map(|object| (object, Waiting::on(host, Awaited::of(object)))).collect();
+        Self { host, record, kinds: Kinds::of(host), waiting }
+    }
+
+    /// The state of those that are there, vCluster's own first.
+    pub(super) async fn look(&self) -> Result<Vec<WorkloadState>, Error> {
+        let namespace = &self.record.namespace;
+        let mut found = Vec::new();
+        for (object, waiting) in &self.waiting {
+            let listed = waiting.look_in(namespace).await?.unwrap_or_default();
+            let listed = listed.into_iter().find(|live| live.metadata.name.as_ref() == Some(&object.name));
+            // One that is in no list may have lost its label.
+            let live = match listed {
+                Some(live) => Some(live),
+                None => read(self.host, &self.kinds, object).await?,
+            };
+            found.extend(live.map(|live| WorkloadState::of(object, &live)));
+        }
+        Ok(found)
+    }
+}
+
+async fn read(host: &Host, kinds: &Kinds, object: &ObjectRef) -> Result<Option<DynamicObject>, Error> {
+    kinds.workload_api(object).get_opt(&object.name).await.map_err(host.failed("read", object))
+}
+
 pub(super) async fn workloads(host: &Host, record: &Record) -> Result<Vec<WorkloadState>, Error> {
     let kinds = Kinds::of(host);
     let mut found = Vec::new();
-    for item in record.workloads() {
-        let object = &item.object;
-        let live = kinds.workload_api(object).get_opt(&object.name).await.map_err(host.failed("read", object))?;
-        found.extend(live.map(|live| WorkloadState::of(object, &live)));
+    for Item { object, .. } in record.workloads() {
+        found.extend(read(host, &kinds, object).await?.map(|live| WorkloadState::of(object, &live)));
     }
     Ok(found)
 }

@@ -8,10 +8,11 @@ use semver::Version;
 use crate::domain::distro::Distro;
 use crate::domain::endpoint::{self, EndpointType};
 use crate::domain::hard;
+use crate::domain::isolation::PodSecurity;
 use crate::domain::metadata;
-use crate::domain::quantity::{Bytes, Millicores, QuantityError};
+use crate::domain::quantity::{Bytes, Millicores, Quantity, QuantityError};
 use crate::provider::chart::ChartModel;
-use crate::provider::size::AmountsModel;
+use crate::provider::size::{AmountsModel, ComputeModel};
 use crate::provider::timeouts::TimeoutsModel;
 use crate::provider::value::{StringMap, StringSet};
 use crate::provider::{chart_source, duration};
@@ -140,6 +141,33 @@ pub fn hard(diags: &mut Diagnostics, path: &AttributePath, given: &StringMap) ->
     fine
 }
 
+/// Checks `{cpu, memory}` at `path`, which state `what`: each has to be something, and one of them has to be there.
+pub fn compute(diags: &mut Diagnostics, path: &AttributePath, given: &Value<ComputeModel>, what: &str) {
+    let Some(ComputeModel { cpu, memory }) = given.as_ref_option() else { return };
+    let parts = [("cpu", cpu), ("memory", memory)];
+    if parts.iter().all(|(_, part)| **part == Value::Null) {
+        // So arrives a misspelt name, which Terraform drops.
+        let summary = format!("`{path}` states neither `cpu` nor `memory`.");
+        diags.fail(path.clone(), summary, "Set one or both, or leave it out to have the nodes counted.");
+        return;
+    }
+    let well_formed =
+        [self::cpu(diags, path.clone().attribute("cpu"), cpu), bytes(diags, path.clone().attribute("memory"), memory)];
+    if well_formed.contains(&false) {
+        return;
+    }
+    for (name, _) in parts
+        .into_iter()
+        .filter(|(_, part)| part.as_ref_option().is_some_and(|text| text.parse() == Ok(Quantity::default())))
+    {
+        diags.fail(
+            path.clone().attribute(name),
+            format!("No {name} carries no virtual cluster."),
+            format!("{what} is 0. Give more, or leave `{name}` out to have the nodes counted."),
+        );
+    }
+}
+
 /// Checks a quantity of CPU. False when it is none.
 pub fn cpu(diags: &mut Diagnostics, path: AttributePath, given: &Value<String>) -> bool {
     quantity(diags, path, given.as_ref_option().and_then(|text| text.parse::<Millicores>().err()))
@@ -164,6 +192,17 @@ pub fn endpoint_type(diags: &mut Diagnostics, given: &Value<String>) -> Option<E
         .map_err(|problem| {
             let path = AttributePath::new("endpoint_type");
             diags.fail(path, "This endpoint type is not known.", format!("{problem}."));
+        })
+        .ok()
+}
+
+/// Checks `pod_security`, and gives it where it is known.
+pub fn pod_security(diags: &mut Diagnostics, given: &Value<String>) -> Option<PodSecurity> {
+    let parsed = PodSecurity::from_str(given.as_ref_option()?);
+    parsed
+        .map_err(|problem| {
+            let path = AttributePath::new("pod_security");
+            diags.fail(path, "This Pod Security Standard is not known.", format!("{problem}."));
         })
         .ok()
 }

@@ -1,7 +1,7 @@
 //! The resource `nested_cluster_group`: host clusters whose capacity is shared out as virtual clusters.
 //!
 //! This file joins Terraform's calls to the parts: `schema` and `model` say what users see, `validate` and `plan` decide
-//! without I/O, `spec` leads from there to what the hosts keep, `read` and `apply` have `fleet` do the work.
+//! without I/O, `spec` and `tolerations` lead from there to what the hosts keep, `read` and `apply` have `fleet` do the work.
 
 mod apply;
 pub(crate) mod model;
@@ -9,6 +9,7 @@ mod plan;
 mod read;
 mod schema;
 mod spec;
+mod tolerations;
 mod validate;
 
 use std::sync::Arc;

@@ -3,7 +3,6 @@
 //! Nothing here contacts a host: a wrong value is a diagnostic on its attribute, and a value that Terraform does not know
 //! yet makes its host cluster [unknown](crate::fleet::connections::HostCluster::Unknown), which no plan fails from by itself.
 
-mod environment;
 mod hosts;
 mod model;
 mod schema;

@@ -2,6 +2,7 @@
 //!
 //! This file has those of single operations on a host; the files below it what `fleet` says of groups and virtual clusters.
 
+mod advice;
 pub mod group;
 mod notice;
 pub mod room;
@@ -163,6 +164,14 @@ impl Explain for NamespaceError {
                 "Another virtual cluster lives in this namespace.",
                 self,
                 "One namespace holds one virtual cluster: choose another `namespace`.",
+            ),
+            Self::Exists { host, namespace } => diagnostic(
+                AttributePath::new("namespace"),
+                format!("Namespace \"{namespace}\" exists already on host cluster \"{host}\"."),
+                format!(
+                    "This provider did not create it and changes nothing in it. Set `namespace = \"{namespace}\"` if the \
+                     virtual cluster is to live in it, or choose another `name` or `namespace`."
+                ),
             ),
             Self::InUse { .. } => at(
                 "namespace",

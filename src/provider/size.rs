@@ -1,4 +1,5 @@
-//! Attributes that hold a size: `cpu`, `memory`, `storage` and what else a ResourceQuota counts, as the user wrote them.
+//! Attributes that hold a size: `cpu`, `memory`, `storage` and what else a ResourceQuota counts, as the user wrote them, and those
+//! without storage.
 
 #![allow(missing_docs, reason = "the schema describes every attribute, under the same name")]
 
@@ -6,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::hard::Hard;
 use crate::domain::size::Size;
-use crate::provider::value::StringMap;
+use crate::fleet::compute::Compute;
+use crate::provider::value::{StringMap, optional};
 use terraform_plugin::value::Value;
 
 /// `{cpu, memory, storage}`: Kubernetes quantities, kept as the user wrote them.
@@ -24,6 +26,26 @@ pub struct ResourcesModel {
     pub memory: Value<String>,
     pub storage: Value<String>,
     pub hard: StringMap,
+}
+
+/// `{cpu, memory}`: likewise.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct ComputeModel {
+    pub cpu: Value<String>,
+    pub memory: Value<String>,
+}
+
+impl ComputeModel {
+    /// As it is stored; none while a part is unknown.
+    pub fn compute(&self) -> Option<Compute> {
+        Some(Compute { cpu: optional(&self.cpu)?, memory: optional(&self.memory)? })
+    }
+}
+
+impl From<&Compute> for ComputeModel {
+    fn from(compute: &Compute) -> Self {
+        Self { cpu: compute.cpu.clone().into(), memory: compute.memory.clone().into() }
+    }
 }
 
 impl ResourcesModel {

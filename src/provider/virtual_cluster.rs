@@ -4,6 +4,7 @@
 //! without I/O, `render` makes objects, `read` and `apply` have `fleet` and `host` do the work.
 
 mod apply;
+pub(crate) mod bounds;
 mod drift;
 mod fit;
 mod foresight;

@@ -2,6 +2,7 @@
 //! what is in them along. As much of Kubernetes as a life cycle can tell from the real one.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
@@ -41,15 +42,16 @@ pub struct Call {
 #[derive(Debug, Clone)]
 pub struct Write {
     pub key: Key,
-    pub before: Option<Value>,
-    pub after: Option<Value>,
+    pub before: Option<Arc<Value>>,
+    pub after: Option<Arc<Value>>,
 }
 
-pub type Answer = (u16, Value);
+/// A status and a body, which is often an object as it is stored.
+pub type Answer = (u16, Arc<Value>);
 
 #[derive(Default)]
 pub struct ApiServer {
-    pub objects: BTreeMap<Key, Value>,
+    pub objects: BTreeMap<Key, Arc<Value>>,
     version: u64,
     uids: u64,
     name: String,
@@ -57,10 +59,8 @@ pub struct ApiServer {
 
 fn failure(code: u16, reason: &str, message: impl Into<String>) -> Answer {
     let (message, status) = (message.into(), "Failure");
-    (
-        code,
-        json!({"kind": "Status", "apiVersion": "v1", "status": status, "reason": reason, "message": message, "code": code}),
-    )
+    let body = json!({"kind": "Status", "apiVersion": "v1", "status": status, "reason": reason, "message": message, "code": code});
+    (code, Arc::new(body))
 }
 
 fn not_found(key: &Key) -> Answer {
@@ -91,7 +91,7 @@ impl ApiServer {
     }
 
     /// Puts an object there as it is, with an identity.
-    pub fn insert(&mut self, key: &Key, mut object: Value) {
+    pub fn insert(&mut self, key: &Key, mut object: Value) -> Arc<Value> {
         self.uids += 1;
         object["metadata"]["name"] = json!(key.name);
         if !key.namespace.is_empty() {
@@ -99,20 +99,22 @@ impl ApiServer {
         }
         object["metadata"]["uid"] = json!(format!("{}-uid-{}", self.name, self.uids));
         object["metadata"]["generation"] = json!(1);
-        self.put(key, object);
+        self.put(key, object)
     }
 
-    fn put(&mut self, key: &Key, mut object: Value) -> Value {
+    fn put(&mut self, key: &Key, mut object: Value) -> Arc<Value> {
         self.version += 1;
         object["metadata"]["resourceVersion"] = json!(self.version.to_string());
-        self.objects.insert(key.clone(), object.clone());
+        let object = Arc::new(object);
+        self.objects.insert(key.clone(), Arc::clone(&object));
         object
     }
 
     /// Answers a call, and says what it has changed.
     pub fn answer(&mut self, call: &Call) -> (Answer, Option<Write>) {
         let discovery = |items: Value| {
-            (200, json!({"kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "items": items}))
+            let body = json!({"kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "items": items});
+            (200, Arc::new(body))
         };
         match call.path.as_str() {
             "/version" => {
@@ -120,7 +122,7 @@ impl ApiServer {
                     "major": "1", "minor": "35", "gitVersion": "v1.35.4", "gitCommit": "", "gitTreeState": "clean",
                     "buildDate": "", "goVersion": "", "compiler": "", "platform": "",
                 });
-                return ((200, version), None);
+                return ((200, Arc::new(version)), None);
             }
             "/api" => return (discovery(json!([{"metadata": {"name": ""}, "versions": [{"version": "v1"}]}])), None),
             "/apis" => {
@@ -139,15 +141,20 @@ impl ApiServer {
         let before = self.objects.get(&named).cloned();
         let answer = self.write(call, &named);
         let after = self.objects.get(&named).cloned();
-        let write = (before != after).then_some(Write { key: named, before, after });
+        let is_same = |before: &Arc<Value>, after: &Arc<Value>| Arc::ptr_eq(before, after) || before == after;
+        let unchanged = match (&before, &after) {
+            (Some(before), Some(after)) => is_same(before, after),
+            (before, after) => before.is_none() && after.is_none(),
+        };
+        let write = (!unchanged).then_some(Write { key: named, before, after });
         (answer, write)
     }
 
     fn read(&self, key: &Key, query: &BTreeMap<String, String>) -> Answer {
         if !key.name.is_empty() {
-            return self.objects.get(key).map_or_else(|| not_found(key), |object| (200, object.clone()));
+            return self.objects.get(key).map_or_else(|| not_found(key), |object| (200, Arc::clone(object)));
         }
-        let matches = |(found, object): &(&Key, &Value)| {
+        let matches = |(found, object): &(&Key, &Arc<Value>)| {
             found.collection == key.collection
                 && (key.namespace.is_empty() || found.namespace == key.namespace)
                 && query.get("labelSelector").is_none_or(|selector| selects(selector, &object["metadata"]["labels"]))
@@ -155,11 +162,9 @@ impl ApiServer {
                     .get("fieldSelector")
                     .is_none_or(|selector| selector.strip_prefix("type=").is_none_or(|wanted| object["type"] == wanted))
         };
-        let items: Vec<&Value> = self.objects.iter().filter(matches).map(|(_, object)| object).collect();
-        (
-            200,
-            json!({"kind": "List", "apiVersion": "v1", "metadata": {"resourceVersion": self.version.to_string()}, "items": items}),
-        )
+        let items: Vec<&Value> = self.objects.iter().filter(matches).map(|(_, object)| &**object).collect();
+        let metadata = json!({"resourceVersion": self.version.to_string()});
+        (200, Arc::new(json!({"kind": "List", "apiVersion": "v1", "metadata": metadata, "items": items})))
     }
 
     fn write(&mut self, call: &Call, key: &Key) -> Answer {
@@ -181,8 +186,7 @@ impl ApiServer {
             ("POST", None) => {
                 let mut object = call.body.clone();
                 own(&mut object, &json!({}), manager);
-                self.insert(key, object);
-                (201, self.objects[key].clone())
+                (201, self.insert(key, object))
             }
             ("PATCH", live) if apply => self.apply(call, key, live, manager),
             (_, None) => not_found(key),
@@ -203,7 +207,7 @@ impl ApiServer {
                 self.change(key, &live, object, manager)
             }
             ("PATCH", Some(live)) => {
-                let mut object = live.clone();
+                let mut object = Value::clone(&live);
                 if call.content_type.contains("json-patch") {
                     let Ok(patch) = serde_json::from_value::<json_patch::Patch>(call.body.clone()) else {
                         return failure(400, "BadRequest", "no patch");
@@ -227,32 +231,34 @@ impl ApiServer {
                         return conflict("the precondition does not hold");
                     }
                 }
-                let mut object = live;
-                if key.is_namespace() || key.collection == STATEFUL_SETS {
-                    if object["metadata"]["deletionTimestamp"].is_null() {
-                        object["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
-                        object = self.put(key, object);
-                    }
-                } else {
+                if !key.is_namespace() && key.collection != STATEFUL_SETS {
                     self.objects.remove(key);
+                    let details = json!({"name": key.name, "uid": live["metadata"]["uid"]});
+                    let done = json!({"kind": "Status", "apiVersion": "v1", "status": "Success", "details": details});
+                    return (200, Arc::new(done));
                 }
-                (200, object)
+                if live["metadata"]["deletionTimestamp"].is_null() {
+                    let mut object = Value::clone(&live);
+                    object["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+                    return (200, self.put(key, object));
+                }
+                (200, live)
             }
             _ => failure(405, "MethodNotAllowed", "no such method"),
         }
     }
 
-    fn change(&mut self, key: &Key, live: &Value, mut object: Value, manager: &str) -> Answer {
-        if object == *live {
-            return (200, object);
+    fn change(&mut self, key: &Key, live: &Arc<Value>, mut object: Value, manager: &str) -> Answer {
+        if object == **live {
+            return (200, Arc::clone(live));
         }
         own(&mut object, live, manager);
         self.store(key, live, object)
     }
 
-    fn store(&mut self, key: &Key, live: &Value, mut object: Value) -> Answer {
-        if object == *live {
-            return (200, object);
+    fn store(&mut self, key: &Key, live: &Arc<Value>, mut object: Value) -> Answer {
+        if object == **live {
+            return (200, Arc::clone(live));
         }
         if object["spec"] != live["spec"] {
             object["metadata"]["generation"] = json!(live["metadata"]["generation"].as_u64().unwrap_or(0) + 1);
@@ -260,11 +266,12 @@ impl ApiServer {
         (200, self.put(key, object))
     }
 
-    fn apply(&mut self, call: &Call, key: &Key, live: Option<Value>, manager: &str) -> Answer {
+    fn apply(&mut self, call: &Call, key: &Key, live: Option<Arc<Value>>, manager: &str) -> Answer {
         let force = call.query.get("force").is_some_and(|force| force == "true");
         let mut body = call.body.clone();
-        let uid = body["metadata"].as_object_mut().and_then(|metadata| metadata.remove("uid"));
-        let was = live.clone().unwrap_or_else(|| {
+        let mut taken = |field: &str| body["metadata"].as_object_mut().and_then(|metadata| metadata.remove(field));
+        let (uid, version) = (taken("uid"), taken("resourceVersion"));
+        let was = live.as_deref().cloned().unwrap_or_else(|| {
             let mut metadata = json!({"name": key.name});
             if !key.namespace.is_empty() {
                 metadata["namespace"] = json!(key.namespace);
@@ -273,6 +280,9 @@ impl ApiServer {
         });
         if uid.is_some_and(|uid| live.is_none() || uid != was["metadata"]["uid"]) {
             return conflict("uid mismatch");
+        }
+        if live.is_some() && version.is_some_and(|version| version != was["metadata"]["resourceVersion"]) {
+            return conflict("the object has been modified");
         }
         let paths = fields(&body);
         let mut object = was.clone();
@@ -304,10 +314,7 @@ impl ApiServer {
         write_managers(&mut object, &entries);
         match live {
             Some(live) => self.store(key, &live, object),
-            None => {
-                self.insert(key, object);
-                (201, self.objects[key].clone())
-            }
+            None => (201, self.insert(key, object)),
         }
     }
 
@@ -325,19 +332,23 @@ impl ApiServer {
                 self.objects.remove(&key);
             } else if key.collection == STATEFUL_SETS {
                 let replicas = object["spec"]["replicas"].as_i64().unwrap_or(1);
-                let mut settled = object.clone();
+                let mut settled = Value::clone(&object);
                 settled["status"] = json!({
                     "observedGeneration": object["metadata"]["generation"], "replicas": replicas,
                     "readyReplicas": replicas, "updatedReplicas": replicas,
                 });
-                if settled != object {
+                if settled != *object {
                     self.put(&key, settled);
                 }
                 let secret = Key::new(SECRETS, &key.namespace, &format!("vc-{}", key.name));
                 if replicas > 0 && !self.objects.contains_key(&secret) {
                     let pem = "LS0tLS1CRUdJTiBYLS0tLS0K";
+                    let metadata = json!({"labels": {"app": "vcluster", "vcluster-name": key.name}});
                     let data = json!({"certificate-authority": pem, "client-certificate": pem, "client-key": pem});
-                    self.insert(&secret, json!({"apiVersion": "v1", "kind": "Secret", "metadata": {}, "data": data}));
+                    self.insert(
+                        &secret,
+                        json!({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": data}),
+                    );
                 }
             }
         }
@@ -382,7 +393,10 @@ fn selects(selector: &str, labels: &Value) -> bool {
     });
     let exact = exact.split(',').filter(|part| !part.is_empty()).all(|part| match part.split_once('=') {
         Some((key, value)) => label(key) == Some(value.trim_start_matches('=')),
-        None => label(part).is_some(),
+        None => match part.strip_prefix('!') {
+            Some(absent) => label(absent).is_none(),
+            None => label(part).is_some(),
+        },
     });
     exact && sets.is_none_or(|(key, values)| label(key).is_some_and(|value| values.contains(&value)))
 }

@@ -2,6 +2,7 @@
 //! nothing of another virtual cluster is touched.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -50,9 +51,9 @@ impl Invariants {
     }
 
     fn record(&mut self, process: Process, cluster: &Cluster, write: &Write, broken: &mut Vec<String>) {
-        let uid = |object: &Option<Value>| object.as_ref().map(|object| text(&object["metadata"]["uid"]));
-        let uid = uid(&write.after).or_else(|| uid(&write.before)).unwrap_or_default();
-        let (before, after) = (write.before.as_ref().map(content), write.after.as_ref().map(content));
+        let uid = |object: Option<&Value>| object.map(|object| text(&object["metadata"]["uid"]));
+        let uid = uid(write.after.as_deref()).or_else(|| uid(write.before.as_deref())).unwrap_or_default();
+        let (before, after) = (write.before.as_deref().map(content), write.after.as_deref().map(content));
         let owner = |record: &Option<Value>| record.as_ref().map(|record| text(&record["owner"])).unwrap_or_default();
         let (was, is) = (owner(&before), owner(&after));
         if was != is && !was.is_empty() && !is.is_empty() {
@@ -72,7 +73,7 @@ impl Invariants {
         if !still.is_empty() {
             broken.push(format!("a record went while there is {}", still.join(", ")));
         }
-        let ledger = cluster.server.objects.get(&Key::new(SECRETS, RECORDS, "ledger")).map(content);
+        let ledger = cluster.server.objects.get(&Key::new(SECRETS, RECORDS, "ledger")).map(|ledger| content(ledger));
         if ledger.is_some_and(|ledger| entries(&ledger).any(|entry| entry["record"] == uid)) {
             broken.push("a record went that is in the ledger".to_owned());
         }
@@ -97,7 +98,7 @@ fn oversold(cluster: &Cluster, percent: u32) -> Option<String> {
     let limit = cpu(&node["status"]["allocatable"]["cpu"]) * u64::from(percent) / 100;
     let mut sum = 0;
     for (key, quota) in objects.iter().filter(|(key, _)| key.collection == "v1/resourcequotas") {
-        let runs = |(found, set): (&Key, &Value)| {
+        let runs = |(found, set): (&Key, &Arc<Value>)| {
             found.collection == STATEFUL_SETS && found.namespace == key.namespace && set["spec"]["replicas"] != 0
         };
         if objects.iter().any(runs) {
@@ -113,9 +114,10 @@ pub fn miscounted(clusters: &[Cluster]) -> Vec<String> {
     for cluster in clusters {
         let documents = || cluster.server.objects.iter().filter(|(key, _)| key.namespace == RECORDS);
         let records = documents().filter(|(key, _)| key.name.starts_with(RECORD));
-        let record = |(_, secret): (&Key, &Value)| (text(&secret["metadata"]["uid"]), text(&content(secret)["phase"]));
+        let record =
+            |(_, secret): (&Key, &Arc<Value>)| (text(&secret["metadata"]["uid"]), text(&content(secret)["phase"]));
         let records: BTreeMap<String, String> = records.map(record).collect();
-        let ledger = cluster.server.objects.get(&Key::new(SECRETS, RECORDS, "ledger")).map(content);
+        let ledger = cluster.server.objects.get(&Key::new(SECRETS, RECORDS, "ledger")).map(|ledger| content(ledger));
         let ledger = ledger.unwrap_or_default();
         let counted: Vec<String> = entries(&ledger).map(|entry| text(&entry["record"])).collect();
         let finished = |phase: &str| phase == "handed_over";
@@ -179,7 +181,7 @@ pub fn recorded(clusters: &[Cluster]) -> Vec<(String, String, String, String)> {
             cluster.server.objects.iter().filter(|(key, _)| {
                 key.collection == SECRETS && key.namespace == RECORDS && key.name.starts_with(RECORD)
             });
-        let record = |(_, secret): (&Key, &Value)| {
+        let record = |(_, secret): (&Key, &Arc<Value>)| {
             let record = content(secret);
             (cluster.name.clone(), text(&record["namespace"]), text(&record["name"]), text(&record["phase"]))
         };

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use futures::future::join_all;
 
 use super::world::{Fate, World};
 use crate::provider::Configured;
@@ -152,6 +153,29 @@ pub async fn apply<M: Managed>(
     let end = carry_out(world, process, &of, kept, config, planned).await;
     world.end(process);
     end
+}
+
+/// `terraform apply` of many resources in the same two processes, all of them at once.
+pub async fn apply_all<M: Managed>(world: &World, kept: &mut [Option<Kept<M>>], configs: &[Option<M>]) -> Vec<End> {
+    let process = world.start(Fate::default());
+    let of = M::of(Arc::new(Configured::with_hosts(world.hosts(process))));
+    let plans = std::iter::zip(kept.iter_mut(), configs).map(|(kept, config)| plan::<M>(&of, kept, config.as_ref()));
+    let plans = join_all(plans).await;
+    world.end(process);
+    let process = world.start(Fate::default());
+    let of = M::of(Arc::new(Configured::with_hosts(world.hosts(process))));
+    let applies = std::iter::zip(std::iter::zip(kept.iter_mut(), configs), plans).map(|((kept, config), plan)| {
+        let of = &of;
+        async move {
+            match plan {
+                Err(errors) => End::Failed(errors),
+                Ok(plan) => carry_out(world, process, of, kept, config.as_ref(), plan).await,
+            }
+        }
+    });
+    let ends = join_all(applies).await;
+    world.end(process);
+    ends
 }
 
 /// What is to be done.

@@ -290,11 +290,13 @@ impl World {
             format!("{process} {cluster} {} {} {status}{written} {said}", call.method, call.path)
         });
         (process, cluster, call.method.as_str(), &call.path, status).hash(&mut state.trace);
-        if let Some(write) = write {
-            state.wrote(process, cluster, &write);
+        if let Some(write) = &write {
+            state.wrote(process, cluster, write);
         }
         drop(state);
-        self.settle(cluster);
+        if write.is_some() {
+            self.settle(cluster);
+        }
         match fault {
             Some(fault) => fault.answer(),
             None => respond(status, &body),
@@ -374,7 +376,7 @@ impl Fault {
 }
 
 fn respond(status: u16, body: &Value) -> Result<Response<Body>, BoxError> {
-    Ok(Response::builder().status(status).body(Body::from(body.to_string().into_bytes()))?)
+    Ok(Response::builder().status(status).body(Body::from(serde_json::to_vec(body)?))?)
 }
 
 async fn read(request: Request<Body>) -> Result<Call, BoxError> {

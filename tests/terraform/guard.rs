@@ -1,5 +1,6 @@
 //! What values may do, as a user meets it: in the plan, with the value that is at fault, and as the group allows.
 
+use crate::sharing::support::{group, member, referring};
 use support::host;
 use support::workspace::Workspace;
 
@@ -56,13 +57,10 @@ fn a_plan_refuses_values_that_reach_out_and_names_object_field_and_value() {
 #[test]
 fn a_group_says_what_its_virtual_clusters_may_set() {
     let workspace = Workspace::on(host());
-    let (name, chart) = (&host().name, rig::tools::chart());
-    let with = |group: &str, member: &str| {
-        workspace.write(&format!(
-            "resource \"nested_cluster_group\" \"this\" {{\n  name = \"guarding\"\n  vcluster_version = \"0.34.7\"\n  \
-             chart = {{ source = {chart:?} }}\n  host_clusters = {{ {name:?} = {{}} }}\n{group}\n}}\n\
-             resource \"nested_virtual_cluster\" \"this\" {{\n  name = \"member\"\n  cluster_group = nested_cluster_group.this.name\n{member}\n}}\n"
-        ));
+    let with = |said: &str, attributes: &str| {
+        let group = group("guarding", &format!("host_clusters = {{ {:?} = {{}} }}\n{said}", host().name));
+        let attributes = format!("{}\n{attributes}", referring("guarding"));
+        workspace.write(&(group + &member("member", "guarding", &attributes)));
     };
     let labels = values("controlPlane = { statefulSet = { labels = { team = \"a\" } } }");
     with("", &labels);

@@ -10,6 +10,7 @@
 )]
 
 mod bounds;
+mod capacity_command;
 mod chart_sources;
 mod charts;
 mod cluster_groups;
@@ -23,9 +24,11 @@ mod formats;
 mod guard;
 mod hosts;
 mod interruption;
+mod isolation;
 mod lifecycle;
 mod locks;
 mod mapping;
+mod nodes;
 mod ownership;
 mod pause;
 mod permissions;

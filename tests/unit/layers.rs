@@ -20,10 +20,7 @@ const RULES: &[(&str, &[&str])] = &[
             "crate::provider",
         ],
     ),
-    (
-        "command",
-        &["kube", "k8s_openapi", "terraform_plugin", "crate::domain", "crate::fleet", "crate::host", "crate::provider"],
-    ),
+    ("command", &["kube", "k8s_openapi", "terraform_plugin", "crate::provider"]),
     ("host", &["helm_charts", "terraform_plugin", "crate::command", "crate::fleet", "crate::provider"]),
     ("fleet", &["kube", "k8s_openapi", "helm_charts", "terraform_plugin", "crate::command", "crate::provider"]),
     ("provider", &["kube", "k8s_openapi", "crate::command"]),

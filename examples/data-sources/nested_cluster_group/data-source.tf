@@ -14,6 +14,20 @@ output "room_left" {
   }
 }
 
+# Whether two more would fit; the summary has them as allocated.
+data "nested_cluster_group" "with_two_more" {
+  name = "dev"
+
+  launching = {
+    team-a = { cpu = "8", memory = "16Gi" }
+    team-b = {} # the group's default size
+  }
+}
+
+output "fits" {
+  value = data.nested_cluster_group.with_two_more.fits
+}
+
 # Its virtual clusters that are paused.
 output "paused" {
   value = [

@@ -53,3 +53,28 @@ resource "nested_cluster_group" "dev" {
     telemetry = { enabled = false }
   })
 }
+
+# A host cluster that grows on demand, with a tainted pool of nodes for tenants.
+resource "nested_cluster_group" "elastic" {
+  name             = "elastic"
+  vcluster_version = "0.34.7"
+
+  host_clusters = {
+    "eu-1" = {
+      capacity = {
+        cpu    = "128"
+        memory = "512Gi"
+      }
+      node_selector = {
+        "pool" = "tenants"
+      }
+      tolerations = [
+        {
+          key    = "dedicated"
+          value  = "tenants"
+          effect = "NoSchedule"
+        },
+      ]
+    }
+  }
+}

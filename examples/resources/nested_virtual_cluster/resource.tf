@@ -5,6 +5,18 @@ resource "nested_virtual_cluster" "team_a" {
   vcluster_version = "0.34.7"
 }
 
+# On a laptop, which promises more than it has: not everybody is busy at once.
+resource "nested_virtual_cluster" "first_try" {
+  name             = "first-try"
+  host_cluster     = "eu-1"
+  vcluster_version = "0.34.7"
+
+  host_capacity = {
+    cpu    = "8"
+    memory = "8Gi"
+  }
+}
+
 # A larger one that is paused while nobody needs it. Its chart comes from a registry of one's own.
 variable "registry_password" {
   type      = string

@@ -91,21 +91,26 @@ impl Cluster {
             if self.context.nested { Some(self.start_server(&certs, &names(&addresses)).await?) } else { None };
         self.export(&config, &service, &certs).await?;
         self.set_status(true).await?;
+        let coredns = config.coredns();
+        let mut known = service;
         loop {
             tokio::time::sleep(TICK).await;
             if let Some(server) = &mut server {
                 server.component.check()?;
             }
             let Some(service) = self.seen_service() else { continue };
-            let now = self::addresses(&service);
-            if now != addresses {
-                if let Some(server) = &server {
-                    server.rename(&certs.authority, &names(&now))?;
+            if !Arc::ptr_eq(&service, &known) {
+                let now = self::addresses(&service);
+                if now != addresses {
+                    if let Some(server) = &server {
+                        server.rename(&certs.authority, &names(&now))?;
+                    }
+                    addresses = now;
                 }
-                addresses = now;
+                known = service;
             }
-            if let Some(resources) = config.coredns() {
-                self.sync_coredns(&service, &resources).await?;
+            if let Some(resources) = &coredns {
+                self.sync_coredns(&known, resources).await?;
             }
         }
     }
@@ -134,7 +139,7 @@ impl Cluster {
     }
 
     /// The Service; if it is to have a load balancer's address, then with it.
-    async fn service(&self) -> Result<Service, PlayError> {
+    async fn service(&self) -> Result<Arc<Service>, PlayError> {
         for _ in 0..20 {
             if let Some(service) = self.seen_service()
                 && (!is_balanced(&service) || !balancer_addresses(&service).is_empty())
@@ -146,9 +151,10 @@ impl Cluster {
         Err(PlayError::Missing(format!("Service {} with an address", self.name)))
     }
 
-    fn seen_service(&self) -> Option<Service> {
+    /// The same one as before while it has not changed.
+    fn seen_service(&self) -> Option<Arc<Service>> {
         let object = ObjectRef::new(&self.name).within(&self.namespace);
-        self.seen.services.get(&object).map(|service| Service::clone(&service))
+        self.seen.services.get(&object)
     }
 
     /// Key prefix of the data in etcd, without a slash at the end.

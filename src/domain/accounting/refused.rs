@@ -54,6 +54,14 @@ pub struct Change {
     pub raise_to: u64,
 }
 
+impl Refused {
+    /// Whether the request can be made so much smaller, without falling short of what it must have.
+    pub fn can_be_smaller(&self, change: &Change) -> bool {
+        let (whole, minimum) = (self.request.whole.get(change.resource), self.request.minimum.get(change.resource));
+        whole.saturating_sub(change.reduce_by) >= minimum
+    }
+}
+
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (name, show) = (self.resource.attribute(), |amount| self.resource.say(amount));

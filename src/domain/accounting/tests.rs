@@ -31,6 +31,8 @@ fn request(amount: u64, hosts: &[&str]) -> Request {
         label: "team-a".to_owned(),
         size: cpu(amount),
         quota: cpu(amount),
+        whole: cpu(amount),
+        minimum: Size::ZERO,
         hosts: hosts.iter().map(|host| Choice { host: host.to_string(), limit: limit(10) }).collect(),
         replaces: None,
     }

@@ -33,6 +33,9 @@ impl Serialize for Limits {
 /// CoreDNS inside the virtual cluster. The chart's own CPU limit, a whole core, would be a third of the smallest one.
 pub const COREDNS: Limits = Limits { cpu: Millicores(200), memory: Bytes(170 * MIB) };
 
+/// What the control plane requests: what it uses, for the host's scheduler.
+pub const CONTROL_PLANE_REQUESTS: Limits = Limits { cpu: Millicores(200), memory: Bytes(512 * MIB) };
+
 /// Below this a virtual cluster does not come up, whatever minimum a group allows: its control plane, CoreDNS and a few
 /// small pods.
 pub const SMALLEST: Size = Size { cpu: Millicores(1000), memory: Bytes(1536 * MIB), storage: Bytes(0) };

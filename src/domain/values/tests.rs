@@ -3,7 +3,7 @@
 use super::*;
 use crate::domain::quantity::Millicores;
 
-pub(super) fn spec() -> VirtualClusterSpec {
+pub(crate) fn spec() -> VirtualClusterSpec {
     VirtualClusterSpec {
         name: "team-a".to_owned(),
         namespace: "vcluster-team-a".to_owned(),
@@ -19,6 +19,9 @@ pub(super) fn spec() -> VirtualClusterSpec {
         distro: Distro::K8s,
         kubernetes_version: None,
         node_selector: BTreeMap::new(),
+        pod_security: PodSecurity::Baseline,
+        network_isolation: false,
+        tolerations: Vec::new(),
     }
 }
 
@@ -32,7 +35,10 @@ fn check_at(spec: &VirtualClusterSpec, path: &str, expected: Value) {
 fn the_default_virtual_cluster_maps_to_these_values() {
     let values = chart_values(MappingVersion::V1, &spec(), &[]).expect("values");
     let expected = json!({
-        "policies": { "resourceQuota": { "enabled": false }, "limitRange": { "enabled": false } },
+        "policies": {
+            "resourceQuota": { "enabled": false }, "limitRange": { "enabled": false },
+            "podSecurityStandard": "baseline",
+        },
         "controlPlane": {
             "distro": { "k8s": { "enabled": true, "resources": {
                 "requests": { "cpu": "40m", "memory": "64Mi" }, "limits": { "cpu": "1", "memory": "256Mi" } } } },
@@ -89,6 +95,29 @@ fn every_attribute_has_its_value() {
     let selected = with(|spec| spec.node_selector = BTreeMap::from([("pool".to_owned(), "dev".to_owned())]));
     check_at(&selected, "/controlPlane/statefulSet/scheduling/nodeSelector", json!({ "pool": "dev" }));
     check_at(&selected, "/sync/fromHost/nodes", json!({ "selector": { "labels": { "pool": "dev" } } }));
+}
+
+#[test]
+fn tolerations_join_what_the_user_says_and_leave_the_node_selector() {
+    let spec = VirtualClusterSpec {
+        node_selector: BTreeMap::from([("pool".to_owned(), "dev".to_owned())]),
+        tolerations: vec!["dedicated=tenants:NoSchedule".parse().expect("a toleration")],
+        ..spec()
+    };
+    let given = json!({
+        "controlPlane": { "statefulSet": { "scheduling": { "tolerations": [{ "key": "mine", "operator": "Exists" }] } } },
+        "sync": { "toHost": { "pods": { "enforceTolerations": ["mine:"] } } },
+    });
+    let layer = Layer { name: "the values", values: &given };
+    let values = chart_values(MappingVersion::NEWEST, &spec, &[layer]).expect("no contradiction");
+    let ours = json!({ "key": "dedicated", "operator": "Equal", "value": "tenants", "effect": "NoSchedule" });
+    assert_eq!(
+        values["controlPlane"]["statefulSet"]["scheduling"],
+        json!({ "nodeSelector": { "pool": "dev" }, "tolerations": [{ "key": "mine", "operator": "Exists" }, ours] })
+    );
+    let enforced = json!({ "pods": { "enforceTolerations": ["mine:", "dedicated=tenants:NoSchedule"] } });
+    assert_eq!(values["sync"]["toHost"], enforced);
+    assert_eq!(values["sync"]["fromHost"]["nodes"]["selector"]["labels"], json!({ "pool": "dev" }));
 }
 
 #[test]

@@ -20,6 +20,9 @@ use crate::domain::limit::Limit;
 use crate::domain::quantity::Quantity;
 use crate::domain::revision;
 use crate::domain::size::Size;
+use crate::domain::toleration::Toleration;
+use crate::fleet::compute::Compute;
+use crate::fleet::terms::Terms;
 
 /// The revision of a group whose records on the hosts are not what was applied.
 pub const DRIFTED: &str = "drifted";
@@ -45,18 +48,8 @@ pub struct GroupSpec {
     /// Places in `values` that virtual clusters may set. None: all, as long as what comes of it is safe.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub member_values: Option<MemberValues>,
-    /// Whether values may reach beyond what a virtual cluster may do. None: they may not.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub allow_unsafe_values: Option<bool>,
-    /// Registries whose images control planes may have beside the chart's own. None: no others.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub image_registries: Option<Vec<String>>,
-    /// Whether the sizes of virtual clusters count limits as well as requests. None: requests alone.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub count_limits: Option<bool>,
-    /// Priority classes of the hosts that pods of virtual clusters may have. None: none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub priority_classes: Option<Vec<String>>,
+    #[serde(flatten)]
+    pub terms: Terms,
     pub endpoint_type: String,
     pub oversubscription_percent: u32,
     /// None, like a part that is none: unlimited.
@@ -105,8 +98,14 @@ pub struct GroupHost {
     pub storage: Option<String>,
     /// None: the configuration has no `reserved`.
     pub reserved: Option<Reserved>,
+    /// The size that it may grow to. None, like a part that is none: what its nodes have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capacity: Option<Compute>,
     pub storage_class: Option<String>,
     pub node_selector: BTreeMap<String, String>,
+    /// As [`Toleration`] writes them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tolerations: Vec<String>,
     /// Text of a `vcluster.yaml`.
     pub values: Option<String>,
 }
@@ -153,6 +152,7 @@ impl GroupSpec {
             host.storage.iter_mut().for_each(canonicalize);
             let reserved = host.reserved.as_mut().map(|reserved| [&mut reserved.cpu, &mut reserved.memory]);
             reserved.into_iter().flatten().flatten().for_each(canonicalize);
+            host.capacity.iter_mut().for_each(Compute::canonicalize);
         }
         revision::digest(&canonical)
     }
@@ -167,11 +167,9 @@ impl GroupSpec {
             group_values: self.values.clone(),
             host_values: host.values.clone(),
             node_selector: host.node_selector.clone(),
+            tolerations: host.tolerations.clone(),
             member_values: self.member_values.clone(),
-            allow_unsafe_values: self.allow_unsafe_values,
-            image_registries: self.image_registries.clone(),
-            count_limits: self.count_limits,
-            priority_classes: self.priority_classes.clone(),
+            terms: self.terms.clone(),
         })
     }
 
@@ -182,11 +180,14 @@ impl GroupSpec {
         let cpu = reserved.and_then(|reserved| reserved.cpu.as_ref()).and_then(|cpu| cpu.parse().ok());
         let memory = reserved.and_then(|reserved| reserved.memory.as_ref()).and_then(|memory| memory.parse().ok());
         Some(Rules {
+            grows_to: host.capacity.as_ref().map(Compute::stated).unwrap_or_default(),
             reserved_cpu: cpu.unwrap_or_default(),
             reserved_memory: memory.unwrap_or_default(),
             oversubscription_percent: self.oversubscription_percent,
             storage: host.storage.as_ref().and_then(|storage| storage.parse().ok()),
             node_selector: host.node_selector.clone(),
+            tolerations: tolerations(&host.tolerations),
+            ..Rules::default()
         })
     }
 
@@ -257,21 +258,14 @@ pub struct Followed {
     pub group_values: Option<String>,
     pub host_values: Option<String>,
     pub node_selector: BTreeMap<String, String>,
+    /// As [`Toleration`] writes them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tolerations: Vec<String>,
     /// Places in `values` that virtual clusters may set. None: all, as long as what comes of it is safe.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub member_values: Option<MemberValues>,
-    /// Whether values may reach beyond what a virtual cluster may do. None: they may not.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub allow_unsafe_values: Option<bool>,
-    /// Registries whose images control planes may have beside the chart's own. None: no others.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub image_registries: Option<Vec<String>>,
-    /// Whether the sizes of virtual clusters count limits as well as requests. None: requests alone.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub count_limits: Option<bool>,
-    /// Priority classes of the hosts that pods of virtual clusters may have. None: none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub priority_classes: Option<Vec<String>>,
+    #[serde(flatten)]
+    pub terms: Terms,
 }
 
 /// Leaves out the values, which may hold a user's secrets.
@@ -298,8 +292,13 @@ impl GroupLimit {
     }
 }
 
+/// The tolerations that are stored there. One that a later version has written, and this one cannot read, is none.
+pub fn tolerations(stored: &[String]) -> Vec<Toleration> {
+    stored.iter().filter_map(|text| text.parse().ok()).collect()
+}
+
 /// One spelling for all texts of the same quantity. Nobody reads it.
-pub(in crate::fleet) fn canonicalize(text: &mut String) {
+pub fn canonicalize(text: &mut String) {
     if let Ok(quantity) = text.parse::<Quantity>() {
         *text = format!("{quantity:?}");
     }
@@ -308,6 +307,7 @@ pub(in crate::fleet) fn canonicalize(text: &mut String) {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::domain::capacity::Stated;
     use crate::domain::quantity::{Bytes, Millicores};
 
     pub(crate) fn spec() -> GroupSpec {
@@ -321,8 +321,10 @@ pub(crate) mod tests {
             host_dns: Some("*.eu.example.com".into()),
             storage: Some("500Gi".into()),
             reserved: Some(Reserved { cpu: Some("8".into()), memory: None }),
+            capacity: Some(Compute { cpu: Some("64".into()), memory: None }),
             storage_class: Some("fast".into()),
             node_selector: BTreeMap::from([("pool".to_owned(), "dev".to_owned())]),
+            tolerations: vec!["dedicated=tenants:NoSchedule".into()],
             values: Some("a: 1".into()),
         };
         GroupSpec {
@@ -336,10 +338,7 @@ pub(crate) mod tests {
             kubernetes_version: None,
             values: None,
             member_values: None,
-            allow_unsafe_values: None,
-            image_registries: None,
-            count_limits: None,
-            priority_classes: None,
+            terms: Terms { pod_security: Some("baseline".into()), ..Terms::default() },
             endpoint_type: "LoadBalancer".into(),
             oversubscription_percent: 120,
             quota: Some(GroupLimit { cpu: Some("64".into()), ..GroupLimit::default() }),
@@ -378,8 +377,8 @@ pub(crate) mod tests {
         let document: serde_json::Value = serde_json::from_str(stored).unwrap();
         let spec: GroupSpec = serde_json::from_value(document["spec"].clone()).unwrap();
         assert_eq!(serde_json::to_value(&spec).unwrap(), document["spec"], "a field is stored in another form");
-        assert_eq!(spec.revision(), "cb1828ad24bf92b9");
-        assert_eq!(spec.followed("eu-1").unwrap().digest(), "a141dabc8d6a9fb4");
+        assert_eq!(spec.revision(), "905f829310294e8a");
+        assert_eq!(spec.followed("eu-1").unwrap().digest(), "b7928709593a9f39");
     }
 
     #[test]
@@ -397,6 +396,8 @@ pub(crate) mod tests {
         check_revision(|spec| host(spec).reserved = None, true);
         check_revision(|spec| drop(spec.host_clusters.remove("us-1")), true);
         check_revision(|spec| host(spec).node_selector.clear(), true);
+        check_revision(|spec| host(spec).tolerations.clear(), true);
+        check_revision(|spec| host(spec).capacity = None, true);
     }
 
     #[test]
@@ -405,6 +406,7 @@ pub(crate) mod tests {
         check_revision(|spec| spec.defaults.memory = "4096Mi".into(), false);
         check_revision(|spec| host(spec).storage = Some("512000Mi".into()), false);
         check_revision(|spec| host(spec).reserved.as_mut().unwrap().cpu = Some("8000m".into()), false);
+        check_revision(|spec| host(spec).capacity.as_mut().unwrap().cpu = Some("64000m".into()), false);
         check_revision(|spec| spec.chart_source = "/mirror".into(), false);
         check_revision(|spec| spec.chart_username = Some("me".into()), false);
     }
@@ -414,11 +416,13 @@ pub(crate) mod tests {
         check_followed(|spec| spec.endpoint_type = "NodePort".into(), true, true);
         check_followed(|spec| spec.kubernetes_version = Some("1.35.0".into()), true, true);
         check_followed(|spec| spec.values = Some("b: 1".into()), true, true);
-        check_followed(|spec| spec.count_limits = Some(true), true, true);
-        check_followed(|spec| spec.priority_classes = Some(vec!["batch".into()]), true, true);
+        check_followed(|spec| spec.terms.count_limits = Some(true), true, true);
+        check_followed(|spec| spec.terms.priority_classes = Some(vec!["batch".into()]), true, true);
         check_followed(|spec| host(spec).values = None, true, false);
         check_followed(|spec| host(spec).host_dns = None, true, false);
         check_followed(|spec| host(spec).node_selector.clear(), true, false);
+        check_followed(|spec| host(spec).tolerations.clear(), true, false);
+        check_followed(|spec| host(spec).capacity = None, false, false);
         check_followed(|spec| drop(spec.host_clusters.remove("us-1")), false, true);
         check_followed(|spec| spec.defaults.cpu = "8".into(), false, false);
         check_followed(|spec| drop(spec.defaults.hard.insert("pods".into(), "5".into())), false, false);
@@ -439,9 +443,11 @@ pub(crate) mod tests {
         assert_eq!(spec().quota_limit(), Limit { cpu: Some(Millicores(64_000)), ..Limit::UNLIMITED });
         assert_eq!(GroupSpec { quota: None, ..spec() }.quota_limit(), Limit::UNLIMITED);
         let eu = Rules {
+            grows_to: Stated { cpu: Some(Millicores(64_000)), memory: None },
             reserved_cpu: Millicores(8000),
             storage: Some(Bytes(500 << 30)),
             node_selector: BTreeMap::from([("pool".to_owned(), "dev".to_owned())]),
+            tolerations: vec!["dedicated=tenants:NoSchedule".parse().unwrap()],
             ..Rules::default()
         };
         assert_eq!(spec().rules("eu-1"), Some(eu));

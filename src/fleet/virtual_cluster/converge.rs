@@ -8,10 +8,13 @@ use std::time::Duration;
 use super::error::Error;
 use super::room::Room;
 use super::{Operation, Prepared, Seen};
+use crate::domain::isolation::{self, PodSecurity};
 use crate::domain::values::limits;
+use crate::fleet::notice::Notice;
 use crate::host::apply::Consent;
 use crate::host::formats::renewed;
-use crate::host::record::{Phase, Share};
+use crate::host::namespace::Ensured;
+use crate::host::record::{Phase, Record, Share};
 use crate::host::records::claim::Claim;
 use crate::host::{Host, apply, namespace, pause, restart, volumes, wait};
 
@@ -33,6 +36,8 @@ pub(super) struct Asked {
     pub has_former: bool,
     /// It keeps its data on a volume.
     pub has_volume: bool,
+    /// A namespace that exists already may be used.
+    pub may_use_namespace: bool,
 }
 
 /// One step, in the order in which they are taken.
@@ -42,7 +47,7 @@ pub(super) enum Step {
     CheckFree,
     /// The chart archive is kept.
     KeepArchive,
-    /// The record says that objects are being made.
+    /// The record says that objects are being made, and which.
     BeginCreating,
     /// What was entered in the ledgers is still there.
     ConfirmRoom,
@@ -50,6 +55,8 @@ pub(super) enum Step {
     EnsureNamespace,
     /// The record says what is being applied, until it says that all of it is.
     WriteSpec,
+    /// The namespace says what its pods may do, before any is made of what is applied.
+    LabelNamespace,
     /// The objects are applied.
     Apply,
     /// The namespace says again which record it was made for.
@@ -70,13 +77,14 @@ pub(super) enum Step {
 }
 
 impl Step {
-    const ALL: [Self; 14] = [
+    const ALL: [Self; 15] = [
         Self::CheckFree,
         Self::KeepArchive,
         Self::BeginCreating,
         Self::ConfirmRoom,
         Self::EnsureNamespace,
         Self::WriteSpec,
+        Self::LabelNamespace,
         Self::Apply,
         Self::MarkAgain,
         Self::GrowVolumes,
@@ -95,9 +103,11 @@ impl Step {
             }
             Self::WriteSpec => true,
             Self::Resume => !asked.paused && !asked.is_new,
+            Self::LabelNamespace => !asked.is_new && !asked.is_pause_only,
             Self::Apply | Self::GrowVolumes => !asked.is_pause_only,
             Self::MarkAgain => !asked.is_pause_only && asked.has_former,
-            Self::Restart => !asked.paused && asked.has_volume,
+            // Who waits sees it there.
+            Self::Restart => !asked.paused && asked.has_volume && !asked.is_new && !asked.wait,
             Self::Pause => asked.paused,
             Self::Wait | Self::GrowNewVolumes => !asked.paused && asked.wait,
         }
@@ -125,7 +135,7 @@ impl Operation<'_> {
     pub(super) async fn converge(&mut self, work: &Work<'_>, asked: Asked) -> Result<Seen, Error> {
         let (mut last, mut seen) = (None, Seen::Nothing);
         while let Some(step) = next(asked, last) {
-            if let Some(now) = self.take_step(work, step).await? {
+            if let Some(now) = self.take_step(work, asked, step).await? {
                 seen = now;
             }
             last = Some(step);
@@ -134,21 +144,39 @@ impl Operation<'_> {
     }
 
     /// Takes one step. What was seen with it, if anything.
-    async fn take_step(&mut self, work: &Work<'_>, step: Step) -> Result<Option<Seen>, Error> {
+    async fn take_step(&mut self, work: &Work<'_>, asked: Asked, step: Step) -> Result<Option<Seen>, Error> {
         let Work { room, claim, prepared, share, consent } = work;
         let host = &room.host;
         let stop = self.limits.stop.clone();
         match step {
             Step::CheckFree => apply::check_free(host, claim, &prepared.objects).await?,
             Step::KeepArchive => {
-                self.fleet.archives(host).put(&prepared.spec.chart_digest, &prepared.archive).await?;
+                let digest = &prepared.spec.chart_digest;
+                if !claim.is_kept_by_another(digest) {
+                    self.fleet.archives(host).put(digest, &prepared.archive).await?;
+                }
+                claim.keeps(digest);
             }
-            Step::BeginCreating => claim.update(|record| record.phase = Phase::Creating).await?,
+            Step::BeginCreating => {
+                apply::announce(host, claim, &prepared.objects, |record| record.phase = Phase::Creating).await?;
+            }
             Step::ConfirmRoom => self.confirm(room, claim, share).await?,
             Step::EnsureNamespace => {
-                namespace::ensure(host, claim, &prepared.labels, self.limits.time_left(), &stop).await?;
+                let (labels, may_use) = (prepared.namespace_labels(), asked.may_use_namespace);
+                let made = namespace::ensure(host, claim, &labels, may_use, self.limits.time_left(), &stop).await?;
+                self.look_at_enforcement(host, claim, prepared, &made);
             }
-            Step::WriteSpec => claim.update(|record| record.spec = renewed(&record.spec, &prepared.spec)).await?,
+            Step::WriteSpec => {
+                let spec = prepared.spec.clone();
+                let write = move |record: &mut Record| record.spec = renewed(&record.spec, &spec);
+                match asked {
+                    // Its reservation says it already.
+                    Asked { is_new: true, .. } => claim.note(write),
+                    Asked { is_pause_only: true, .. } => claim.update(write).await?,
+                    _ => apply::announce(host, claim, &prepared.objects, write).await?,
+                }
+            }
+            Step::LabelNamespace => namespace::label(host, claim, &prepared.namespace_labels()).await?,
             Step::Resume => pause::resume(host, claim).await?,
             Step::Apply => {
                 let mut objects = Cow::Borrowed(&prepared.objects);
@@ -167,11 +195,22 @@ impl Operation<'_> {
             Step::Wait => {
                 let record = claim.record();
                 let exposure = prepared.spec.exposure(&record.name);
-                let access = wait::ready(host, &record, &exposure, self.limits.time_left(), &stop).await?;
+                let restarts = asked.has_volume && !asked.is_new;
+                let access = wait::ready(host, &record, &exposure, restarts, self.limits.time_left(), &stop).await?;
                 return Ok(Some(Seen::Running(access)));
             }
         }
         Ok(None)
+    }
+
+    /// Remarks that nobody holds the pods to the standard in a namespace that others have labelled, or have not.
+    fn look_at_enforcement(&mut self, host: &Host, claim: &Claim, prepared: &Prepared, namespace: &Ensured) {
+        let wanted = prepared.spec.pod_security().filter(|_| !namespace.is_ours);
+        let enforced = namespace.labels.get(isolation::ENFORCE).and_then(|level| level.parse().ok());
+        if let Some(level) = wanted.filter(|wanted| enforced.unwrap_or(PodSecurity::Privileged) < *wanted) {
+            let (host, namespace) = (host.name().to_owned(), claim.record().namespace);
+            self.notices.push(Notice::NotEnforced { host, namespace, level });
+        }
     }
 
     /// Has the control plane's volumes grow to what they would be made with today. What their class does not let grow stays:
@@ -195,8 +234,15 @@ mod tests {
     use super::*;
     use Step::*;
 
-    const CHANGE: Asked =
-        Asked { is_new: false, is_pause_only: false, paused: false, wait: true, has_former: false, has_volume: true };
+    const CHANGE: Asked = Asked {
+        is_new: false,
+        is_pause_only: false,
+        paused: false,
+        wait: true,
+        has_former: false,
+        has_volume: true,
+        may_use_namespace: false,
+    };
 
     #[track_caller]
     fn check(asked: Asked, expected: &[Step]) {
@@ -221,7 +267,6 @@ mod tests {
                 WriteSpec,
                 Apply,
                 GrowVolumes,
-                Restart,
                 Wait,
                 GrowNewVolumes,
             ],
@@ -244,18 +289,24 @@ mod tests {
 
     #[test]
     fn a_change_says_first_what_is_being_applied() {
-        check(CHANGE, &[WriteSpec, Apply, GrowVolumes, Resume, Restart, Wait, GrowNewVolumes]);
-        check(Asked { wait: false, ..CHANGE }, &[WriteSpec, Apply, GrowVolumes, Resume, Restart]);
-        check(Asked { has_volume: false, wait: false, ..CHANGE }, &[WriteSpec, Apply, GrowVolumes, Resume]);
-        check(Asked { paused: true, ..CHANGE }, &[WriteSpec, Apply, GrowVolumes, Pause]);
-        check(Asked { has_former: true, paused: true, ..CHANGE }, &[WriteSpec, Apply, MarkAgain, GrowVolumes, Pause]);
+        check(CHANGE, &[WriteSpec, LabelNamespace, Apply, GrowVolumes, Resume, Wait, GrowNewVolumes]);
+        check(Asked { wait: false, ..CHANGE }, &[WriteSpec, LabelNamespace, Apply, GrowVolumes, Resume, Restart]);
+        check(
+            Asked { has_volume: false, wait: false, ..CHANGE },
+            &[WriteSpec, LabelNamespace, Apply, GrowVolumes, Resume],
+        );
+        check(Asked { paused: true, ..CHANGE }, &[WriteSpec, LabelNamespace, Apply, GrowVolumes, Pause]);
+        check(
+            Asked { has_former: true, paused: true, ..CHANGE },
+            &[WriteSpec, LabelNamespace, Apply, MarkAgain, GrowVolumes, Pause],
+        );
     }
 
     #[test]
     fn a_pause_and_a_resume_write_no_object() {
         let only = Asked { is_pause_only: true, ..CHANGE };
         check(Asked { paused: true, ..only }, &[WriteSpec, Pause]);
-        check(only, &[WriteSpec, Resume, Restart, Wait, GrowNewVolumes]);
+        check(only, &[WriteSpec, Resume, Wait, GrowNewVolumes]);
         check(Asked { has_former: true, wait: false, ..only }, &[WriteSpec, Resume, Restart]);
     }
 

@@ -151,8 +151,19 @@ impl<'a> Attempt<'a> {
 }
 
 impl<'a> Operation<'a> {
-    /// The group that the virtual cluster is to be in, as its authority has it now.
+    /// The group that the virtual cluster is to be in, as this process has read it: it is looked at again behind the record. One
+    /// that takes nobody in may do so now.
     async fn membership(&self, wanted: &Wanted) -> Result<Option<Membership>, Error> {
+        let Some(name) = &wanted.group else { return Ok(None) };
+        let known = Membership::of(self.fleet.group(name).await?)?;
+        match known.phase() {
+            Some(GroupPhase::Ready) => Ok(Some(known)),
+            _ => self.membership_now(wanted).await,
+        }
+    }
+
+    /// The same, as its authority has it now.
+    async fn membership_now(&self, wanted: &Wanted) -> Result<Option<Membership>, Error> {
         match &wanted.group {
             Some(name) => Ok(Some(Membership::now(self.fleet, name).await?)),
             None => Ok(None),
@@ -167,7 +178,7 @@ impl<'a> Operation<'a> {
             home(group)?;
         }
         let hosts = candidates(self.fleet, &wanted, group.as_ref())?;
-        let mut unfinished = Some(Unfinished::look(hosts, &wanted.namespace).await);
+        let mut unfinished = Some(Unfinished::look(self.fleet, hosts, &wanted.namespace).await);
         let share = wanted.share().ok_or(Error::OutOfStep)?;
         let attempt = Attempt::new(wanted.clone(), known);
         let mut creation = Creation { open: wanted, share, group, denied: BTreeSet::new(), attempt };
@@ -198,8 +209,7 @@ impl<'a> Operation<'a> {
                 Step::Reserve => {
                     let Attempt { known, .. } = &creation.attempt;
                     let (host, place, prepared) = creation.attempt.placed()?;
-                    let may_use = creation.open.may_use_namespace;
-                    let claim = self.reserve(&host, place, known, &prepared.spec, may_use).await?;
+                    let claim = self.reserve(&host, place, known, &prepared.spec).await?;
                     creation.attempt.claim = Some(claim);
                     seen.is_reserved = true;
                 }
@@ -281,7 +291,7 @@ impl<'a> Operation<'a> {
 
     /// Looks at the group again, now that the record is there: whoever changes the group from now on sees it.
     async fn look_at_group(&mut self, creation: &mut Creation<'a>) -> GroupSeen {
-        match self.membership(&creation.open).await {
+        match self.membership_now(&creation.open).await {
             Ok(now) if is_same(creation.group.as_ref(), now.as_ref()) => GroupSeen::Same,
             Ok(now) => {
                 creation.group = now;
@@ -317,6 +327,7 @@ impl<'a> Operation<'a> {
             wait: creation.open.wait,
             has_former: claim.has_former(),
             has_volume: prepared.spec.volume.is_some(),
+            may_use_namespace: creation.open.may_use_namespace,
         };
         let consent = Consent::default();
         let work = Work { room: &room, claim, prepared, share: &creation.share, consent: &consent };
@@ -420,7 +431,8 @@ impl<'a> Operation<'a> {
             }
             Err(error) => return error,
         }
-        self.denied(group, &hosts, &creation.open.name, (None, &creation.share), false).await
+        let Wanted { name, host_capacity, .. } = &creation.open;
+        self.denied(group, *host_capacity, &hosts, name, (None, &creation.share), false).await
     }
 }
 

@@ -14,9 +14,9 @@ use super::{Operation, host_of, room};
 use crate::fleet::notice::Notice;
 use crate::fleet::{Fleet, Limits, Outcome};
 use crate::host::delete::{self, Skipped};
-use crate::host::record::Phase;
+use crate::host::record::{Phase, Record};
 use crate::host::records::claim::Claim;
-use crate::host::records::{Records, Taken};
+use crate::host::records::{Records, Stored, Taken};
 use crate::host::{Host, namespace};
 
 /// What a destroy has seen so far.
@@ -94,9 +94,31 @@ pub async fn destroy(fleet: &Fleet, limits: Limits, place: &Place, known: &Known
 impl Operation<'_> {
     async fn destroy(&mut self, place: &Place, known: &Known) -> Result<(), Error> {
         let host = host_of(self.fleet, place, known).await?;
-        let records = Records::of(&host);
-        let mut stored = records.get(&place.namespace).await?;
+        let stored = Records::of(&host).get(&place.namespace).await?;
         let digest = stored.as_ref().and_then(|stored| stored.record.chart_digest.clone());
+        let Some(digest) = digest else { return self.remove_recorded(&host, place, known, stored).await.map(drop) };
+        let departure = self.fleet.departures.begins(host.name(), &digest);
+        let removed = self.remove_recorded(&host, place, known, stored).await;
+        if departure.ends(matches!(removed, Ok(true))) {
+            self.note(self.fleet.archives(&host).release(&digest).await);
+        }
+        removed.map(drop)
+    }
+
+    /// Removes the virtual cluster whose record is `stored`, if it is the known one. Whether anything was removed.
+    async fn remove_recorded(
+        &mut self,
+        host: &Host,
+        place: &Place,
+        known: &Known,
+        mut stored: Option<Stored>,
+    ) -> Result<bool, Error> {
+        let records = Records::of(host);
+        let begin = |record: &mut Record| {
+            if known.is_of(record, place) {
+                record.phase = Phase::Deleting;
+            }
+        };
         let mut claim: Option<Claim> = None;
         let mut seen = Seen {
             whose: Whose::of(stored.as_ref(), known, place),
@@ -108,10 +130,10 @@ impl Operation<'_> {
             seen.has_time = !self.limits.time_left().is_zero();
             match (seen.next(), stored.take(), claim.take()) {
                 (Step::LookAtNamespace, ..) => {
-                    let uid = namespace::uid(&host, &place.namespace).await?;
+                    let uid = namespace::uid(host, &place.namespace).await?;
                     seen.namespace_is_known = Some(uid.is_some() && uid.as_ref() == Some(&known.namespace_uid));
                 }
-                (Step::Take, Some(found), _) => match records.take(found, &self.limits.stop.clone()).await? {
+                (Step::Take, Some(found), _) => match records.take_to(found, begin, &self.limits.stop.clone()).await? {
                     Taken::Mine(taken) => {
                         let is_ours = known.is_of(&taken.record(), place);
                         seen.whose = if is_ours { Whose::Ours } else { Whose::Edited };
@@ -129,13 +151,10 @@ impl Operation<'_> {
                     (seen.whose, claim) = (Whose::Ours, Some(held));
                 }
                 (Step::Remove, _, Some(held)) => {
-                    self.remove(&host, held).await?;
-                    if let Some(digest) = &digest {
-                        self.note(self.fleet.archives(&host).release(digest).await);
-                    }
-                    return Ok(());
+                    self.remove(host, held).await?;
+                    return Ok(true);
                 }
-                (Step::Done, ..) => return Ok(()),
+                (Step::Done, ..) => return Ok(false),
                 (Step::RefuseWithoutRecord, ..) => {
                     return Err(Error::NoRecord { place: place.clone(), host: host.name().to_owned() });
                 }

@@ -1,6 +1,7 @@
 //! What can go wrong with a virtual cluster. Each error says what was refused and why; whoever shows it adds what to do next.
 
 use crate::domain::accounting::Refused;
+use crate::domain::capacity::Standing;
 use crate::fleet::connections::ConnectionError;
 use crate::fleet::group::find::FindError;
 use crate::fleet::virtual_cluster::Unprepared;
@@ -127,6 +128,8 @@ pub enum Error {
         label: String,
         /// What there is and what is missing; none where there is room again.
         refused: Option<Box<Refused>>,
+        /// How the hosts stand that come into question.
+        hosts: Vec<Standing>,
         /// Whether it is asked for by a resume and not by a size.
         is_resume: bool,
     },
@@ -161,14 +164,6 @@ pub enum Error {
     Busy {
         /// The virtual cluster.
         place: Place,
-    },
-    /// The namespace is there, and nobody has said that it may be used.
-    #[error("namespace {:?} exists already on host cluster {host:?}", place.namespace)]
-    NamespaceExists {
-        /// The virtual cluster.
-        place: Place,
-        /// The host cluster.
-        host: String,
     },
     /// Without its record nothing proves what is its own.
     #[error("the record of virtual cluster {} is missing", place.id())]

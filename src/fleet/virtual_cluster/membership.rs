@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use crate::domain::capacity::{Node, capacity};
-use crate::domain::limit::Limit;
+use crate::domain::capacity::{Rules, Stated};
+use crate::domain::size::Size;
 use crate::fleet::Fleet;
 use crate::fleet::group::copies::{Since, since};
 use crate::fleet::group::find::{FindError, Found};
 use crate::fleet::group::spec::{Followed, GroupSpec};
 use crate::host::Host;
-use crate::host::groups::{GroupPhase, Groups};
+use crate::host::groups::GroupPhase;
 use crate::host::ledgers::GroupRef;
 
 /// A group, and which of its hosts this provider has.
@@ -80,7 +80,7 @@ impl Membership {
             // Whoever needs the home says that it is missing.
             return Self::of(found);
         };
-        let authority = Groups::of(&home).get(name).await?;
+        let authority = fleet.readings.authority_now(&home, name).await?;
         let since = since(&found.newest.record, authority.as_ref().map(|stored| &stored.record));
         let found = match (since, authority) {
             (Since::Newer, Some(stored)) => Arc::new(Found { newest: stored, ..(*found).clone() }),
@@ -141,8 +141,14 @@ impl Membership {
     }
 }
 
-/// What `host` with these nodes can carry, by the rules of the group or, without one, by the default ones.
-pub fn limit(group: Option<&Membership>, host: &Host, nodes: &[Node]) -> Limit {
-    let rules = group.and_then(|group| group.spec.rules(group.key(host)?)).unwrap_or_default();
-    capacity(nodes, &rules)
+/// By which rules `host` is counted: the group's or, without one, the default ones and what the virtual cluster says that its
+/// host promises.
+pub fn rules(group: Option<&Membership>, host: &Host, promises: Stated) -> Rules {
+    let of_group = group.and_then(|group| group.spec.rules(group.key(host)?));
+    of_group.unwrap_or_else(|| Rules { promises, ..Rules::default() })
+}
+
+/// What a virtual cluster must have at least: as the group says or, without one, as everybody must.
+pub fn minimum(group: Option<&Membership>) -> Size {
+    group.and_then(|group| group.spec.minimum_size()).unwrap_or(Size::MINIMUM)
 }

@@ -1,10 +1,13 @@
 //! On which host a new virtual cluster goes.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
+
+use futures::future::join_all;
 
 use super::Operation;
 use super::error::Error;
-use super::membership::{Membership, limit};
+use super::membership::{Membership, rules};
 use super::wanted::Wanted;
 use crate::domain::ledger::{Account, Ledger};
 use crate::domain::limit::Limit;
@@ -15,7 +18,7 @@ use crate::fleet::connections::HostCluster;
 use crate::host::Host;
 use crate::host::ledgers::LedgerBook;
 use crate::host::record::Share;
-use crate::host::records::{RecordError, Records};
+use crate::host::records::Records;
 use crate::host::store::StoreError;
 
 /// The host that was chosen.
@@ -35,9 +38,10 @@ struct Spot {
     uid: String,
     limit: Limit,
     ledger: Ledger,
-    /// A virtual cluster, or what is left of one, is in the namespace already.
-    taken: bool,
 }
+
+/// How old what this process knows of a ledger may be while hosts are compared: who is chosen asks its own.
+const LEDGER_FRESH: Duration = Duration::from_secs(5);
 
 /// The hosts that come into question for what is wanted: the one that it names, or all of the group's that answer.
 ///
@@ -70,22 +74,17 @@ impl<'a> Operation<'a> {
         let choosing = fleet.arrivals.choosing().await;
         let (mut options, mut refusals) = (Vec::new(), Vec::new());
         for host in hosts {
-            match look_at(fleet, &host, group, namespace).await {
+            match look_at(fleet, &host, group, wanted).await {
                 Ok(option) if denied.contains(&option.uid) => {}
                 Ok(option) => options.push(option),
                 Err(error) if pinned => return Err(error.into()),
                 Err(error) => {
                     tracing::info!(host = host.name(), %error, "not a candidate");
-                    refusals.push((host.name().to_owned(), error));
+                    refusals.push((host.name().to_owned(), error.into()));
                 }
             }
         }
-        let chosen = match options.iter().position(|option| option.taken) {
-            // What stands there says what is to be done, and a second one of the name must not be made elsewhere.
-            Some(taken) if !pinned => Some(taken),
-            _ if pinned => Some(0),
-            _ => most_room(&choosing, &options, namespace, share),
-        };
+        let chosen = if pinned { Some(0) } else { most_room(&choosing, &options, namespace, share) };
         // Where it fits nowhere, the ledger of the fullest may still have dead entries: it is asked, and says no.
         let chosen = chosen.or_else(|| least_short(&options, share));
         let Some(option) = chosen.filter(|index| *index < options.len()).map(|index| options.swap_remove(index)) else {
@@ -95,17 +94,33 @@ impl<'a> Operation<'a> {
             let group = group.map(|group| group.name.clone()).unwrap_or_default();
             return Err(Error::NoHost { group, refusals });
         };
-        let on_its_way = Some(fleet.arrivals.sets_out(&option.uid, namespace, share.charged()));
-        Ok(Some(Target { host: option.host, uid: option.uid, limit: option.limit, on_its_way }))
+        let sets_out = |option: Spot| {
+            let on_its_way = Some(fleet.arrivals.sets_out(&option.uid, namespace, share.charged()));
+            Target { host: option.host, uid: option.uid, limit: option.limit, on_its_way }
+        };
+        let target = sets_out(option);
+        drop(choosing);
+        if pinned {
+            return Ok(Some(target));
+        }
+        // The reservation finds what stands on the chosen one. What stands on another says what is to be done, and a second one of
+        // the name must not be made elsewhere.
+        let look = |other: &Spot| {
+            let records = Records::of(&other.host);
+            async move { records.get(namespace).await }
+        };
+        let others = join_all(options.iter().map(look)).await;
+        let taken = others.iter().position(|found| matches!(found, Ok(Some(_))));
+        Ok(Some(taken.map_or(target, |taken| sets_out(options.swap_remove(taken)))))
     }
 }
 
-async fn look_at(fleet: &Fleet, host: &Host, group: Option<&Membership>, namespace: &str) -> Result<Spot, RecordError> {
-    let uid = host.identity().await.map_err(StoreError::from)?.uid.clone();
-    let nodes = fleet.readings.nodes(host).await.map_err(StoreError::from)?;
-    let ledger = LedgerBook::capacity(host).read().await?.unwrap_or_default();
-    let taken = Records::of(host).get(namespace).await?.is_some();
-    Ok(Spot { limit: limit(group, host, &nodes), host: host.clone(), uid, ledger, taken })
+async fn look_at(fleet: &Fleet, host: &Host, group: Option<&Membership>, wanted: &Wanted) -> Result<Spot, StoreError> {
+    let uid = host.identity().await?.uid.clone();
+    let nodes = fleet.readings.nodes(host).await?;
+    let ledger = LedgerBook::capacity(host).read_within(LEDGER_FRESH).await?.unwrap_or_default();
+    let limit = rules(group, host, wanted.host_capacity).capacity(&nodes);
+    Ok(Spot { limit, host: host.clone(), uid, ledger })
 }
 
 /// The host with the most room, those on their way included.

@@ -7,7 +7,6 @@
 use std::time::Duration;
 
 use futures::future::join_all;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::destroy::take_down;
@@ -17,6 +16,7 @@ use crate::host::lease;
 use crate::host::record::Phase;
 use crate::host::records::claim::Claim;
 use crate::host::records::{Life, Records, Stored, Taken};
+use crate::host::shared::Asked;
 use crate::host::{Host, namespace};
 
 /// How long removing one abandoned creation may take.
@@ -24,31 +24,33 @@ const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// The unfinished creations that were there when a create began.
 pub struct Unfinished {
-    seen: Instant,
-    stored: Vec<(Host, Stored)>,
+    found: Vec<(Host, Asked<Vec<Stored>>)>,
+    /// Not this one's.
+    namespace: String,
 }
 
 impl Unfinished {
     /// Looks for the unfinished creations on `hosts`, other than that in `namespace`.
-    pub async fn look(hosts: Vec<Host>, namespace: &str) -> Self {
-        let seen = Instant::now();
+    pub async fn look(fleet: &Fleet, hosts: Vec<Host>, namespace: &str) -> Self {
         let ask = |host: Host| async move {
-            // Whoever may not list has nothing to clean up.
-            let found = Records::of(&host).unfinished().await.unwrap_or_default();
-            found.into_iter().map(move |stored| (host.clone(), stored))
+            let found = fleet.readings.unfinished(&host).await;
+            (host, found)
         };
-        let found = join_all(hosts.into_iter().map(ask)).await.into_iter().flatten();
-        Self { seen, stored: found.filter(|(_, stored)| stored.record.namespace != namespace).collect() }
+        Self { found: join_all(hosts.into_iter().map(ask)).await, namespace: namespace.to_owned() }
     }
 
     /// Removes those that nobody works on. Where the create took less than a silence, the rest of it is waited for, as nobody
     /// else may ever come by; those that live show it at once.
     pub async fn reclaim(self, fleet: &Fleet, patience: Duration, stop: &CancellationToken) -> Vec<Notice> {
-        let silence = lease::silence().saturating_sub(self.seen.elapsed());
+        let Some(last) = self.found.iter().map(|(_, found)| found.at).max() else { return Vec::new() };
+        let silence = lease::silence().saturating_sub(last.elapsed());
         if silence > patience {
             return Vec::new();
         }
-        stopped(fleet, self.stored, silence, stop).await
+        let all = self.found.into_iter();
+        let all = all.flat_map(|(host, found)| found.answer.into_iter().map(move |stored| (host.clone(), stored)));
+        let others = all.filter(|(_, stored)| stored.record.namespace != self.namespace);
+        stopped(fleet, others.collect(), silence, stop).await
     }
 }
 
@@ -90,11 +92,8 @@ pub async fn hollow(fleet: &Fleet, host: &Host, stored: Stored, stop: &Cancellat
     let is_hollow = known && namespace::uid(host, &record.namespace).await.is_ok_and(|uid| uid != record.namespace_uid);
     let name = record.name.clone();
     let remove = async {
-        match Records::of(host).take(stored, stop).await? {
-            Taken::Mine(claim) => {
-                claim.update(|record| record.phase = Phase::Deleting).await?;
-                remove(fleet, host, claim, stop).await.map(|()| true)
-            }
+        match Records::of(host).take_to(stored, |record| record.phase = Phase::Deleting, stop).await? {
+            Taken::Mine(claim) => remove(fleet, host, claim, stop).await.map(|()| true),
             Taken::Busy(_) => Ok(false),
             Taken::Gone => Ok(true),
         }

@@ -85,27 +85,18 @@ impl InTheWay {
 }
 
 impl Operation<'_> {
-    /// The right to create the virtual cluster at `place`. A namespace that exists already is used only where it
-    /// `may_use_namespace`.
+    /// The right to create the virtual cluster at `place`.
     pub(super) async fn reserve(
         &mut self,
         host: &Host,
         place: &Place,
         known: &Known,
         spec: &Spec,
-        may_use_namespace: bool,
     ) -> Result<Claim, Error> {
         let records = Records::of(host);
         loop {
             let stored = match records.reserve(new_record(place, known, spec)).await? {
-                Reservation::Made(claim) => {
-                    let Err(refused) = check_namespace(host, place, may_use_namespace).await else { return Ok(claim) };
-                    if let Err(error) = claim.remove().await {
-                        self.errors.push(refused);
-                        return Err(error.into());
-                    }
-                    return Err(refused);
-                }
+                Reservation::Made(claim) => return Ok(claim),
                 Reservation::Taken(stored) => *stored,
             };
             if let Some(claim) = self.leftover(host, &records, place, stored).await? {
@@ -163,15 +154,6 @@ impl Operation<'_> {
             }
         }
     }
-}
-
-/// A namespace that exists already is used only where somebody has named it.
-async fn check_namespace(host: &Host, place: &Place, may_use: bool) -> Result<(), Error> {
-    let exists = namespace::uid(host, &place.namespace).await?.is_some();
-    if !exists || may_use {
-        return Ok(());
-    }
-    Err(Error::NamespaceExists { place: place.clone(), host: host.name().to_owned() })
 }
 
 /// Another virtual cluster lives where this one is to be.

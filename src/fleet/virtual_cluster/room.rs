@@ -12,9 +12,10 @@ use futures::future::join_all;
 
 use super::Operation;
 use super::error::Error;
-use super::membership::{Membership, limit};
+use super::membership::{Membership, minimum, rules};
 use super::reclaim::{self, Watched};
 use crate::domain::accounting::{Accounting, Choice, Refused, Request};
+use crate::domain::capacity::{Standing, Stated};
 use crate::domain::ledger::{Account, Holding, Ledger, Recorded, Refusal, quota_key};
 use crate::domain::limit::Limit;
 use crate::domain::size::Size;
@@ -99,7 +100,7 @@ impl Operation<'_> {
             let hosts = group.found.iter().flat_map(|found| found.members());
             let hosts = hosts.map(|(uid, _, host)| (uid.to_owned(), host.clone())).collect();
             let behind = Behind { book: &book, account: Account::Quota, hosts, group: Some(&group.name), key: &key };
-            match self.enter(&behind, &entry, &group.spec.quota_limit()).await? {
+            match self.enter(&behind, claim, &entry, &group.spec.quota_limit()).await? {
                 Ok(before) => given_back = Some((book.clone(), key.clone(), before)),
                 Err(_) => return Ok(Err(Denied::Quota)),
             }
@@ -107,7 +108,7 @@ impl Operation<'_> {
         let book = LedgerBook::capacity(&room.host);
         let hosts = vec![(room.uid.clone(), room.host.clone())];
         let behind = Behind { book: &book, account: Account::Capacity, hosts, group: None, key: &room.namespace };
-        let entered = self.enter(&behind, &entry, &room.limit).await;
+        let entered = self.enter(&behind, claim, &entry, &room.limit).await;
         if let (Ok(Ok(_)), _) | (_, None) = (&entered, &given_back) {
             return Ok(entered?.map(drop).map_err(|_| Denied::Capacity));
         }
@@ -155,8 +156,7 @@ impl Operation<'_> {
 
     /// Whether the group still has its home, and this host.
     async fn check_not_moved(&mut self, group: &Membership, uid: &str) -> Result<(), Error> {
-        self.fleet.readings.forget_group(&group.name);
-        let now = self.fleet.group(&group.name).await?;
+        let now = self.fleet.group_now(&group.name).await?;
         let (before, now) = (group.found.as_ref().map(|found| &found.newest.record), &now.newest.record);
         let stays = before.is_some_and(|before| (&before.id, before.epoch) == (&now.id, now.epoch));
         if stays && now.hosts.contains_key(uid) {
@@ -165,9 +165,12 @@ impl Operation<'_> {
         Err(Error::GroupChanged { group: group.name.clone() })
     }
 
-    /// Writes what the virtual cluster holds from now on. It is less than, or as much as, what was entered before.
+    /// Writes what the virtual cluster holds from now on. It is less than what was entered before, or that already.
     pub(super) async fn settle(&mut self, room: &Room<'_>, claim: &Claim, share: &Share) -> Result<(), Error> {
-        claim.update(|record| record.share = Some(share.clone())).await?;
+        let shrinks = claim.record().share.as_ref() != Some(share);
+        if shrinks {
+            claim.update(|record| record.share = Some(share.clone())).await?;
+        }
         let Some(entry) = holding(&claim.record(), &claim.record_uid()) else { return Ok(()) };
         let put = |book: LedgerBook, key: String, entry: Holding| async move {
             let put = book.change(|ledger| {
@@ -176,10 +179,13 @@ impl Operation<'_> {
             });
             put.await.map(drop)
         };
-        let capacity = put(LedgerBook::capacity(&room.host), room.namespace.clone(), entry.clone()).await;
-        // One that is missing is rebuilt from the record.
-        if let Err(LedgerError::Store(error)) = capacity {
-            return Err(error.into());
+        // Otherwise it was entered a moment ago.
+        if shrinks {
+            let capacity = put(LedgerBook::capacity(&room.host), room.namespace.clone(), entry.clone()).await;
+            // One that is missing is rebuilt from the record.
+            if let Err(LedgerError::Store(error)) = capacity {
+                return Err(error.into());
+            }
         }
         if let Some((home, reference)) = room.group.and_then(|group| Some((group.home()?.clone(), group.reference()?)))
         {
@@ -191,23 +197,39 @@ impl Operation<'_> {
         Ok(())
     }
 
+    /// Enters the claimed record in a ledger. What another record has left under the same key is replaced only once this one was
+    /// written again: then that one is gone, and not one that came after this one was taken for dead.
     async fn enter(
         &mut self,
         behind: &Behind<'_>,
+        claim: &Claim,
         entry: &Holding,
         limit: &Limit,
     ) -> Result<Result<Option<Holding>, Refusal>, Error> {
-        let (mut seen, mut before, mut refusal) = (Seen::default(), None, None);
+        let (mut seen, mut before, mut refusal) = (Seen::default(), None::<Holding>, None);
+        let mut replaceable = entry.record.clone();
         loop {
             seen = match (seen.next(), refusal.take()) {
                 (Step::Done, _) => return Ok(Ok(before)),
                 (Step::Deny, Some(refused)) => return Ok(Err(refused)),
                 (Step::Ask | Step::Deny, _) => {
+                    let mut stranger = None;
                     let entered = behind.book.change(|ledger| {
                         before = ledger.entries.get(behind.key).cloned();
-                        ledger.admit(behind.account, behind.key, entry.clone(), limit)
+                        let others = |held: &&Holding| held.record != entry.record && held.record != replaceable;
+                        stranger = before.as_ref().filter(others).map(|held| held.record.clone());
+                        match stranger {
+                            Some(_) => Ok(()),
+                            None => ledger.admit(behind.account, behind.key, entry.clone(), limit),
+                        }
                     });
-                    match entered.await {
+                    let entered = entered.await;
+                    if let Some(stranger) = stranger {
+                        claim.update(|_| {}).await?;
+                        replaceable = stranger;
+                        continue;
+                    }
+                    match entered {
                         Ok(Ok(())) => seen.said(Answer::Entered),
                         Ok(Err(refused)) => {
                             refusal = Some(refused);
@@ -218,9 +240,12 @@ impl Operation<'_> {
                     }
                 }
                 (Step::Rebuild, _) => {
-                    let mut ledger = Ledger::default();
-                    ledger.reconcile(&self.records_behind(behind).await?, |_| true);
-                    behind.book.create(ledger).await?;
+                    let rebuild = async {
+                        let mut ledger = Ledger::default();
+                        ledger.reconcile(&self.records_behind(behind).await?, |_| true);
+                        Ok::<_, RecordError>(ledger)
+                    };
+                    behind.book.create(rebuild).await?;
                     seen.rebuilt()
                 }
                 (Step::Compare, said) => {
@@ -303,13 +328,14 @@ impl Operation<'_> {
     pub(super) async fn denied(
         &self,
         group: Option<&Membership>,
+        promises: Stated,
         hosts: &[(String, Host)],
         label: &str,
         (before, after): (Option<&Share>, &Share),
         is_resume: bool,
     ) -> Error {
-        match self.refusal(group, hosts, label, before, after).await {
-            Ok(refused) => Error::NoRoom { label: label.to_owned(), refused, is_resume },
+        match self.refusal(group, promises, hosts, label, (before, after)).await {
+            Ok((refused, hosts)) => Error::NoRoom { label: label.to_owned(), refused, hosts, is_resume },
             Err(error) => error,
         }
     }
@@ -317,11 +343,11 @@ impl Operation<'_> {
     async fn refusal(
         &self,
         group: Option<&Membership>,
+        promises: Stated,
         hosts: &[(String, Host)],
         label: &str,
-        before: Option<&Share>,
-        after: &Share,
-    ) -> Result<Option<Box<Refused>>, Error> {
+        (before, after): (Option<&Share>, &Share),
+    ) -> Result<(Option<Box<Refused>>, Vec<Standing>), Error> {
         let (charged, size) = (Share::charged, |share: &Share| share.size);
         let mut accounting = Accounting::default();
         let mut request = Request {
@@ -329,21 +355,26 @@ impl Operation<'_> {
             label: label.to_owned(),
             size: charged(after).growth_from(before.map_or(Size::ZERO, charged)),
             quota: size(after).growth_from(before.map_or(Size::ZERO, size)),
+            whole: size(after),
+            minimum: minimum(group),
             hosts: Vec::new(),
             replaces: None,
         };
+        let mut standings = Vec::new();
         for (uid, host) in hosts {
             let ledger = LedgerBook::capacity(host).read().await?.unwrap_or_default();
             let nodes = self.fleet.readings.nodes(host).await?;
             accounting.set_host(uid, host.name(), Ok(ledger));
-            request.hosts.push(Choice { host: uid.clone(), limit: limit(group, host, &nodes) });
+            let rules = rules(group, host, promises);
+            request.hosts.push(Choice { host: uid.clone(), limit: rules.capacity(&nodes) });
+            standings.push(Standing::of(host.name(), rules, &nodes));
         }
         if let Some(group) = group {
             let (home, reference) = home(group)?;
             let ledger = LedgerBook::quota(&home, reference).read().await?.unwrap_or_default();
             accounting.set_quota(&group.name, group.spec.quota_limit(), Ok(ledger));
         }
-        Ok(accounting.plan("this".to_owned(), request).err())
+        Ok((accounting.plan("this".to_owned(), request).err(), standings))
     }
 }
 

@@ -14,10 +14,13 @@ use serde::{Deserialize, Serialize};
 use crate::domain::distro::Distro;
 use crate::domain::endpoint::{EndpointType, host_name};
 use crate::domain::hard::Hard;
+use crate::domain::isolation::PodSecurity;
 use crate::domain::revision;
 use crate::domain::size::Size;
 use crate::domain::values::VirtualClusterSpec;
-use crate::fleet::group::spec::{Followed, canonicalize};
+use crate::fleet::compute::Compute;
+use crate::fleet::group::spec::{Followed, canonicalize, tolerations};
+use crate::fleet::terms::Terms;
 use crate::host::access::Exposure;
 use crate::host::formats::renewed;
 use crate::host::record::{Record, Share};
@@ -62,18 +65,11 @@ pub struct Spec {
     /// Storage class of the control plane's volume, fixed when it was created. None: the host's default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub storage_class: Option<String>,
-    /// Whether `values` may reach beyond what a virtual cluster may do. None: they may not.
+    /// What its host promises, where it is in no group. Not part of the revision: no object depends on it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub allow_unsafe_values: Option<bool>,
-    /// Registries whose images the control plane may have beside the chart's own. None: no others.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub image_registries: Option<Vec<String>>,
-    /// Whether limits count as well as requests. None: requests alone do.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub count_limits: Option<bool>,
-    /// Priority classes of the host that its pods may have. None: none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub priority_classes: Option<Vec<String>>,
+    pub host_capacity: Option<Compute>,
+    #[serde(flatten)]
+    pub terms: Terms,
     /// What it is to have beside CPU, memory and storage, as a ResourceQuota names it.
     #[serde(default, skip_serializing_if = "Hard::is_empty")]
     pub hard: Hard,
@@ -113,9 +109,9 @@ impl Spec {
         let of_group = self.followed.as_ref().and_then(|followed| followed.kubernetes_version.as_ref());
         let kubernetes_version = self.kubernetes_version.as_ref().or(of_group);
         let node_selector = self.followed.as_ref().map(|followed| followed.node_selector.clone());
-        let own = self.priority_classes.as_ref();
-        let priority_classes = self.followed.as_ref().map_or(own, |followed| followed.priority_classes.as_ref());
-        let count_limits = self.followed.as_ref().map_or(self.count_limits, |followed| followed.count_limits);
+        let Terms { count_limits, priority_classes, .. } =
+            self.followed.as_ref().map_or(&self.terms, |followed| &followed.terms).clone();
+        let tolerations = self.followed.as_ref().map(|followed| tolerations(&followed.tolerations));
         Some(VirtualClusterSpec {
             name: place.name.clone(),
             namespace: place.namespace.clone(),
@@ -127,7 +123,7 @@ impl Spec {
                 .chain(&self.hard)
                 .map(|(name, amount)| (name.clone(), amount.clone()))
                 .collect(),
-            priority_classes: priority_classes.cloned().unwrap_or_default(),
+            priority_classes: priority_classes.unwrap_or_default(),
             count_limits: count_limits == Some(true),
             volume: self.volume.as_ref().and_then(|volume| volume.parse().ok()),
             storage_class: self.storage_class.clone(),
@@ -136,7 +132,22 @@ impl Spec {
             distro,
             kubernetes_version: kubernetes_version.and_then(image_tag),
             node_selector: node_selector.unwrap_or_default(),
+            pod_security: self.pod_security().unwrap_or_default(),
+            network_isolation: self.network_isolation(),
+            tolerations: tolerations.unwrap_or_default(),
         })
+    }
+
+    /// The Pod Security Standard that is asked for: its group's, or its own where that is stricter. None: nobody has said.
+    pub fn pod_security(&self) -> Option<PodSecurity> {
+        let of_group = self.followed.as_ref().and_then(|followed| followed.terms.pod_security());
+        self.terms.pod_security().max(of_group)
+    }
+
+    /// Whether it or its group asks for network policies.
+    pub fn network_isolation(&self) -> bool {
+        let of_group = self.followed.as_ref().and_then(|followed| followed.terms.network_isolation);
+        [self.terms.network_isolation, of_group].contains(&Some(true))
     }
 
     /// Digest of everything that decides what is applied. Two texts of the same values, and two spellings of the same
@@ -156,6 +167,7 @@ impl Spec {
         canonical.storage_class = None;
         canonical.given_hard.clear();
         canonical.hard.values_mut().for_each(canonicalize);
+        canonical.host_capacity = None;
         canonical.followed = None;
         if self.cluster_group.is_some() {
             // Part of what follows the group.
@@ -251,10 +263,8 @@ pub(crate) mod tests {
             cluster_group: None,
             followed: None,
             storage_class: None,
-            allow_unsafe_values: None,
-            image_registries: None,
-            count_limits: None,
-            priority_classes: None,
+            host_capacity: Some(Compute { cpu: Some("8".into()), memory: None }),
+            terms: Terms { pod_security: Some("baseline".into()), ..Terms::default() },
             hard: Hard::new(),
             given_hard: Hard::new(),
             applied: None,
@@ -275,15 +285,15 @@ pub(crate) mod tests {
     fn what_released_versions_have_applied_has_the_same_revision() {
         check_fixture(
             include_str!("../../../tests/fixtures/formats/0.1/virtual-cluster.ungrouped.json"),
-            "93fdbc784292b739",
+            "17cf1b8df4aa9578",
         );
         check_fixture(
             include_str!("../../../tests/fixtures/formats/0.1/virtual-cluster.paused.json"),
-            "93fdbc784292b739",
+            "17cf1b8df4aa9578",
         );
         check_fixture(
             include_str!("../../../tests/fixtures/formats/0.1/virtual-cluster.grouped.json"),
-            "7f0e1642f08167a5",
+            "f09928d953661383",
         );
         check_fixture(
             include_str!("../../../tests/fixtures/formats/0.1/virtual-cluster.unfinished.json"),
@@ -303,7 +313,7 @@ pub(crate) mod tests {
         check_revision(|spec| spec.cpu = "5".into(), true);
         check_revision(|spec| spec.values = Some("{}".into()), true);
         check_revision(|spec| spec.mapping = 2, true);
-        check_revision(|spec| spec.count_limits = Some(true), true);
+        check_revision(|spec| spec.terms.count_limits = Some(true), true);
         check_revision(|spec| drop(spec.hard.insert("pods".into(), "5".into())), true);
         check_revision(|spec| spec.labels.clear(), true);
     }
@@ -320,6 +330,7 @@ pub(crate) mod tests {
         check_revision(|spec| drop(spec.given_hard.insert("pods".into(), "5".into())), false);
         let of = |amount: &str| Spec { hard: [("pods".to_owned(), amount.to_owned())].into(), ..spec() }.revision();
         assert_eq!(of("1000"), of("1k"));
+        check_revision(|spec| spec.host_capacity = None, false);
     }
 
     #[test]
@@ -336,15 +347,21 @@ pub(crate) mod tests {
     fn limits_count_where_the_group_or_a_virtual_cluster_without_one_says_so() {
         let place = Place { host_cluster: "eu-1".into(), namespace: "vcluster-a".into(), name: "a".into() };
         let counts = |spec: Spec| spec.typed(&place).unwrap().count_limits;
-        let strict = || Spec { count_limits: Some(true), ..spec() };
         let classes = |followed: Option<Vec<String>>| {
-            let own = Spec { priority_classes: Some(vec!["own".into()]), ..spec() };
-            let of_group =
-                Followed { endpoint_type: "ClusterIP".into(), priority_classes: followed, ..Followed::default() };
+            let of = |priority_classes| Terms { priority_classes, ..Terms::default() };
+            let own = Spec { terms: of(Some(vec!["own".into()])), ..spec() };
+            let terms = of(followed);
+            let of_group = Followed { endpoint_type: "ClusterIP".into(), terms, ..Followed::default() };
             own.following(of_group).typed(&place).unwrap().priority_classes
         };
         assert_eq!((classes(None), classes(Some(vec!["batch".into()]))), (vec![], vec!["batch".to_owned()]));
-        let of = |count_limits| Followed { count_limits, endpoint_type: "ClusterIP".into(), ..Followed::default() };
+        let counting = |count_limits| Terms { count_limits, ..Terms::default() };
+        let strict = || Spec { terms: counting(Some(true)), ..spec() };
+        let of = |count_limits| Followed {
+            terms: counting(count_limits),
+            endpoint_type: "ClusterIP".into(),
+            ..Followed::default()
+        };
         assert_eq!((counts(spec()), counts(strict())), (false, true));
         assert_eq!((counts(spec().following(of(Some(true)))), counts(strict().following(of(None)))), (true, false));
     }
@@ -358,6 +375,28 @@ pub(crate) mod tests {
         let spec =
             Spec { hard: hard(&[("pods", "5")]), given_hard: hard(&[("pods", "9"), ("secrets", "3")]), ..spec() };
         assert_eq!(spec.typed(&place).unwrap().hard, hard(&[("pods", "5"), ("secrets", "3")]));
+    }
+
+    #[test]
+    fn of_a_group_and_its_virtual_cluster_the_stricter_isolation_counts() {
+        let isolated = |level: Option<&str>, network_isolation| Terms {
+            pod_security: level.map(str::to_owned),
+            network_isolation,
+            ..Terms::default()
+        };
+        let check = |own: Terms, group: Option<Terms>, expected: (Option<PodSecurity>, bool)| {
+            let followed = group.map(|terms| Followed { terms, ..Followed::default() });
+            let spec = Spec { terms: own, followed, ..spec() };
+            assert_eq!((spec.pod_security(), spec.network_isolation()), expected, "{spec:?}");
+        };
+        let (baseline, restricted) = (Some(PodSecurity::Baseline), Some(PodSecurity::Restricted));
+        let strict = || isolated(Some("restricted"), Some(true));
+        check(isolated(None, None), None, (None, false));
+        check(strict(), None, (restricted, true));
+        check(isolated(None, None), Some(strict()), (restricted, true));
+        check(isolated(Some("privileged"), Some(false)), Some(strict()), (restricted, true));
+        check(strict(), Some(isolated(Some("baseline"), None)), (restricted, true));
+        check(isolated(Some("privileged"), None), Some(isolated(Some("baseline"), Some(false))), (baseline, false));
     }
 
     #[test]

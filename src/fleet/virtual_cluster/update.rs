@@ -5,7 +5,7 @@
 use super::converge::{self, Work};
 use super::error::Error;
 use super::known::Known;
-use super::membership::{Membership, limit};
+use super::membership::{Membership, rules};
 use super::resize::Resize;
 use super::room::{Room, during, home};
 use super::spec::{Place, Spec};
@@ -105,8 +105,9 @@ pub async fn update(
     operation.outcome(done)
 }
 
-/// Has the record say where the chart comes from, for imports. Nothing else on the host changes.
-pub async fn record_source(
+/// Has the record say what an import finds there and no object depends on: where the chart comes from, what the host promises.
+/// Nothing else on the host changes.
+pub async fn record_aside(
     fleet: &Fleet,
     limits: Limits,
     place: &Place,
@@ -114,7 +115,7 @@ pub async fn record_source(
     spec: &Spec,
 ) -> Outcome<(), Error> {
     let mut operation = Operation::new(fleet, limits);
-    let done = operation.record_source(place, known, spec).await;
+    let done = operation.record_aside(place, known, spec).await;
     operation.outcome(done)
 }
 
@@ -138,7 +139,8 @@ impl Operation<'_> {
         let prepare = Prepare { host: &host, place, wanted, known, followed: followed.as_ref(), time };
         let prepared = renderer.prepare(&prepare).await?;
         let claim = self.claim(&host, place, known, &prepared.spec).await?;
-        let limit = limit(group.as_ref(), &host, &self.fleet.readings.nodes(&host).await?);
+        let rules = rules(group.as_ref(), &host, wanted.host_capacity);
+        let limit = rules.capacity(&self.fleet.readings.nodes(&host).await?);
         let (uid, namespace) = (known.host_uid.clone(), place.namespace.clone());
         let room = Room { group: group.as_ref(), host: host.clone(), uid, namespace, limit };
         let done = self.change(&room, &claim, &prepared, &asked).await;
@@ -200,10 +202,15 @@ impl Operation<'_> {
                         let label = claim.record().name;
                         let hosts = [(room.uid.clone(), room.host.clone())];
                         let shares = (before.as_ref(), &meanwhile);
-                        return Err(self.denied(room.group, &hosts, &label, shares, asked.keeps_size).await);
+                        let promises = asked.wanted.host_capacity;
+                        return Err(self.denied(room.group, promises, &hosts, &label, shares, asked.keeps_size).await);
                     }
                 }
-                Step::HoldBoth => claim.update(|record| record.share = Some(meanwhile.clone())).await?,
+                Step::HoldBoth => {
+                    // What follows begins with a write.
+                    let held = meanwhile.clone();
+                    claim.note(move |record| record.share = Some(held.clone()));
+                }
                 Step::Converge => {
                     let asked_for = converge::Asked {
                         is_new: false,
@@ -212,6 +219,7 @@ impl Operation<'_> {
                         wait: asked.wanted.wait,
                         has_former: claim.has_former(),
                         has_volume: prepared.spec.volume.is_some(),
+                        may_use_namespace: true,
                     };
                     let work = Work { room, claim, prepared, share: &after, consent: &asked.consent };
                     seen = self.converge(&work, asked_for).await?;
@@ -241,13 +249,17 @@ impl Operation<'_> {
         }
     }
 
-    async fn record_source(&mut self, place: &Place, known: &Known, spec: &Spec) -> Result<(), Error> {
+    async fn record_aside(&mut self, place: &Place, known: &Known, spec: &Spec) -> Result<(), Error> {
         let host = host_of(self.fleet, place, known).await?;
         let claim = self.claim(&host, place, known, spec).await?;
         let update = claim.update(|record| {
             if let Some(recorded) = record.spec.as_object_mut() {
                 recorded.insert("chart_source".to_owned(), spec.chart_source.clone().into());
                 recorded.insert("chart_username".to_owned(), spec.chart_username.clone().into());
+                match serde_json::to_value(&spec.host_capacity) {
+                    Ok(promises) if !promises.is_null() => recorded.insert("host_capacity".to_owned(), promises),
+                    _ => recorded.remove("host_capacity"),
+                };
             }
         });
         let updated = update.await;

@@ -1,5 +1,6 @@
 //! What is asked for of one virtual cluster, and what of it comes from its group. Pure.
 
+use crate::domain::capacity::Stated;
 use crate::domain::size::Size;
 use crate::fleet::group::spec::{Followed, GroupSpec};
 use crate::host::record::Share;
@@ -29,6 +30,8 @@ pub struct Wanted {
     pub memory: Option<String>,
     /// See `cpu`.
     pub storage: Option<String>,
+    /// What its host promises; only without a group.
+    pub host_capacity: Stated,
     /// How it is reached.
     pub endpoint_type: Option<String>,
     /// The DNS names of its host; none inside: it has none.

@@ -22,6 +22,9 @@ use crate::host::{Error, Host};
 /// How often additions are removed from an object that somebody writes at the same time.
 const ATTEMPTS: usize = 5;
 
+/// A version that no object has: the first write of all to a host's storage has the next one.
+const NO_VERSION: &str = "1";
+
 /// How long an object that is made anew may take to go.
 const GOING: Duration = Duration::from_secs(60);
 
@@ -61,12 +64,18 @@ impl Target<'_> {
     async fn take(&self, consent: &Consent) -> Result<Value, ApplyError> {
         let Planned { object, uid, .. } = self.planned;
         // What is elsewhere is looked at first: the record alone is no proof there.
-        let first = match uid.as_ref().filter(|_| self.owner.is_at_home(object)) {
-            Some(uid) => match self.put(Some(uid)).await {
-                Ok(applied) => return Ok(applied),
-                Err(error) if matches!(error.reason(), Reason::Conflict { .. } | Reason::Invalid { .. }) => Some(error),
-                Err(error) => return Err(error.into()),
-            },
+        let unlooked = match &uid {
+            Some(uid) if self.owner.is_at_home(object) => Some(self.put(Some(uid)).await),
+            Some(_) => None,
+            // Nobody has made it yet, as far as the record knows: then nothing has to be looked at.
+            None => Some(self.make().await),
+        };
+        let first = match unlooked {
+            Some(Ok(applied)) => return Ok(applied),
+            Some(Err(error)) if matches!(error.reason(), Reason::Conflict { .. } | Reason::Invalid { .. }) => {
+                Some(error)
+            }
+            Some(Err(error)) => return Err(error.into()),
             None => None,
         };
         let live = self.api.get_metadata_opt(&object.name).await.map_err(self.host.failed("read", object))?;
@@ -81,7 +90,7 @@ impl Target<'_> {
         }
         let applied = match first {
             // The very object that was recorded, and it refused: what it said stands.
-            Some(error) if live.uid == *uid => Err(error),
+            Some(error) if uid.is_some() && live.uid == *uid => Err(error),
             _ => self.put(live.uid.as_deref()).await,
         };
         let error = match applied {
@@ -107,14 +116,25 @@ impl Target<'_> {
         Err(ApplyError::Immutable { host: self.host.name().into(), object: object.clone(), message })
     }
 
+    /// Makes the object where there is none. Whatever stands there has another version, and so refuses it.
+    async fn make(&self) -> Result<Value, Error> {
+        let mut body = self.planned.body.clone();
+        body["metadata"]["resourceVersion"] = json!(NO_VERSION);
+        self.send(&body, false).await
+    }
+
     async fn put(&self, uid: Option<&str>) -> Result<Value, Error> {
-        let Planned { object, body, .. } = self.planned;
-        // Forced only onto an object known by UID: the API server refuses if it is another one by now.
-        let params = PatchParams { force: uid.is_some(), ..PatchParams::apply(FIELD_MANAGER) };
-        let mut body = body.clone();
+        let mut body = self.planned.body.clone();
         if let Some(uid) = uid {
             body["metadata"]["uid"] = json!(uid);
         }
+        // Forced only onto an object known by UID: the API server refuses if it is another one by now.
+        self.send(&body, uid.is_some()).await
+    }
+
+    async fn send(&self, body: &Value, force: bool) -> Result<Value, Error> {
+        let object = &self.planned.object;
+        let params = PatchParams { force, ..PatchParams::apply(FIELD_MANAGER) };
         let applied = self.api.patch(&object.name, &params, &Patch::Apply(&body)).await;
         applied.map_err(self.host.failed("apply", object)).map(as_value)
     }

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime};
 
 use tokio::task::AbortHandle;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::{RecordError, Records, Stored};
@@ -41,12 +41,26 @@ struct Held {
     records: Records,
     owner: String,
     stored: Mutex<Stored>,
+    /// Changes that go with the next write, in their order.
+    noted: Mutex<Vec<Box<Change>>>,
     /// When the last write began that succeeded; none once the claim is lost.
     written: Mutex<Option<Moment>>,
     /// Held during a write, so that the heartbeat and the work do not race each other.
     writing: tokio::sync::Mutex<()>,
     lost: CancellationToken,
 }
+
+/// What others of the process may know of a claim.
+#[derive(Clone)]
+pub(in crate::host) struct Sign {
+    /// When the last write began that succeeded.
+    written: Moment,
+    /// The chart archive that stays because of its record.
+    keeps: Option<String>,
+}
+
+/// A change of a record. It may be made several times.
+type Change = dyn Fn(&mut Record) + Send + Sync;
 
 /// A point in time by two clocks: one that is never set, and one that goes on while the machine is suspended.
 #[derive(Clone, Copy)]
@@ -62,6 +76,11 @@ impl Moment {
 
     /// Whether less than `limit` has passed by both. A wall clock that was set back says nothing.
     fn is_within(&self, limit: Duration) -> bool {
+        #[cfg(test)]
+        if random::is_seeded() {
+            // Simulated machines are not suspended, and that this one is slow is not for them to see.
+            return self.steady.elapsed() < limit;
+        }
         self.steady.elapsed() < limit && self.wall.elapsed().is_ok_and(|elapsed| elapsed < limit)
     }
 }
@@ -94,34 +113,27 @@ impl Claim {
             records,
             owner: stored.record.owner.clone(),
             stored: Mutex::new(stored),
+            noted: Mutex::default(),
             written: Mutex::new(Some(written)),
             writing: tokio::sync::Mutex::default(),
             lost: CancellationToken::new(),
         });
+        held.records.store.host.claims().insert(held.owner.clone(), Sign { written, keeps: None });
         let (heart, stop) = (Arc::clone(&held), held.records.store.host.stop());
         let task = tokio::spawn(async move {
-            let beat = async {
-                while !heart.lost.is_cancelled() {
-                    tokio::time::sleep(lease::beat()).await;
-                    // A host that does not answer may answer again: only a lost claim ends the beating.
-                    if let Err(error) = heart.write(&|_| {}).await {
-                        tracing::debug!("heartbeat: {error}");
-                    }
-                }
-            };
             // A beat that the host is slow to answer must not keep the last words waiting.
             tokio::select! {
                 biased;
-                () = beat => {}
+                () = heart.beat() => {}
                 () = stop.cancelled() => {}
             }
         });
         Self { held, former: None, _heartbeat: Heartbeat(task.abort_handle()) }
     }
 
-    /// The record as last read or written.
+    /// The record as last read or written, with what was noted since.
     pub fn record(&self) -> Record {
-        self.held.stored().record.clone()
+        self.held.record()
     }
 
     /// UID of the record itself: what is marked with it was made for this record and no other.
@@ -131,9 +143,8 @@ impl Claim {
 
     /// Whose objects this record's are.
     pub fn owner(&self) -> Owner {
-        let stored = self.held.stored();
-        let Record { namespace, was_handed_over, .. } = stored.record.clone();
-        Owner { record: stored.uid.clone(), former: self.former.clone(), namespace, was_handed_over }
+        let Record { namespace, was_handed_over, .. } = self.record();
+        Owner { record: self.record_uid(), former: self.former.clone(), namespace, was_handed_over }
     }
 
     /// Whether the record stands for one that was lost.
@@ -165,6 +176,37 @@ impl Claim {
         self.update(|_| {}).await
     }
 
+    /// Takes note that no release can remove the chart archive with that digest any more: it was put for this record, or for
+    /// another one that stood for it meanwhile.
+    pub fn keeps(&self, digest: &str) {
+        if let Some(sign) = self.held.records.store.host.claims().get_mut(&self.held.owner) {
+            sign.keeps = Some(digest.to_owned());
+        }
+    }
+
+    /// Whether another record that this process holds keeps that archive, since before this one was written until now: whoever has
+    /// counted the records meanwhile has found that one.
+    pub fn is_kept_by_another(&self, digest: &str) -> bool {
+        let claims = self.held.records.store.host.claims();
+        let keeps =
+            |sign: &Sign| sign.keeps.as_deref() == Some(digest) && sign.written.is_within(lease::silence() / CERTAIN);
+        claims.iter().any(|(owner, sign)| *owner != self.held.owner && keeps(sign))
+    }
+
+    /// From now on the record may go.
+    fn keeps_nothing(&self) {
+        if let Some(sign) = self.held.records.store.host.claims().get_mut(&self.held.owner) {
+            sign.keeps = None;
+        }
+    }
+
+    /// Has the record change with its next write, be it a heartbeat. For what nobody has to find there before something else
+    /// happens: a process that is killed before may never have written it. `change` may run several times, each time on what is
+    /// stored.
+    pub fn note(&self, change: impl Fn(&mut Record) + Send + Sync + 'static) {
+        locked(&self.held.noted).push(Box::new(change));
+    }
+
     /// Changes the record. `change` may run several times, each time on what is stored.
     ///
     /// # Errors
@@ -183,6 +225,7 @@ impl Claim {
             change(record);
             record.owner.clear();
         };
+        self.keeps_nothing();
         self.update(let_go).await?;
         Ok(self.record())
     }
@@ -198,6 +241,7 @@ impl Claim {
     /// # Errors
     /// [`RecordError::Lost`] if another process has taken over; the record stays.
     pub async fn remove(self) -> Result<(), RecordError> {
+        self.keeps_nothing();
         let mut attempts = ATTEMPTS;
         loop {
             let removed = {
@@ -215,9 +259,51 @@ impl Claim {
     }
 }
 
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.records.store.host.claims().remove(&self.owner);
+    }
+}
+
 impl Held {
     fn stored(&self) -> MutexGuard<'_, Stored> {
         locked(&self.stored)
+    }
+
+    fn record(&self) -> Record {
+        let noted = locked(&self.noted);
+        let mut record = self.stored().record.clone();
+        noted.iter().for_each(|change| change(&mut record));
+        record
+    }
+
+    /// Writes the record whenever nothing else has for the time of a beat, until the claim is lost.
+    async fn beat(&self) {
+        let mut tried = Instant::now();
+        while !self.lost.is_cancelled() {
+            let written = locked(&self.written).map_or(tried, |written| written.steady);
+            let next = written.max(tried) + lease::beat();
+            sleep_until(next).await;
+            if locked(&self.written).is_some_and(|written| written.steady.elapsed() < lease::beat()) {
+                continue;
+            }
+            tried = Instant::now();
+            // A host that does not answer may answer again: only a lost claim ends the beating.
+            if let Err(error) = self.write(&|_| {}).await {
+                tracing::debug!("heartbeat: {error}");
+            }
+        }
+    }
+
+    /// What was written, with the first `noted` changes that were noted for it.
+    fn wrote(&self, stored: Stored, noted: usize, began: Moment) {
+        let mut left = locked(&self.noted);
+        *self.stored() = stored;
+        left.drain(..noted);
+        *locked(&self.written) = Some(began);
+        if let Some(sign) = self.records.store.host.claims().get_mut(&self.owner) {
+            sign.written = began;
+        }
     }
 
     async fn write(&self, change: &(impl Fn(&mut Record) + Sync)) -> Result<(), RecordError> {
@@ -226,20 +312,26 @@ impl Held {
         for _ in 0..ATTEMPTS {
             let expected = self.stored().clone();
             let mut record = expected.record.clone();
+            let noted = {
+                let noted = locked(&self.noted);
+                noted.iter().for_each(|change| change(&mut record));
+                noted.len()
+            };
             change(&mut record);
+            // As it is read back, so that it is known again where the answer was lost.
+            record.inventory.sort();
             record.heartbeat += 1;
             let began = Moment::now();
             match self.records.store.replace(&expected, &record).await {
                 Ok(written) => {
-                    *self.stored() = written;
-                    *locked(&self.written) = Some(began);
+                    self.wrote(written, noted, began);
                     return Ok(());
                 }
                 Err(StoreError::Changed { host, secret }) => {
                     match self.records.get(&expected.record.namespace).await? {
                         // Our own write, whose answer was lost on the way.
                         Some(now) if now.record == record && now.uid == expected.uid => {
-                            *self.stored() = now;
+                            self.wrote(now, noted, began);
                             return Ok(());
                         }
                         Some(now) if now.record.owner == self.owner && now.uid == expected.uid => {
@@ -247,6 +339,7 @@ impl Held {
                         }
                         _ => {
                             *locked(&self.written) = None;
+                            self.records.store.host.claims().remove(&self.owner);
                             self.lost.cancel();
                             return Err(RecordError::Lost { host, secret });
                         }

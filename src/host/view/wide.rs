@@ -11,12 +11,13 @@ use serde_json::value::RawValue;
 use tokio::sync::{OnceCell, Semaphore};
 use tokio::time::Instant;
 
+use crate::domain::isolation::ENFORCE;
 use crate::host::access::{self, Credentials, Exposure, credentials_of};
 use crate::host::cluster::locked;
 use crate::host::kind::{KindError, Kinds};
 use crate::host::object::ObjectRef;
 use crate::host::observe::sighting::{Key, KindOf, Sighting, WantedByKind, key, key_of, want};
-use crate::host::observe::{Observed, Parts, look, look_again, namespace_is, unreadable};
+use crate::host::observe::{Observed, Parts, enforced, look, look_again, namespace_is, unreadable};
 use crate::host::pods::{self, PodFacts};
 use crate::host::record::Record;
 use crate::host::records::{RecordError, Records, Stored};
@@ -91,11 +92,12 @@ impl Wide {
     pub(super) async fn observe(&self, record: &Record, exposure: &Exposure) -> Result<(Observed, Instant), KindError> {
         let Record { namespace, name, .. } = record;
         let (namespaces, objects) = tokio::join!(self.namespaces(), self.objects(record));
-        let namespace_state = namespace_is(record, namespaces?.get(namespace));
+        let live = namespaces?.get(namespace);
+        let (namespace_state, enforced) = (namespace_is(record, live), enforced(live));
         let (objects, until) = objects?;
         let service = Parts::service_of(&objects, record);
         let credentials = self.credentials().await?.get(&(namespace.clone(), format!("vc-{name}"))).cloned();
-        let mut parts = Parts { namespace: namespace_state, objects, service, credentials, pods: Vec::new() };
+        let mut parts = Parts { namespace: namespace_state, enforced, objects, service, credentials, pods: Vec::new() };
         if parts.need_pods(exposure) {
             parts.pods = self.pods().await?.get(&(namespace.clone(), name.clone())).cloned().unwrap_or_default();
         }
@@ -163,9 +165,11 @@ impl Wide {
     async fn namespaces(&self) -> Result<&HashMap<String, ObjectMeta>, KindError> {
         let list = || async {
             let ours = namespace::list(&self.host).await?.filter_map(|live| {
+                let enforced = enforced(Some(&live)).map(|level| (ENFORCE.to_owned(), level));
                 let ObjectMeta { name, uid, deletion_timestamp, .. } = live;
                 let name = name.filter(|name| self.records.contains_key(name))?;
-                Some((name, ObjectMeta { uid, deletion_timestamp, ..ObjectMeta::default() }))
+                let labels = Some(enforced.into_iter().collect());
+                Some((name, ObjectMeta { uid, deletion_timestamp, labels, ..ObjectMeta::default() }))
             });
             Ok(ours.collect())
         };
@@ -199,7 +203,7 @@ impl Wide {
                 let pod: Pod = serde_json::from_str(object.get())?;
                 let release = pod.metadata.labels.as_ref().and_then(|labels| labels.get("release"));
                 if let (Some(namespace), Some(release), true) =
-                    (&pod.metadata.namespace, release, pods::has_workload(&pod))
+                    (&pod.metadata.namespace, release, pods::has_workload(&pod.metadata))
                 {
                     found.entry((namespace.clone(), release.clone())).or_default().push(PodFacts::of(&pod));
                 }

@@ -10,7 +10,7 @@ use serde_json::Map;
 use crate::fleet::group::Known;
 use crate::provider::chart::ChartModel;
 use crate::provider::number::Number;
-use crate::provider::size::{AmountsModel, ResourcesModel};
+use crate::provider::size::{AmountsModel, ComputeModel, ResourcesModel};
 use crate::provider::timeouts::TimeoutsModel;
 use crate::provider::value::{StringMap, StringSet};
 use terraform_plugin::value::Value;
@@ -32,6 +32,8 @@ pub struct ClusterGroupModel {
     pub member_values: StringSet,
     pub allow_unsafe_values: Value<bool>,
     pub image_registries: StringSet,
+    pub pod_security: Value<String>,
+    pub network_isolation: Value<bool>,
     pub count_limits: Value<bool>,
     pub priority_classes: StringSet,
     pub host_clusters: Value<BTreeMap<String, Value<GroupHostModel>>>,
@@ -51,17 +53,22 @@ pub struct ClusterGroupModel {
 pub struct GroupHostModel {
     pub host_dns: Value<String>,
     pub storage: Value<String>,
-    pub reserved: Value<ReservedModel>,
+    pub reserved: Value<ComputeModel>,
+    pub capacity: Value<ComputeModel>,
     pub storage_class: Value<String>,
     pub node_selector: StringMap,
+    pub tolerations: Value<Vec<Value<TolerationModel>>>,
     pub values: Value<String>,
 }
 
-/// `host_clusters[…].reserved`
+/// One of `host_clusters[…].tolerations`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-pub struct ReservedModel {
-    pub cpu: Value<String>,
-    pub memory: Value<String>,
+pub struct TolerationModel {
+    pub key: Value<String>,
+    pub operator: Value<String>,
+    pub value: Value<String>,
+    pub effect: Value<String>,
+    pub toleration_seconds: Value<Number>,
 }
 
 /// What a cluster group needs to be found again, kept in Terraform's private state.

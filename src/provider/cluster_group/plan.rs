@@ -4,10 +4,11 @@
 
 use std::collections::BTreeMap;
 
+use crate::domain::isolation::PodSecurity;
 use crate::domain::size::Size;
 use crate::fleet::group::spec::GroupSpec;
 use crate::provider::chart;
-use crate::provider::cluster_group::model::{ClusterGroupModel, GroupHostModel, ReservedModel};
+use crate::provider::cluster_group::model::{ClusterGroupModel, GroupHostModel};
 use crate::provider::number::Number;
 use crate::provider::size::ResourcesModel;
 use crate::provider::value::{or_default, planned_distro, same_quantity};
@@ -66,6 +67,7 @@ pub fn update(diags: &mut Diagnostics, config: &ClusterGroupModel, prior: &Clust
 fn with_defaults(config: &ClusterGroupModel) -> ClusterGroupModel {
     ClusterGroupModel {
         endpoint_type: or_default(&config.endpoint_type, "LoadBalancer".to_owned()),
+        pod_security: or_default(&config.pod_security, PodSecurity::Baseline.to_string()),
         oversubscription_percent: or_default(&config.oversubscription_percent, Number::Whole(DEFAULT_OVERSUBSCRIPTION)),
         virtual_cluster_defaults: size_or(&config.virtual_cluster_defaults, &Size::DEFAULT),
         virtual_cluster_minimums: size_or(&config.virtual_cluster_minimums, &Size::MINIMUM),
@@ -116,10 +118,11 @@ fn keep_spelling(plan: &mut ClusterGroupModel, prior: &ClusterGroupModel) {
 
 fn keep_spelling_of_host(planned: &mut GroupHostModel, prior: &GroupHostModel) {
     keep(&mut planned.storage, &prior.storage);
-    if let (Value::Value(planned), Value::Value(prior)) = (&mut planned.reserved, &prior.reserved) {
-        let ReservedModel { cpu, memory } = planned;
-        keep(cpu, &prior.cpu);
-        keep(memory, &prior.memory);
+    for (planned, prior) in [(&mut planned.reserved, &prior.reserved), (&mut planned.capacity, &prior.capacity)] {
+        if let (Value::Value(planned), Value::Value(prior)) = (planned, prior) {
+            keep(&mut planned.cpu, &prior.cpu);
+            keep(&mut planned.memory, &prior.memory);
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use crate::host::Host;
 use crate::host::groups::{GroupPhase, GroupRecord, StoredGroup};
 use crate::provider::Configured;
 use crate::provider::cluster_group::model::{ClusterGroupModel, ClusterGroupPrivate};
+use crate::provider::cluster_group::tolerations;
 use crate::provider::diagnostics::host_failure;
 use crate::provider::explain::group::{at, not_found, report};
 use terraform_plugin::value::Value;
@@ -157,11 +158,13 @@ fn state_of(
     }
     if let (Value::Value(hosts), Value::Value(before)) = (&mut state.host_clusters, &before.host_clusters) {
         for (key, host) in hosts {
-            if let (Value::Value(host), Some(Value::Value(before))) = (host, before.get(key))
-                && host.node_selector == Value::Null
-                && is_empty(&before.node_selector)
-            {
+            let (Value::Value(host), Some(Value::Value(before))) = (host, before.get(key)) else { continue };
+            if host.node_selector == Value::Null && is_empty(&before.node_selector) {
                 host.node_selector = before.node_selector.clone();
+            }
+            // The same tolerations may be written in several ways.
+            if tolerations::of(&host.tolerations) == tolerations::of(&before.tolerations) {
+                host.tolerations = before.tolerations.clone();
             }
         }
     }

@@ -10,7 +10,7 @@ pub const STATE_VERSION: i64 = 0;
 
 /// The schema of `nested_cluster_group`.
 pub fn schema() -> Schema {
-    use AttributeType::{AttributeMap, AttributeSingle, Bool, Number, String};
+    use AttributeType::{AttributeList, AttributeMap, AttributeSingle, Bool, Number, String};
     let identity = [
         ("id", computed(String, "The name. The same text imports the group.")),
         (
@@ -95,6 +95,25 @@ pub fn schema() -> Schema {
             ),
         ),
         (
+            "pod_security",
+            defaulted(
+                String,
+                "Pod Security Standard of the virtual clusters' pods, those of the control planes included: `baseline`, `restricted` \
+                 or `privileged`. It is a label of their namespaces, which Kubernetes enforces on the host cluster, and vCluster \
+                 enforces it inside. A virtual cluster may be stricter, never weaker. A namespace that existed before is not \
+                 labelled. Default `baseline`. A change follows to all virtual clusters with their next apply.",
+            ),
+        ),
+        (
+            "network_isolation",
+            optional(
+                Bool,
+                "Whether vCluster's own network policies keep the pods of the virtual clusters from those of others; the host \
+                 cluster's network plugin has to enforce them. Up to vCluster 0.30 they limit outgoing connections only. Default \
+                 `false`. A change follows to all virtual clusters with their next apply.",
+            ),
+        ),
+        (
             "endpoint_type",
             defaulted(
                 String,
@@ -106,6 +125,30 @@ pub fn schema() -> Schema {
     let reserved = [
         ("cpu", optional(String, "CPU as a Kubernetes quantity. Default `0`.")),
         ("memory", optional(String, "Memory as a Kubernetes quantity. Default `0`.")),
+    ];
+    let capacity_of_host = [
+        ("cpu", optional(String, "CPU as a Kubernetes quantity. That of the nodes when it is not set.")),
+        ("memory", optional(String, "Memory as a Kubernetes quantity. That of the nodes when it is not set.")),
+    ];
+    let toleration = [
+        ("key", optional(String, "Key of the taint. Every taint when it is not set, with the operator `Exists`.")),
+        (
+            "operator",
+            optional(String, "`Equal` (the value has to be the same) or `Exists` (every value). Default `Equal`."),
+        ),
+        ("value", optional(String, "Value of the taint. The empty value when it is not set.")),
+        (
+            "effect",
+            optional(String, "`NoSchedule`, `PreferNoSchedule` or `NoExecute`. Every effect when it is not set."),
+        ),
+        (
+            "toleration_seconds",
+            optional(
+                Number,
+                "For how long control planes stay on a node that gets a `NoExecute` taint, in seconds. As vCluster cannot be told \
+                 of a time, such a toleration is that of the control planes alone, and makes no node count.",
+            ),
+        ),
     ];
     let host = [
         (
@@ -134,6 +177,15 @@ pub fn schema() -> Schema {
             ),
         ),
         (
+            "capacity",
+            optional(
+                AttributeSingle(attributes(capacity_of_host)),
+                "The size that the host cluster may grow to, for one whose nodes come and go with an autoscaler. It stands in for \
+                 what its nodes can allocate now, and so do its parts, each for itself; `reserved` and \
+                 `oversubscription_percent` apply to it. The nodes are counted when it is not set.",
+            ),
+        ),
+        (
             "storage_class",
             optional(
                 String,
@@ -146,7 +198,16 @@ pub fn schema() -> Schema {
             optional(
                 string_map(),
                 "Labels of the nodes that the virtual clusters on this host cluster may use, and whose resources count. All \
-                 nodes when it is not set. A change follows to the virtual clusters there with their next apply.",
+                 nodes without taints when it is not set. A change follows to the virtual clusters there with their next apply.",
+            ),
+        ),
+        (
+            "tolerations",
+            optional(
+                AttributeList(attributes(toleration)),
+                "Taints of nodes that the virtual clusters on this host cluster tolerate, as Kubernetes writes tolerations. Such \
+                 nodes count, the control planes tolerate the taints, and vCluster has every pod of the tenants tolerate them. A \
+                 change follows to the virtual clusters there with their next apply.",
             ),
         ),
         (

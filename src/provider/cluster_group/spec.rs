@@ -2,10 +2,12 @@
 
 use crate::domain::hard::Hard;
 use crate::fleet::group::spec::{GroupHost, GroupLimit, GroupSize, GroupSpec, MemberValues, Reserved};
+use crate::fleet::terms::Terms;
 use crate::provider::chart::ChartModel;
-use crate::provider::cluster_group::model::{ClusterGroupModel, GroupHostModel, ReservedModel};
+use crate::provider::cluster_group::model::{ClusterGroupModel, GroupHostModel};
+use crate::provider::cluster_group::tolerations;
 use crate::provider::number::Number;
-use crate::provider::size::{AmountsModel, ResourcesModel};
+use crate::provider::size::{AmountsModel, ComputeModel, ResourcesModel};
 use crate::provider::value::{known, map_or_null, optional, set_or_null, string_map, string_set};
 use terraform_plugin::value::Value;
 
@@ -27,10 +29,14 @@ impl GroupSpec {
             kubernetes_version: optional(&plan.kubernetes_version)?,
             values: optional(&plan.values)?,
             member_values: string_set(&plan.member_values)?.map(|paths| MemberValues { paths }),
-            allow_unsafe_values: optional(&plan.allow_unsafe_values)?.filter(|allowed| *allowed),
-            image_registries: string_set(&plan.image_registries)?,
-            count_limits: optional(&plan.count_limits)?.filter(|count| *count),
-            priority_classes: string_set(&plan.priority_classes)?,
+            terms: Terms {
+                allow_unsafe_values: optional(&plan.allow_unsafe_values)?.filter(|allowed| *allowed),
+                image_registries: string_set(&plan.image_registries)?,
+                pod_security: optional(&plan.pod_security)?,
+                network_isolation: optional(&plan.network_isolation)?.filter(|isolated| *isolated),
+                count_limits: optional(&plan.count_limits)?.filter(|count| *count),
+                priority_classes: string_set(&plan.priority_classes)?,
+            },
             endpoint_type: known(&plan.endpoint_type)?,
             oversubscription_percent: plan.oversubscription_percent.as_ref_option()?.whole()?,
             quota: match optional(&plan.quota)? {
@@ -80,10 +86,12 @@ impl GroupSpec {
             kubernetes_version: self.kubernetes_version.clone().into(),
             values: self.values.clone().into(),
             member_values: set_or_null(self.member_values.as_ref().map(|allowed| &allowed.paths)),
-            allow_unsafe_values: self.allow_unsafe_values.into(),
-            image_registries: set_or_null(self.image_registries.as_ref()),
-            count_limits: self.count_limits.into(),
-            priority_classes: set_or_null(self.priority_classes.as_ref()),
+            allow_unsafe_values: self.terms.allow_unsafe_values.into(),
+            image_registries: set_or_null(self.terms.image_registries.as_ref()),
+            pod_security: self.terms.pod_security.clone().into(),
+            network_isolation: self.terms.network_isolation.into(),
+            count_limits: self.terms.count_limits.into(),
+            priority_classes: set_or_null(self.terms.priority_classes.as_ref()),
             host_clusters: Value::Value(hosts.collect()),
             endpoint_type: text(&self.endpoint_type),
             oversubscription_percent: Value::Value(Number::from(self.oversubscription_percent)),
@@ -98,7 +106,7 @@ impl GroupSpec {
 
 impl GroupHost {
     fn of(host: &GroupHostModel) -> Option<Self> {
-        let reserved = |reserved: ReservedModel| {
+        let reserved = |reserved: ComputeModel| {
             Some(Reserved { cpu: optional(&reserved.cpu)?, memory: optional(&reserved.memory)? })
         };
         Some(Self {
@@ -108,14 +116,19 @@ impl GroupHost {
                 Some(given) => Some(reserved(given)?),
                 None => None,
             },
+            capacity: match optional(&host.capacity)? {
+                Some(given) => Some(given.compute()?),
+                None => None,
+            },
             storage_class: optional(&host.storage_class)?,
             node_selector: string_map(&host.node_selector)?,
+            tolerations: tolerations::of(&host.tolerations)?,
             values: optional(&host.values)?,
         })
     }
 
     fn to_model(&self) -> GroupHostModel {
-        let reserved = |reserved: &Reserved| ReservedModel {
+        let reserved = |reserved: &Reserved| ComputeModel {
             cpu: reserved.cpu.clone().into(),
             memory: reserved.memory.clone().into(),
         };
@@ -123,8 +136,10 @@ impl GroupHost {
             host_dns: self.host_dns.clone().into(),
             storage: self.storage.clone().into(),
             reserved: self.reserved.as_ref().map(reserved).into(),
+            capacity: self.capacity.as_ref().map(ComputeModel::from).into(),
             storage_class: self.storage_class.clone().into(),
             node_selector: map_or_null(&self.node_selector),
+            tolerations: tolerations::to_model(&self.tolerations),
             values: self.values.clone().into(),
         }
     }

@@ -16,9 +16,10 @@ use crate::domain::name::check_group_name;
 use crate::domain::size::Size;
 use crate::domain::values::{Layer, MappingVersion, ValuesError, VirtualClusterSpec, chart_values, limits};
 use crate::domain::{metadata, name};
+use crate::fleet::group::spec;
 use crate::provider::checks::{self, Versions};
 use crate::provider::cluster_group::model::{ClusterGroupModel, GroupHostModel};
-use crate::provider::cluster_group::plan;
+use crate::provider::cluster_group::{plan, tolerations};
 use crate::provider::number::Number;
 use crate::provider::value::string_map;
 use terraform_plugin::value::Value;
@@ -51,6 +52,7 @@ pub fn validate(diags: &mut Diagnostics, config: &ClusterGroupModel) {
     check_values(diags, config);
     checks::image_registries(diags, &config.image_registries);
     checks::priority_classes(diags, &config.priority_classes);
+    checks::pod_security(diags, &config.pod_security);
     check_member_values(diags, config);
     checks::timeouts(diags, &config.timeouts);
 }
@@ -108,6 +110,8 @@ fn check_host(
         checks::cpu(diags, path.clone().attribute("cpu"), &reserved.cpu);
         checks::bytes(diags, path.attribute("memory"), &reserved.memory);
     }
+    checks::compute(diags, &path.clone().attribute("capacity"), &host.capacity, "What the host cluster may grow to");
+    tolerations::check(diags, &path.clone().attribute("tolerations"), &host.tolerations);
     if let Some(class) = host.storage_class.as_ref_option().filter(|class| !metadata::is_subdomain(class)) {
         diags.fail(
             path.clone().attribute("storage_class"),
@@ -212,6 +216,9 @@ fn typical(config: &ClusterGroupModel, host: &GroupHostModel) -> Option<VirtualC
         distro,
         kubernetes_version: plan.kubernetes_version.as_ref_option().and_then(image_tag),
         node_selector: string_map(&host.node_selector)?,
+        pod_security: plan.pod_security.as_ref_option()?.parse().ok()?,
+        network_isolation: plan.network_isolation.as_ref_option() == Some(&true),
+        tolerations: spec::tolerations(&tolerations::of(&host.tolerations)?),
     })
 }
 
@@ -220,8 +227,8 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::provider::cluster_group::model::ReservedModel;
-    use crate::provider::size::{AmountsModel, ResourcesModel};
+    use crate::provider::cluster_group::model::TolerationModel;
+    use crate::provider::size::{AmountsModel, ComputeModel, ResourcesModel};
 
     fn text(text: &str) -> Value<String> {
         Value::Value(text.to_owned())
@@ -446,7 +453,7 @@ mod tests {
         check_host(GroupHostModel { storage: text("much"), ..host() }, &[("storage", "not a usable quantity")]);
         check_host(GroupHostModel { storage: text("0"), ..host() }, &[]);
         check_host(GroupHostModel { storage_class: text("Fast!"), ..host() }, &[("storage_class", "storage class")]);
-        let reserved = Value::Value(ReservedModel { cpu: text("0.0001"), memory: text("-1") });
+        let reserved = Value::Value(ComputeModel { cpu: text("0.0001"), memory: text("-1") });
         check_host(
             GroupHostModel { reserved, ..host() },
             &[("reserved.cpu", "finer than 1m"), ("reserved.memory", "negative")],
@@ -457,6 +464,55 @@ mod tests {
         check_host(
             GroupHostModel { node_selector: selector("a b"), ..host() },
             &[("node_selector[\"a b\"]", "not a valid key")],
+        );
+    }
+
+    #[test]
+    fn what_a_host_grows_to_is_something() {
+        let capacity = |cpu: Value<String>, memory: Value<String>| GroupHostModel {
+            capacity: Value::Value(ComputeModel { cpu, memory }),
+            ..GroupHostModel::default()
+        };
+        check_host(capacity(text("64"), text("256Gi")), &[]);
+        check_host(capacity(text("64"), Value::Null), &[]);
+        check_host(capacity(Value::Null, Value::Unknown), &[]);
+        check_host(capacity(Value::Null, Value::Null), &[("capacity", "neither `cpu` nor `memory`")]);
+        check_host(capacity(text("0"), text("many")), &[("capacity.memory", "not a usable quantity")]);
+        check_host(capacity(text("0"), text("1Gi")), &[("capacity.cpu", "What the host cluster may grow to is 0")]);
+    }
+
+    #[test]
+    fn tolerations_are_checked_as_kubernetes_does() {
+        let toleration = |key: &str, operator: &str, effect: &str| TolerationModel {
+            key: text(key),
+            operator: text(operator),
+            effect: text(effect),
+            ..TolerationModel::default()
+        };
+        let host = |tolerations: Vec<Value<TolerationModel>>| GroupHostModel {
+            tolerations: Value::Value(tolerations),
+            ..GroupHostModel::default()
+        };
+        let fine = || Value::Value(toleration("dedicated", "Exists", "NoSchedule"));
+        check_host(host(vec![]), &[]);
+        check_host(host(vec![fine(), Value::Unknown]), &[]);
+        check_host(
+            host(vec![
+                fine(),
+                Value::Value(toleration("dedicated", "Sometimes", "")),
+                Value::Null,
+                Value::Value(toleration("a", "Exists", "Never")),
+                Value::Value(TolerationModel {
+                    toleration_seconds: Value::Value(Number::Fraction(1.5)),
+                    ..toleration("a", "Exists", "NoExecute")
+                }),
+            ]),
+            &[
+                ("tolerations[1].operator", "\"Sometimes\" is neither"),
+                ("tolerations[2]", "is null"),
+                ("tolerations[3].effect", "Kubernetes knows no such toleration"),
+                ("tolerations[4].toleration_seconds", "whole number"),
+            ],
         );
     }
 

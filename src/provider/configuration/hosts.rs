@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::environment;
 use super::model::{HostClusterModel, ProviderModel};
 use crate::domain::name::is_label;
 use crate::fleet::connections::{HostCluster, HostClusters};
 use crate::host::Host;
-use crate::host::connection::{ConnectError, Endpoint, Environment, Given, Setting, conflicts};
+use crate::host::connection::{ConnectError, Endpoint, Environment, Given, Setting, conflicts, variables};
 use crate::provider::diagnostics::connection_problem;
 use terraform_plugin::value::Value;
 use terraform_plugin::{AttributePath, Diagnostics, Report, stop_token};
@@ -111,11 +110,11 @@ fn one_host(
 /// The host cluster that needs no provider block: from the environment, then as kubectl finds it.
 fn default_host(environment: &Environment, diags: &mut Diagnostics) -> BTreeMap<String, HostCluster> {
     let resolved = || {
-        let problems = conflicts(|setting| environment::given(environment, setting));
+        let problems = conflicts(|setting| variables::given(environment, setting));
         if !problems.is_empty() {
             return Err(problems);
         }
-        let connection = environment::connection(environment).map_err(|problem| vec![problem])?;
+        let connection = variables::connection(environment).map_err(|problem| vec![problem])?;
         Endpoint::resolve(&connection, environment)
     };
     match resolved() {
@@ -125,8 +124,8 @@ fn default_host(environment: &Environment, diags: &mut Diagnostics) -> BTreeMap<
         Err(problems) => {
             for problem in &problems {
                 let variables = problem.settings().into_iter().filter_map(|setting| {
-                    let given = environment::given(environment, setting) != Given::No;
-                    environment::variable(setting)
+                    let given = variables::given(environment, setting) != Given::No;
+                    variables::variable(setting)
                         .filter(|_| given)
                         .map(|name| format!("{setting} is set by {name} of the environment."))
                 });

@@ -2,8 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::environment;
-use crate::host::connection::Setting;
+use crate::host::connection::{Setting, variables};
 use terraform_plugin::schema::{Attribute, AttributeConstraint, AttributeType, Block, Description, Schema};
 
 /// Schema of the provider block.
@@ -39,8 +38,7 @@ pub fn schema() -> Schema {
 fn connection() -> HashMap<String, Attribute> {
     use AttributeType::{Bool, List, String as Text};
     let setting = |setting: Setting, attr_type, description: &str| {
-        let variable =
-            environment::variable(setting).map(|name| format!(" Environment: `{name}`.")).unwrap_or_default();
+        let variable = variables::variable(setting).map(|name| format!(" Environment: `{name}`.")).unwrap_or_default();
         (setting.name().to_owned(), optional(attr_type, &format!("{description}{variable}")))
     };
     let sensitive = |(name, attribute)| (name, Attribute { sensitive: true, ..attribute });

@@ -1,56 +1,35 @@
 //! The data source `nested_cluster_group`: what a group is, what its host clusters can carry, and what is left.
 //!
-//! This file asks; `numbers` adds up and says what is missing, `model` and `schema` are what users see.
+//! `fleet` asks, `domain::room` adds up and says what is missing, `model` and `schema` are what users see.
 
 mod model;
-mod numbers;
 mod schema;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use futures::future::join_all;
 
 use super::listing::{self, Filter, Listed, left_out, list};
 use super::wait_for_connection;
-use crate::domain::capacity::capacity;
-use crate::domain::ledger::{Account, Ledger, Recorded, quota_key};
+use crate::domain::room::missing_host;
 use crate::domain::size::Size;
 use crate::fleet::group::find::{FindError, Found};
+use crate::fleet::group::survey::{Member, Survey, survey};
 use crate::fleet::virtual_cluster::membership::Membership;
-use crate::host::Host;
 use crate::host::groups::GroupPhase;
-use crate::host::ledgers::{LedgerBook, said_by};
-use crate::host::record::Record;
-use crate::host::records::RecordError;
-use crate::host::store::Listing;
-use crate::provider::Configured;
 use crate::provider::explain::group::not_found;
+use crate::provider::size::ResourcesModel;
+use crate::provider::virtual_cluster::bounds::beyond;
+use crate::provider::{Configured, checks};
 use terraform_plugin::schema::Schema;
 use terraform_plugin::{AttributePath, DataSource, Diagnostics, Report};
 
 pub use model::ClusterGroupDataModel;
-use numbers::{HostNumbers, Numbers, QuotaNumbers};
 
 /// `nested_cluster_group`, as a data source.
 pub struct ClusterGroupData {
     configured: Arc<Configured>,
-}
-
-/// One of the group's hosts.
-struct Member {
-    uid: String,
-    /// Its key in the group.
-    key: String,
-    host: Host,
-    told: Told,
-}
-
-/// What a host has told.
-struct Told {
-    numbers: Result<HostNumbers, String>,
-    records: Result<Arc<Listing<Record>>, RecordError>,
 }
 
 impl ClusterGroupData {
@@ -80,46 +59,6 @@ impl ClusterGroupData {
             }
         }
     }
-
-    async fn ask(&self, group: &Membership, key: &str, host: &Host) -> Told {
-        let readings = &self.configured.fleet().readings;
-        let (nodes, records, ledger) =
-            tokio::join!(readings.nodes(host), readings.records(host), readings.ledger(host));
-        let rules = group.spec.rules(key).unwrap_or_default();
-        let numbers = match (nodes, ledger) {
-            (Ok(nodes), Ok(ledger)) => {
-                Ok(HostNumbers { capacity: capacity(&nodes, &rules), used: ledger.used(Account::Capacity) })
-            }
-            (Err(error), _) => Err(error.to_string()),
-            (_, Err(error)) => Err(error.to_string()),
-        };
-        Told { numbers, records }
-    }
-
-    /// What the quota ledger on the home says. Where there is none it is rebuilt in memory, which needs every host.
-    async fn quota_used(&self, group: &Membership, found: &Found, members: &[Member]) -> Result<Size, String> {
-        let (Some(home), Some(reference)) = (found.home(), group.reference()) else {
-            return Err(format!("host cluster \"{}\", the home of the group, cannot be asked", found.home_key()));
-        };
-        let stored = LedgerBook::quota(home, reference).read().await.map_err(|error| error.to_string())?;
-        if let Some(ledger) = stored {
-            return Ok(ledger.used(Account::Quota));
-        }
-        if let Some(absent) = group.absent.first() {
-            return Err(format!(
-                "its ledger is missing, and host cluster \"{absent}\", from whose records it would be counted, cannot be asked"
-            ));
-        }
-        let mut records: BTreeMap<String, Recorded> = BTreeMap::new();
-        for member in members {
-            let said = said_by(member.told.records.as_ref().map_err(ToString::to_string)?);
-            let of_group = said.into_iter().filter(|(_, said)| said.group() == Some(&group.name));
-            records.extend(of_group.map(|(namespace, said)| (quota_key(&member.uid, &namespace), said)));
-        }
-        let mut ledger = Ledger::default();
-        ledger.reconcile(&records, |_| true);
-        Ok(ledger.used(Account::Quota))
-    }
 }
 
 /// The group's virtual clusters. None where a host has not told its own: a list with holes would be a lie.
@@ -127,7 +66,7 @@ fn virtual_clusters(diags: &mut Diagnostics, group: &Membership, members: &[Memb
     let filter = Filter { cluster_group: Some(group.name.clone()), ..Filter::default() };
     let mut all = group.absent.is_empty().then(Vec::new);
     for member in members {
-        let Ok(records) = &member.told.records else {
+        let Ok(records) = &member.records else {
             all = None;
             continue;
         };
@@ -145,15 +84,35 @@ fn virtual_clusters(diags: &mut Diagnostics, group: &Membership, members: &[Memb
     Some(all)
 }
 
-/// Why nothing is known of a host that the group has, and this provider cannot ask.
-fn why_absent(found: &Found, key: &str) -> String {
-    if let Some(error) = found.unreachable.iter().find(|error| error.host() == key) {
-        return error.to_string();
+/// The sizes that are to be launched, with the group's defaults for what they leave out. None where one is malformed, or beyond
+/// the group's minimums or maximums.
+fn launching(
+    diags: &mut Diagnostics,
+    group: &Membership,
+    config: &ClusterGroupDataModel,
+) -> Option<BTreeMap<String, Size>> {
+    let default = group.spec.default_size().unwrap_or(Size::DEFAULT);
+    let (unset, mut sizes, mut is_sound) = (ResourcesModel::default(), BTreeMap::new(), true);
+    for (name, given) in config.launching.as_ref_option().into_iter().flatten() {
+        let path = AttributePath::new("launching").key(name.clone());
+        let given = given.as_ref_option().unwrap_or(&unset);
+        let well_formed = [
+            checks::quantities(diags, &path, &given.amounts()),
+            checks::hard(diags, &path.clone().attribute("hard"), &given.hard),
+        ];
+        if well_formed.contains(&false) {
+            is_sound = false;
+            continue;
+        }
+        let size = given.size_or(&default);
+        let found = beyond(&group.spec, size, &given.hard());
+        is_sound &= found.is_empty();
+        for found in found {
+            found.say(diags, &path, &group.name);
+        }
+        sizes.insert(name.clone(), size);
     }
-    match found.unreachable.first() {
-        Some(error) => format!("the provider block does not have it, or it is one that does not answer: {error}"),
-        None => "the provider block does not have it".to_owned(),
-    }
+    is_sound.then_some(sizes)
 }
 
 fn at_name() -> AttributePath {
@@ -184,27 +143,13 @@ impl DataSource for ClusterGroupData {
                 "Another apply or destroy is working on it, or was cut off. Until it is done, the group cannot be used.",
             );
         }
-        let members = join_all(found.members().map(|(uid, key, host)| {
-            let group = &group;
-            async move {
-                let told = self.ask(group, key, host).await;
-                Member { uid: uid.to_owned(), key: key.to_owned(), host: host.clone(), told }
-            }
-        }))
-        .await;
+        let sizes = launching(diags, &group, &config)?;
+        let Survey { members, numbers } = survey(self.configured.fleet(), &group, &found, "the provider block").await;
         let listed = virtual_clusters(diags, &group, &members)?;
-        let quota =
-            QuotaNumbers { limit: group.spec.quota_limit(), used: self.quota_used(&group, &found, &members).await };
-        let absent = group.absent.iter().map(|key| (key.clone(), Err(why_absent(&found, key))));
-        let hosts = members.iter().map(|member| (member.key.clone(), member.told.numbers.clone()));
-        let mut unlisted: BTreeMap<String, String> = BTreeMap::new();
-        for member in &members {
-            if let Err(error) = &member.told.records {
-                unlisted.insert(member.key.clone(), error.to_string());
-            }
+        let mut missing = numbers.missing();
+        for member in members.iter().filter(|member| numbers.hosts.get(&member.key).is_some_and(Result::is_ok)) {
+            missing.extend(member.records.as_ref().err().map(|error| missing_host(&member.key, &error.to_string())));
         }
-        let numbers = Numbers { hosts: hosts.chain(absent).collect(), unlisted, quota };
-        let missing = numbers.missing();
         if !missing.is_empty() {
             diags.warn(
                 at_name(),
@@ -216,8 +161,14 @@ impl DataSource for ClusterGroupData {
                 ),
             );
         }
-        let names = members.iter().map(|member| (member.key.as_str(), member.host.name())).collect();
-        let state = model::state_of(&group, found.home_key(), &numbers, &names, listed.map(listing::models));
+        let told = model::Told {
+            home: found.home_key(),
+            numbers: &numbers,
+            names: members.iter().map(|member| (member.key.as_str(), member.host.name())).collect(),
+            virtual_clusters: listed.map(listing::models),
+            launch: numbers.launch(name, &sizes),
+        };
+        let state = ClusterGroupDataModel { launching: config.launching.clone(), ..model::state_of(&group, told) };
         Some(state)
     }
 }

@@ -9,8 +9,9 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use super::{STATE_VERSION, amounts, sized, text, wait_for_connection};
-use crate::domain::capacity::Node;
+use crate::domain::capacity::Rules;
 use crate::domain::ledger::Account;
+use crate::domain::node::Node;
 use crate::domain::size::{Resource, Size};
 use crate::fleet::connections::HostCluster;
 use crate::host::groups::{GroupRecord, Groups};
@@ -54,6 +55,7 @@ pub struct NodeModel {
     pub cpu: Value<String>,
     pub memory: Value<String>,
     pub usable: Value<bool>,
+    pub taints: Value<Vec<String>>,
     pub labels: StringMap,
 }
 
@@ -150,7 +152,7 @@ fn name() -> AttributePath {
 fn state_of(key: &str, address: &str, told: Told) -> HostClusterDataModel {
     let Told { id, version, mut nodes, classes, used, groups } = told;
     nodes.sort_by(|left, right| left.name.cmp(&right.name));
-    let usable = nodes.iter().filter(|node| node.usable);
+    let usable = nodes.iter().filter(|node| is_usable(node));
     let allocatable = usable
         .fold(Size::ZERO, |sum, node| sum.saturating_add(Size { cpu: node.cpu, memory: node.memory, ..Size::ZERO }));
     let class = |class: StorageClass| StorageClassModel {
@@ -179,13 +181,20 @@ fn state_of(key: &str, address: &str, told: Told) -> HostClusterDataModel {
     }
 }
 
+/// Whether it counts where no group says otherwise.
+fn is_usable(node: &Node) -> bool {
+    Rules::default().exclusions(node).is_empty()
+}
+
 fn node(node: Node) -> NodeModel {
+    let usable = is_usable(&node);
     let labels: BTreeMap<_, _> = node.labels.into_iter().map(|(key, value)| (key, text(value))).collect();
     NodeModel {
         name: text(node.name),
         cpu: text(node.cpu.to_string()),
         memory: text(node.memory.to_string()),
-        usable: Value::Value(node.usable),
+        usable: Value::Value(usable),
+        taints: Value::Value(node.taints.iter().map(ToString::to_string).collect()),
         labels: Value::Value(labels),
     }
 }
@@ -226,7 +235,15 @@ fn schema() -> Schema {
             "usable",
             computed(
                 Bool,
-                "Whether it counts as capacity: it is Ready, schedulable, and has no NoSchedule or NoExecute taint.",
+                "Whether it counts as capacity where no group says otherwise: it is Ready, not cordoned, and has no taint that \
+                 keeps pods away.",
+            ),
+        ),
+        (
+            "taints",
+            computed(
+                List(Box::new(String)),
+                "Its NoSchedule and NoExecute taints, as `key=value:effect`, or `key:effect` where there is no value.",
             ),
         ),
         ("labels", computed(string_map(), "Its labels, which a group's `node_selector` chooses by.")),
@@ -264,7 +281,7 @@ fn schema() -> Schema {
             computed(
                 AttributeSingle(allocatable),
                 "What its usable nodes can allocate together. What a group hands out of it depends on the group's \
-                 `reserved`, `node_selector` and `oversubscription_percent`.",
+                 `reserved`, `capacity`, `node_selector`, `tolerations` and `oversubscription_percent`.",
             ),
         ),
         ("storage_classes", computed(AttributeList(classes), "Its storage classes, sorted by name.")),
@@ -293,13 +310,10 @@ fn schema() -> Schema {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::quantity::{Bytes, Millicores};
     use crate::host::groups::GroupPhase;
 
-    fn node(name: &str, usable: bool) -> Node {
-        let labels = BTreeMap::from([("pool".to_owned(), "dev".to_owned())]);
-        let extended = BTreeMap::new();
-        Node { name: name.into(), cpu: Millicores(15_890), memory: Bytes(60 << 30), extended, labels, usable }
+    fn node(name: &str, is_ready: bool) -> Node {
+        Node { is_ready, ..crate::domain::node::tests::node(name, 15_890, 60 << 30) }
     }
 
     fn group(name: &str, host: &str) -> GroupRecord {

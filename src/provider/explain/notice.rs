@@ -2,6 +2,7 @@
 
 use super::Explain;
 use super::group::at;
+use crate::domain::isolation::ENFORCE;
 use crate::fleet::notice::Notice;
 use terraform_plugin::{AttributePath, Diagnostic, diagnostic};
 
@@ -20,6 +21,15 @@ impl Explain for Notice {
                 AttributePath::root(),
                 "An object was left on the host cluster.",
                 format!("{skipped} on host cluster \"{host}\". Delete it by hand if nobody needs it."),
+            ),
+            Self::NotEnforced { host, namespace, level } => diagnostic(
+                AttributePath::new("pod_security"),
+                format!("Pod Security is not enforced in namespace {namespace} on host cluster \"{host}\"."),
+                format!(
+                    "The namespace existed before, so this provider does not label it, and it does not have \
+                     {ENFORCE}={level} or a stricter level.\n\nNext step: Have its owner set the label, or leave `namespace` out to \
+                     get one that is made for the virtual cluster."
+                ),
             ),
             Self::NotLookedAt(error) => diagnostic(
                 AttributePath::new("status"),

@@ -1,8 +1,13 @@
-//! That there is no room, for who wanted it: a table of what there is, and the smallest change that would do.
+//! That there is no room, for who wanted it: a table of what there is, and the nodes that do not count. What to do is said by
+//! `advice`.
 
-use crate::domain::accounting::{Kind, Refused};
+use super::advice::next_step;
+use crate::domain::accounting::{Change, Kind, Refused};
+use crate::domain::capacity::Standing;
+use crate::domain::node::Exclusion;
+use crate::domain::single_node::{Pod, Unserved};
 use crate::domain::size::Resource;
-use crate::domain::table;
+use crate::domain::table::{self, Paint};
 use terraform_plugin::{AttributePath, Diagnostic, diagnostic};
 
 /// When a refusal is said.
@@ -12,17 +17,36 @@ pub enum When {
     Applied,
 }
 
-/// The refusal with its table, on `attribute`.
-pub fn refusal(refused: &Refused, attribute: AttributePath, when: When) -> Diagnostic {
-    let Refused { kind, request, rows, host, changes } = refused;
+/// How many nodes a message names at most.
+const NODES_NAMED: usize = 10;
+
+/// The refusal with its table, on `attribute`. `hosts` are those that come into question.
+pub fn refusal(refused: &Refused, hosts: &[Standing], attribute: AttributePath, when: When) -> Diagnostic {
+    let nothing = if when == When::Applied { "\nNothing was created or changed.\n" } else { "" };
+    diagnostic(
+        attribute,
+        summary(refused),
+        format!(
+            "Used is what is there, allocated what this {} has given away so far, available what is left.\n\n{}\nRequested: \
+             {}.\nMissing{}:\n{}{}{nothing}\nNext step: {}",
+            if when == When::Planned { "plan" } else { "apply" },
+            indented(&table::render(&refused.rows, Paint::Plain)),
+            requested(refused),
+            place(refused),
+            missing(refused),
+            excluded(refused, hosts),
+            next_step(refused, hosts, when),
+        ),
+    )
+}
+
+fn summary(refused: &Refused) -> String {
+    let Refused { kind, request, host, .. } = refused;
     let label = &request.label;
-    let group = request.group.as_deref();
-    let summary = match (kind, group) {
+    match (kind, request.group.as_deref()) {
         (Kind::Quota, group) => {
-            format!(
-                "Virtual cluster {label:?} does not fit: the quota of cluster group {:?} is used up.",
-                group.unwrap_or("")
-            )
+            let group = group.unwrap_or_default();
+            format!("Virtual cluster {label:?} does not fit: the quota of cluster group {group:?} is used up.")
         }
         (Kind::Capacity, Some(group)) if request.hosts.len() > 1 => {
             format!("Virtual cluster {label:?} does not fit: no host of cluster group {group:?} has room for it.")
@@ -30,75 +54,81 @@ pub fn refusal(refused: &Refused, attribute: AttributePath, when: When) -> Diagn
         (Kind::Capacity, _) => {
             format!("Virtual cluster {label:?} does not fit on host cluster {:?}.", host.as_deref().unwrap_or(""))
         }
-    };
-    let table = indented(&table::render(rows));
-    let show = |resource: Resource, amount| format!("{} {}", resource.attribute(), resource.say(amount));
-    let requested: Vec<String> = Resource::ALL
-        .into_iter()
-        .map(|resource| {
-            let size = if *kind == Kind::Quota { request.quota } else { request.size };
-            (resource, size.get(resource))
-        })
-        .filter(|(_, amount)| *amount > 0)
-        .map(|(resource, amount)| show(resource, amount))
-        .collect();
-    let place = match (kind, host) {
+    }
+}
+
+fn requested(refused: &Refused) -> String {
+    let size = if refused.kind == Kind::Quota { refused.request.quota } else { refused.request.size };
+    let asked = Resource::ALL.into_iter().filter(|&resource| size.get(resource) > 0);
+    let shown = asked.map(|resource| format!("{} {}", resource.attribute(), resource.say(size.get(resource))));
+    shown.collect::<Vec<_>>().join(", ")
+}
+
+fn place(refused: &Refused) -> String {
+    match (refused.kind, &refused.host) {
         (Kind::Quota, _) => " in the quota".to_owned(),
         (Kind::Capacity, Some(host)) => format!(" on \"{host}\""),
         (Kind::Capacity, None) => String::new(),
+    }
+}
+
+fn missing(refused: &Refused) -> String {
+    let line = |change: &Change| {
+        let (resource, show) = (change.resource.attribute(), |amount| change.resource.say(amount));
+        let (requested, available) = (show(change.requested), show(change.available));
+        format!("  {resource}: {requested} requested, {available} available, {} too many\n", show(change.reduce_by))
     };
-    let missing: Vec<String> = changes
-        .iter()
-        .map(|change| {
-            let (resource, show) = (change.resource.attribute(), |amount| change.resource.say(amount));
+    refused.changes.iter().map(line).collect()
+}
+
+/// The nodes that do not count, where there is too little of what is counted of nodes.
+fn excluded(refused: &Refused, hosts: &[Standing]) -> String {
+    let is_counted = |host: &&Standing| refused.changes.iter().any(|change| host.rules.counts_nodes(change.resource));
+    let hosts = hosts.iter().filter(is_counted).filter(|_| refused.kind == Kind::Capacity);
+    let line = |host: &str, node: &str, why: &[Exclusion]| {
+        let why: Vec<String> = why.iter().map(Exclusion::to_string).collect();
+        format!("  {node} of \"{host}\": {}\n", why.join(", "))
+    };
+    let all = hosts.flat_map(|host| host.excluded.iter().map(move |(node, why)| line(&host.host, node, why)));
+    let all: Vec<String> = all.collect();
+    let more = match all.len().saturating_sub(NODES_NAMED) {
+        0 => String::new(),
+        more => format!("  and {more} more\n"),
+    };
+    match all.is_empty() {
+        true => String::new(),
+        false => format!("Nodes that do not count:\n{}{more}", all[..all.len().min(NODES_NAMED)].concat()),
+    }
+}
+
+/// The warning that no node can run a pod that the size has room for.
+pub fn too_large_for_nodes(label: &str, unserved: &Unserved<'_>) -> Diagnostic {
+    let Unserved { pod, needs, host, largest } = unserved;
+    let (cpu, memory) = (Resource::Cpu.say(needs.cpu.0), needs.memory);
+    let node = format!(
+        "The largest node that counts, {} of host cluster {host:?}, can allocate cpu {} and memory {}",
+        largest.name,
+        Resource::Cpu.say(largest.cpu.0),
+        largest.memory
+    );
+    match pod {
+        Pod::ControlPlane => diagnostic(
+            AttributePath::new("resources"),
+            format!("No node can run the control plane of virtual cluster {label:?}."),
             format!(
-                "  {resource}: {} requested, {} available, {} too many",
-                show(change.requested),
-                show(change.available),
-                show(change.reduce_by)
-            )
-        })
-        .collect();
-    let smallest: Vec<String> = changes
-        .iter()
-        .map(|change| {
-            let (resource, show) = (change.resource.attribute(), |amount| change.resource.say(amount));
-            match kind {
-                Kind::Quota => format!(
-                    "ask for {} less {resource}, or raise `quota.{resource}` of the group to {}",
-                    show(change.reduce_by),
-                    show(change.raise_to)
-                ),
-                Kind::Capacity => {
-                    format!("ask for {} less {resource}, or make room for as much", show(change.reduce_by))
-                }
-            }
-        })
-        .collect();
-    let more = match (kind, when) {
-        (Kind::Capacity, When::Planned) => {
-            " Room is made by pausing or destroying virtual clusters in an apply before this one (Terraform decides the order \
-             within one), by more nodes, by less `reserved`, or by a higher `oversubscription_percent`."
-        }
-        (Kind::Capacity, When::Applied) => {
-            " Room is made by pausing or destroying virtual clusters, by more nodes, by less `reserved`, or by a higher \
-             `oversubscription_percent`."
-        }
-        (Kind::Quota, _) => " Pausing gives no quota back; destroying does.",
-    };
-    let nothing = if when == When::Applied { "\nNothing was created or changed.\n" } else { "" };
-    diagnostic(
-        attribute,
-        summary,
-        format!(
-            "Used is what is there, allocated what this {} has given away so far, available what is left.\n\n{table}\nRequested: \
-             {}.\nMissing{place}:\n{}\n{nothing}\nNext step: {}.{more}",
-            if when == When::Planned { "plan" } else { "apply" },
-            requested.join(", "),
-            missing.join("\n"),
-            sentence(&smallest.join("; "))
+                "It requests cpu {cpu} and memory {memory}. {node}, so its pod stays Pending.\n\nNext step: Larger nodes, or lower \
+                 `controlPlane.statefulSet.resources` in `values`."
+            ),
         ),
-    )
+        Pod::Workload => diagnostic(
+            AttributePath::new("resources"),
+            format!("No node can run the largest pod that virtual cluster {label:?} has room for."),
+            format!(
+                "Its size leaves cpu {cpu} and memory {memory} to workloads. {node}: a single pod that requests more stays Pending. \
+                 Smaller pods together can use all of the size."
+            ),
+        ),
+    }
 }
 
 /// Terraform wraps the lines of a text, unless they begin with a space.
@@ -106,7 +136,33 @@ pub fn indented(text: &str) -> String {
     text.lines().map(|line| format!("  {line}\n")).collect()
 }
 
-fn sentence(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+#[cfg(test)]
+mod tests {
+    use super::super::advice::tests::refused;
+    use super::*;
+    use crate::domain::capacity::Rules;
+    use crate::domain::node::Node;
+    use crate::domain::node::tests::node;
+
+    #[test]
+    fn the_nodes_that_do_not_count_are_named_up_to_a_number() {
+        let nodes = |count: usize| -> Vec<Node> {
+            (1..=count).map(|number| Node { is_cordoned: true, ..node(&format!("n{number}"), 4000, 0) }).collect()
+        };
+        let shown = |count| {
+            let (refused, standing) = refused(None, &nodes(count), Rules::default());
+            excluded(&refused, &[standing])
+        };
+        assert_eq!(shown(0), "");
+        assert_eq!(shown(1), "Nodes that do not count:\n  n1 of \"eu-1\": cordoned\n");
+        assert!(shown(12).ends_with("  n10 of \"eu-1\": cordoned\n  and 2 more\n"));
+    }
+
+    #[test]
+    fn where_storage_is_short_no_node_is_named() {
+        let nodes = [Node { is_ready: false, ..node("a", 1, 1) }, node("b", 16_000, 64 << 30)];
+        let storage = Some(crate::domain::quantity::Bytes(1));
+        let (refused, standing) = refused(None, &nodes, Rules { storage, ..Rules::default() });
+        assert_eq!(excluded(&refused, &[standing]), "");
+    }
 }

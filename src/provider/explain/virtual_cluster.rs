@@ -69,10 +69,10 @@ impl Explain for Error {
             | Self::NoHost { .. }
             | Self::NoHome { .. }
             | Self::GroupChanged { .. } => about_group(self),
-            Self::NoRoom { label, refused, is_resume } => {
+            Self::NoRoom { label, refused, hosts, is_resume } => {
                 let attribute = AttributePath::new(if *is_resume { "paused" } else { "resources" });
                 match refused {
-                    Some(refused) => refusal(refused, attribute, When::Applied),
+                    Some(refused) => refusal(refused, hosts, attribute, When::Applied),
                     None => diagnostic(
                         attribute,
                         format!("There was no room for virtual cluster \"{label}\"."),
@@ -90,7 +90,6 @@ impl Explain for Error {
             | Self::Occupied { .. }
             | Self::BeingMade { .. }
             | Self::Busy { .. }
-            | Self::NamespaceExists { .. }
             | Self::NoRecord { .. } => about_place(self),
             Self::NotPrepared | Self::OutOfStep => {
                 diagnostic(AttributePath::root(), format!("The apply cannot go on: {self}."), "Please report this.")
@@ -202,14 +201,6 @@ fn about_place(error: &Error) -> Diagnostic {
             at("name"),
             format!("Virtual cluster \"{}\" is being changed or deleted by another apply.", place.id()),
             WAIT_FOR_IT,
-        ),
-        Error::NamespaceExists { place: Place { namespace, .. }, host } => diagnostic(
-            at("namespace"),
-            format!("Namespace \"{namespace}\" exists already on host cluster \"{host}\"."),
-            format!(
-                "This provider did not create it and changes nothing in it. Set `namespace = \"{namespace}\"` if the virtual \
-                 cluster is to live in it, or choose another `name` or `namespace`."
-            ),
         ),
         Error::NoRecord { place, host } => diagnostic(
             AttributePath::root(),

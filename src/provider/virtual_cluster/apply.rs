@@ -74,10 +74,10 @@ pub async fn update(
     let place = Place::of(&planned)?;
     let nothing_to_do = planned.paused == prior.paused && planned.drift == prior.drift;
     if planned.revision.as_ref_option().is_some() && nothing_to_do {
-        // Only what Terraform itself keeps has changed, such as `timeouts`, or where the chart came from.
-        if planned.chart != prior.chart {
+        // Only what Terraform itself keeps has changed, such as `timeouts`, or what an import finds in the record.
+        if planned.chart != prior.chart || planned.host_capacity != prior.host_capacity {
             let (known, spec) = (private.known(), Spec::of(&planned, &private)?);
-            let outcome = update::record_source(configured.fleet(), limits, &place, &known, &spec).await;
+            let outcome = update::record_aside(configured.fleet(), limits, &place, &known, &spec).await;
             report(diags, &outcome.errors);
             outcome.left?;
         }
@@ -207,6 +207,7 @@ fn wanted(planned: &VirtualClusterModel, config: &VirtualClusterModel) -> Option
         cpu: known(&resources.cpu),
         memory: known(&resources.memory),
         storage: known(&resources.storage),
+        host_capacity: planned.promises(),
         endpoint_type: known(&planned.endpoint_type),
         host_dns: optional(&planned.host_dns),
         paused: planned.paused.as_ref_option() == Some(&true),

@@ -3,10 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use crate::domain::drift::{Entry, Path};
+use crate::domain::isolation::ENFORCE;
 use crate::domain::name::SYSTEM_NAMESPACE;
 use crate::fleet::virtual_cluster::spec::{Place, Spec};
 use crate::host::apply::Consent;
-use crate::host::observe::Observed;
+use crate::host::observe::{NamespaceState, Observed};
 use crate::host::record::{Phase, Record};
 use terraform_plugin::value::Value;
 
@@ -39,8 +40,19 @@ pub fn is_unfinished(record: &Record, spec: &Spec) -> bool {
 }
 
 /// What has drifted of a virtual cluster. After an apply that was cut off, what that one has done is none.
-pub fn of(observed: &Observed) -> Drift {
-    list(observed.drift())
+pub fn of(observed: &Observed, place: &Place, spec: &Spec) -> Drift {
+    let mut entries = observed.drift();
+    let wanted =
+        spec.pod_security().filter(|_| observed.namespace == NamespaceState::Ours).map(|level| level.to_string());
+    if wanted.is_some() && wanted != observed.enforced {
+        entries.push(Entry {
+            object: format!("{NAMESPACE}{}", place.namespace),
+            field: Some(Path::of(["metadata", "labels", ENFORCE]).to_string()),
+            expected: wanted,
+            actual: observed.enforced.clone(),
+        });
+    }
+    list(entries)
 }
 
 /// That the record of the virtual cluster at `place` is `actual`, such as missing.
@@ -59,8 +71,10 @@ fn instead_of_present(object: String, actual: &str) -> Drift {
 
 /// Whether the namespace is gone: then there is nothing to be put right, and only a new virtual cluster can take its place.
 pub fn is_without_namespace(drift: &Drift) -> bool {
-    let object = |entry: &DriftModel| entry.object.as_ref_option().is_some_and(|object| object.starts_with(NAMESPACE));
-    entries(drift).any(object)
+    let is_namespace = |entry: &DriftModel| {
+        entry.object.as_ref_option().is_some_and(|object| object.starts_with(NAMESPACE)) && entry.field == Value::Null
+    };
+    entries(drift).any(is_namespace)
 }
 
 /// How a namespace is named in a list.

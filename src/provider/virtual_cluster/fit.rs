@@ -6,28 +6,28 @@
 use std::collections::BTreeMap;
 
 use crate::domain::accounting::{Choice, Missing, Replaced, Request};
-use crate::domain::hard::{Hard, out_of_bounds};
+use crate::domain::capacity::{Rules, Standing, Stated};
+use crate::domain::hard::Hard;
 use crate::domain::ledger::{Ledger, quota_key};
 use crate::domain::quantity::Bytes;
+use crate::domain::single_node;
 use crate::domain::size::Size;
-use crate::domain::table;
+use crate::domain::table::{self, Paint};
 use crate::domain::transition;
 use crate::fleet::Fleet;
 use crate::fleet::connections::HostCluster;
-use crate::fleet::virtual_cluster::membership::{Membership, limit};
+use crate::fleet::virtual_cluster::membership::{Membership, minimum, rules};
 use crate::host::Host;
 use crate::host::ledgers::LedgerBook;
 use crate::provider::Configured;
 use crate::provider::explain::group::not_found;
-use crate::provider::explain::room::{When, indented, refusal};
+use crate::provider::explain::room::{When, indented, refusal, too_large_for_nodes};
 use crate::provider::size::ResourcesModel;
 use crate::provider::virtual_cluster::model::{VirtualClusterModel, VirtualClusterPrivate};
+use crate::provider::virtual_cluster::bounds::{Beyond, Part, beyond};
 use crate::provider::virtual_cluster::plan::refuse_pause;
 use terraform_plugin::value::Value;
 use terraform_plugin::{AttributePath, Diagnostics, Report};
-
-const BELOW: &str = "is below the minimum of cluster group";
-const ABOVE: &str = "is above the maximum of cluster group";
 
 /// One look at whether a plan fits.
 pub struct Fit<'a> {
@@ -46,6 +46,20 @@ struct Asked {
 impl Asked {
     fn charged(self) -> Size {
         self.size.charged(self.paused)
+    }
+}
+
+/// Where a virtual cluster may go, and by which rules.
+#[derive(Clone, Copy)]
+struct Place<'p> {
+    group: Option<&'p Membership>,
+    hosts: &'p [Host],
+    promises: Stated,
+}
+
+impl Place<'_> {
+    fn rules(&self, host: &Host) -> Rules {
+        rules(self.group, host, self.promises)
     }
 }
 
@@ -93,10 +107,16 @@ impl<'a> Fit<'a> {
             label,
             size: asked.charged(),
             quota: asked.size,
+            whole: asked.size,
+            minimum: minimum(group.as_ref()),
             hosts: Vec::new(),
             replaces,
         };
-        self.count(key, request, group.as_ref(), &hosts, AttributePath::new("resources")).await
+        let place = Place { group: group.as_ref(), hosts: &hosts, promises: plan.promises() };
+        let label = request.label.clone();
+        self.count(key, request, place, AttributePath::new("resources")).await?;
+        self.warn_of_nodes(&label, asked.size, place).await;
+        Some(())
     }
 
     /// Checks a change: only what grows, a resume included.
@@ -139,11 +159,19 @@ impl<'a> Fit<'a> {
             label: plan.name.as_ref_option().cloned().unwrap_or_default(),
             size: meanwhile.charged().growth_from(charged),
             quota: after.size.growth_from(size),
+            whole: after.size,
+            minimum: minimum(group.as_ref()),
             hosts: Vec::new(),
             replaces: None,
         };
         let attribute = if plan.resources == prior.resources { "paused" } else { "resources" };
-        self.count(key_of(private), request, group.as_ref(), &hosts, AttributePath::new(attribute)).await
+        let place = Place { group: group.as_ref(), hosts: &hosts, promises: plan.promises() };
+        let label = request.label.clone();
+        self.count(key_of(private), request, place, AttributePath::new(attribute)).await?;
+        if after.size.growth_from(before.size) != Size::ZERO {
+            self.warn_of_nodes(&label, after.size, place).await;
+        }
+        Some(())
     }
 
     /// The group that the plan names. None inside: it names none, or it cannot be said yet.
@@ -166,31 +194,16 @@ impl<'a> Fit<'a> {
         hard: &Hard,
         before: Option<(Size, &Hard)>,
     ) -> Option<()> {
-        let Some(Membership { spec, name: group, .. }) = group else { return Some(()) };
-        let kept = |resource| before.is_some_and(|(before, _)| before.get(resource) == size.get(resource));
-        let minimum = spec.minimum_size().unwrap_or(Size::ZERO);
-        let mut found = Vec::new();
-        for shortfall in size.shortfalls(&minimum).into_iter().filter(|short| !kept(short.resource)) {
-            let next = format!("Raise it to {} or more, or leave it out to get the default", shortfall.minimum);
-            let name = shortfall.resource.attribute();
-            found.push((at_size().attribute(name), BELOW, shortfall.to_string(), next));
-        }
-        for exceeded in spec.maximum().exceeded(size).into_iter().filter(|exceeded| !kept(exceeded.resource)) {
-            let next = format!("Lower it to {} or less", exceeded.resource.show(exceeded.maximum));
-            let name = exceeded.resource.attribute();
-            found.push((at_size().attribute(name), ABOVE, exceeded.to_string(), next));
-        }
-        let kept = |name: &str| before.is_some_and(|(_, before)| before.get(name) == hard.get(name));
-        for out in
-            out_of_bounds(hard, &spec.minimums.hard, &spec.maximum_hard()).into_iter().filter(|out| !kept(&out.name))
-        {
-            let next = format!("Set it to {}, or leave it out to get what the group gives", out.bound);
-            let path = at_size().attribute("hard").key(out.name.clone());
-            found.push((path, if out.is_less { BELOW } else { ABOVE }, out.to_string(), next));
-        }
-        for (path, what, problem, next) in &found {
-            let summary = format!("`{path}` {what} \"{group}\".");
-            self.diags.fail(path.clone(), summary, format!("{problem}. {next}."));
+        let Some(Membership { spec, name, .. }) = group else { return Some(()) };
+        let kept = |part: &Part| {
+            before.is_some_and(|(size_before, hard_before)| match part {
+                Part::Resource(resource) => size_before.get(*resource) == size.get(*resource),
+                Part::Hard(entry) => hard_before.get(entry) == hard.get(entry),
+            })
+        };
+        let found: Vec<Beyond> = beyond(spec, size, hard).into_iter().filter(|found| !kept(&found.part)).collect();
+        for found in &found {
+            found.say(self.diags, &AttributePath::new("resources"), name);
         }
         found.is_empty().then_some(())
     }
@@ -225,10 +238,10 @@ impl<'a> Fit<'a> {
         &mut self,
         key: String,
         mut request: Request,
-        group: Option<&Membership>,
-        hosts: &[Host],
+        place: Place<'_>,
         attribute: AttributePath,
     ) -> Option<()> {
+        let Place { group, hosts, .. } = place;
         let Fleet { readings, planned, .. } = self.fleet;
         if hosts.is_empty() && group.is_none() {
             return Some(());
@@ -236,8 +249,7 @@ impl<'a> Fit<'a> {
         for host in hosts {
             let numbers = readings.numbers(host).await;
             let uid = numbers.as_ref().map_or_else(|_| format!("?{}", host.name()), |numbers| numbers.uid.clone());
-            let limit =
-                numbers.as_ref().map_or_else(|_| Default::default(), |numbers| limit(group, host, &numbers.nodes));
+            let limit = numbers.as_ref().map(|numbers| place.rules(host).capacity(&numbers.nodes)).unwrap_or_default();
             let mut accounting = planned.accounting();
             if !accounting.has_host(&uid) {
                 let ledger = numbers.as_ref().map(|numbers| numbers.ledger.clone()).map_err(Clone::clone);
@@ -272,16 +284,46 @@ impl<'a> Fit<'a> {
                         "Creations that are under way or were cut off, or virtual clusters whose namespaces are gone, hold the \
                          room that it needs:\n\n{}\nThe apply waits for signs of life of them for half a minute, and takes the \
                          room of those that show none.",
-                        indented(&table::render(&refused.rows))
+                        indented(&table::render(&refused.rows, Paint::Plain))
                     ),
                 );
                 Some(())
             }
             Err(refused) => {
-                self.diags.add_error(refusal(&refused, attribute, When::Planned));
+                let standings = self.standings(place).await;
+                self.diags.add_error(refusal(&refused, &standings, attribute, When::Planned));
                 None
             }
         }
+    }
+
+    /// Warns of a size whose largest pods no node can run.
+    async fn warn_of_nodes(&mut self, label: &str, size: Size, place: Place<'_>) {
+        let mut told = Vec::new();
+        for host in place.hosts {
+            // One that does not say may have such a node.
+            let Ok(numbers) = self.fleet.readings.numbers(host).await else { return };
+            told.push((host.name(), place.rules(host), numbers));
+        }
+        let hosts = told.iter().map(|(name, rules, numbers)| single_node::Host { name, rules, nodes: &numbers.nodes });
+        let hosts: Vec<single_node::Host<'_>> = hosts.collect();
+        if let Some(unserved) = single_node::unserved(&size, &hosts) {
+            let warning = too_large_for_nodes(label, &unserved);
+            if self.configured.warn_once(&warning) {
+                self.diags.add_warning(warning);
+            }
+        }
+    }
+
+    /// How the hosts stand that have told their numbers.
+    async fn standings(&self, place: Place<'_>) -> Vec<Standing> {
+        let mut standings = Vec::new();
+        for host in place.hosts {
+            if let Ok(numbers) = self.fleet.readings.numbers(host).await {
+                standings.push(Standing::of(host.name(), place.rules(host), &numbers.nodes));
+            }
+        }
+        standings
     }
 
     /// Has the accounting forget what unfinished creations hold.
@@ -344,10 +386,6 @@ async fn quota_numbers(group: &Membership) -> Result<Ledger, String> {
         Ok(ledger) => Ok(ledger.unwrap_or_default()),
         Err(error) => Err(error.to_string()),
     }
-}
-
-fn at_size() -> AttributePath {
-    AttributePath::new("resources")
 }
 
 fn hard(model: &VirtualClusterModel) -> Hard {

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use crate::domain::isolation::PodSecurity;
 use crate::fleet::connections::HostCluster;
 use crate::fleet::virtual_cluster::membership::Membership;
 use crate::host::Host;
@@ -14,8 +15,8 @@ use crate::provider::virtual_cluster::apply::fill_from_group;
 use crate::provider::virtual_cluster::model::{VirtualClusterModel, VirtualClusterPrivate};
 use crate::provider::virtual_cluster::render;
 use helm_charts::Archive;
-use terraform_plugin::Diagnostics;
 use terraform_plugin::value::Value;
+use terraform_plugin::{AttributePath, Diagnostics, Report};
 
 /// How long a plan waits for a chart.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -40,6 +41,7 @@ pub async fn check(
             None => None,
         };
         let Some(planned) = planned else { return Some(()) };
+        check_isolation(diags, plan, &planned)?;
         group = Some(planned);
     }
     let host = host(configured, plan, group.as_ref());
@@ -55,9 +57,7 @@ pub async fn check(
     if group.is_some() && followed.is_none() {
         return Some(());
     }
-    let has_values = |text: &Option<String>| text.is_some();
-    let of_group =
-        followed.as_ref().is_some_and(|group| has_values(&group.group_values) || has_values(&group.host_values));
+    let of_group = followed.as_ref().is_some_and(|group| group.group_values.is_some() || group.host_values.is_some());
     if plan.values == Value::Null && !of_group {
         return Some(());
     }
@@ -69,6 +69,27 @@ pub async fn check(
         return Some(());
     };
     render::foresee(diags, host.as_ref(), assumed, private, followed, &archive).await
+}
+
+/// What a group says about isolation its virtual clusters cannot weaken. None if this one would.
+fn check_isolation(diags: &mut Diagnostics, plan: &VirtualClusterModel, group: &Membership) -> Option<()> {
+    let terms = &group.spec.terms;
+    let of_group = terms.pod_security().unwrap_or_default();
+    let own = plan.pod_security.as_ref_option().and_then(|level| level.parse::<PodSecurity>().ok());
+    let is_weaker = own.is_some_and(|own| own < of_group);
+    let is_open = terms.network_isolation == Some(true) && plan.network_isolation.as_ref_option() == Some(&false);
+    for (attribute, weakens, of_group) in
+        [("pod_security", is_weaker, format!("\"{of_group}\"")), ("network_isolation", is_open, "`true`".to_owned())]
+    {
+        if weakens {
+            diags.fail(
+                AttributePath::new(attribute),
+                format!("`{attribute}` is weaker than that of cluster group \"{}\".", group.name),
+                format!("The group says {of_group}, which holds for all of its virtual clusters. Remove `{attribute}` here, or change the group's."),
+            );
+        }
+    }
+    (!is_weaker && !is_open).then_some(())
 }
 
 /// The host that the virtual cluster is on or may go to, where it is known.

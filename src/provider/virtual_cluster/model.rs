@@ -3,18 +3,21 @@
 #![allow(missing_docs, reason = "the schema describes every attribute, under the same name")]
 
 use std::fmt;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Map;
 
+use crate::domain::capacity::Stated;
 use crate::domain::hard::Hard;
+use crate::domain::quantity::{Bytes, Millicores};
 use crate::domain::random;
 use crate::domain::values::MappingVersion;
 use crate::fleet::group::spec::Followed;
 use crate::host::access::Access;
 use crate::provider::chart::ChartModel;
 use crate::provider::number::Number;
-use crate::provider::size::ResourcesModel;
+use crate::provider::size::{ComputeModel, ResourcesModel};
 use crate::provider::timeouts::TimeoutsModel;
 use crate::provider::value::{StringMap, StringSet};
 use crate::provider::virtual_cluster::drift::Drift;
@@ -31,6 +34,7 @@ pub struct VirtualClusterModel {
     pub host_cluster: Value<String>,
     pub namespace: Value<String>,
     pub resources: Value<ResourcesModel>,
+    pub host_capacity: Value<ComputeModel>,
     pub paused: Value<bool>,
     pub vcluster_version: Value<String>,
     pub chart: Value<ChartModel>,
@@ -41,6 +45,8 @@ pub struct VirtualClusterModel {
     pub values: Value<String>,
     pub allow_unsafe_values: Value<bool>,
     pub image_registries: StringSet,
+    pub pod_security: Value<String>,
+    pub network_isolation: Value<bool>,
     pub count_limits: Value<bool>,
     pub priority_classes: StringSet,
     pub mapping_version: Value<Number>,
@@ -54,6 +60,25 @@ pub struct VirtualClusterModel {
     pub kubeconfig: Value<KubeconfigModel>,
     pub revision: Value<String>,
     pub drift: Drift,
+}
+
+impl VirtualClusterModel {
+    /// What its host promises. As long as that is not known it is enough for everything, so that no plan is refused for it.
+    pub fn promises(&self) -> Stated {
+        fn amount<A: FromStr>(given: &Value<String>, most: A) -> Option<A> {
+            match given {
+                Value::Unknown => Some(most),
+                Value::Null => None,
+                Value::Value(text) => text.parse().ok(),
+            }
+        }
+        let (cpu, memory) = match &self.host_capacity {
+            Value::Unknown => (&Value::Unknown, &Value::Unknown),
+            Value::Null => (&Value::Null, &Value::Null),
+            Value::Value(ComputeModel { cpu, memory }) => (cpu, memory),
+        };
+        Stated { cpu: amount(cpu, Millicores(u64::MAX)), memory: amount(memory, Bytes(u64::MAX)) }
+    }
 }
 
 /// `kubeconfig`
@@ -136,7 +161,7 @@ impl From<&Followed> for FollowedPrivate {
             digest: followed.digest(),
             endpoint_type: followed.endpoint_type.clone(),
             host_dns: followed.host_dns.clone(),
-            count_limits: followed.count_limits,
+            count_limits: followed.terms.count_limits,
         }
     }
 }
@@ -153,6 +178,17 @@ impl VirtualClusterPrivate {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn what_a_host_promises_is_enough_as_long_as_it_is_not_known() {
+        let promises =
+            |host_capacity| VirtualClusterModel { host_capacity, ..VirtualClusterModel::default() }.promises();
+        let (cpu, memory) = (Some(Millicores(8000)), Some(Bytes(u64::MAX)));
+        let given = ComputeModel { cpu: Value::Value("8".to_owned()), memory: Value::Unknown };
+        assert_eq!(promises(Value::Value(given)), Stated { cpu, memory });
+        assert_eq!(promises(Value::Unknown), Stated { cpu: Some(Millicores(u64::MAX)), memory });
+        assert_eq!(promises(Value::Null), Stated::default());
+    }
 
     #[test]
     fn a_private_state_of_every_version_is_read_and_written_as_it_was() {

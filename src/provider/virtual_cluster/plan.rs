@@ -3,6 +3,7 @@
 //! Never asks a host. What comes from there and is not in the prior state stays unknown, because Terraform plans again
 //! during apply, in another process, and the two plans must agree.
 
+use crate::domain::isolation::PodSecurity;
 use crate::domain::name;
 use crate::domain::quantity::Bytes;
 use crate::domain::size::Size;
@@ -11,7 +12,7 @@ use crate::fleet::virtual_cluster::spec::{self, Place, Spec, UNFINISHED};
 use crate::provider::chart;
 use crate::provider::explain::virtual_cluster::no_pause;
 use crate::provider::number::Number;
-use crate::provider::size::ResourcesModel;
+use crate::provider::size::{ComputeModel, ResourcesModel};
 use crate::provider::value::{or_default, or_prior, or_unknown, planned_distro, same_quantity};
 use crate::provider::virtual_cluster::drift;
 use crate::provider::virtual_cluster::model::{VirtualClusterModel, VirtualClusterPrivate};
@@ -100,6 +101,7 @@ pub fn update(
         plan.endpoint_type = or_prior(&config.endpoint_type, &prior.endpoint_type);
         plan.host_dns = or_prior(&config.host_dns, &prior.host_dns);
     }
+    keep_spelling(&mut plan.host_capacity, &prior.host_capacity);
     let mut replace = Vec::new();
     let moved_host = plan.host_cluster != prior.host_cluster;
     for (attribute, changed) in [
@@ -326,7 +328,7 @@ fn check_followed(
         AttributePath::new("cluster_group"),
         format!("A change of cluster group \"{group}\" would lose the data of a virtual cluster without storage."),
         "With `resources.storage` of 0 its data lives only as long as its control plane's pod, and what follows the group \
-         (endpoint, values, node selector, Kubernetes version) replaces that pod. Undo the change of the group, or replace \
+         (endpoint, values, node selector, tolerations, Kubernetes version) replaces that pod. Undo the change of the group, or replace \
          this virtual cluster with `-replace`.",
     );
 }
@@ -354,6 +356,13 @@ fn with_defaults(config: &VirtualClusterModel) -> VirtualClusterModel {
     VirtualClusterModel {
         paused: or_default(&config.paused, false),
         endpoint_type: or_default(&config.endpoint_type, "LoadBalancer".to_owned()),
+        pod_security: match (&config.pod_security, &config.cluster_group) {
+            (Value::Null, Value::Null) => Value::Value(PodSecurity::Baseline.to_string()),
+            // Its group's holds.
+            (Value::Null, Value::Value(_)) => Value::Null,
+            (Value::Null, Value::Unknown) => Value::Unknown,
+            (said, _) => said.clone(),
+        },
         deletion_protection: or_default(&config.deletion_protection, false),
         wait: or_default(&config.wait, true),
         ..config.clone()
@@ -384,6 +393,18 @@ fn resources(config: &Value<ResourcesModel>, prior: Option<&ResourcesModel>, in_
         storage: part(&config.storage, prior.map(|prior| &prior.storage), Size::DEFAULT.storage.to_string()),
         hard: config.hard.clone(),
     })
+}
+
+/// Another spelling of the same quantity is no change.
+fn keep_spelling(planned: &mut Value<ComputeModel>, prior: &Value<ComputeModel>) {
+    let (Value::Value(planned), Value::Value(prior)) = (planned, prior) else { return };
+    for (planned, prior) in [(&mut planned.cpu, &prior.cpu), (&mut planned.memory, &prior.memory)] {
+        if let (Value::Value(new), Value::Value(old)) = (&*planned, prior)
+            && same_quantity(new, old)
+        {
+            *planned = prior.clone();
+        }
+    }
 }
 
 fn planned_id(plan: &VirtualClusterModel) -> Value<String> {

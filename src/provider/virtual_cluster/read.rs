@@ -175,7 +175,7 @@ impl<'a> Read<'a> {
             });
         }
         let unfinished = drift::is_unfinished(record, &spec);
-        state.drift = drift::of(&observed);
+        state.drift = drift::of(&observed, &place, &spec);
         state.paused = Value::Value(observed.is_paused());
         state.status = Value::Value(observed.status().to_string());
         state.revision = match &spec.applied {

@@ -139,7 +139,7 @@ pub async fn from_archive(
     private: &VirtualClusterPrivate,
 ) -> Option<Prepared> {
     let digest = planned.chart.as_ref_option()?.digest.as_ref_option()?;
-    let kept = match chart::archives_on(target.host).get(digest).await {
+    let kept = match chart::archives_on(target.host).content(digest).await {
         Ok(kept) => kept,
         Err(error) => {
             diags.add_error(error.explain());
@@ -244,26 +244,23 @@ impl Look {
             let looked = self.look(objects);
             (looked, self)
         });
-        match looked.await {
+        let unclear = "What `values` would do cannot be told.";
+        let why = match looked.await {
             Ok((Ok((refusals, verdict)), look)) => {
                 guard::say(diags, &look.spec, &refusals)?;
-                room::say(diags, &name, room::blamed(&look.given), &verdict, is_plan)
+                return room::say(diags, &name, room::blamed(&look.given), &verdict, is_plan);
             }
             // Whether a chart can be rendered at all is for the apply to say, which has the host.
-            Ok((Err(Unclear::Chart(_)), _)) if is_plan => Some(()),
+            Ok((Err(Unclear::Chart(_)), _)) if is_plan => return Some(()),
             Ok((Err(Unclear::Chart(error)), _)) => {
-                chart_error(diags, "What `values` would do cannot be told.", &error);
-                None
+                chart_error(diags, unclear, &error);
+                return None;
             }
-            Ok((Err(error), _)) => {
-                diags.fail(AttributePath::new("values"), "What `values` would do cannot be told.", format!("{error}."));
-                None
-            }
-            Err(error) => {
-                diags.fail(AttributePath::new("values"), "What `values` would do cannot be told.", format!("{error}."));
-                None
-            }
-        }
+            Ok((Err(error), _)) => error.to_string(),
+            Err(error) => error.to_string(),
+        };
+        diags.fail(AttributePath::new("values"), unclear, format!("{why}."));
+        None
     }
 }
 

@@ -124,6 +124,22 @@ pub fn schema() -> Schema {
             ),
         ),
         (
+            "host_capacity",
+            optional(
+                AttributeSingle(attributes([
+                    ("cpu", optional(String, "CPU as a Kubernetes quantity. Counted of the nodes when it is not set.")),
+                    (
+                        "memory",
+                        optional(String, "Memory as a Kubernetes quantity. Counted of the nodes when it is not set."),
+                    ),
+                ])),
+                "What the host cluster may promise to virtual clusters in all, for one that is in no group: more than a small \
+                 host has, as not everybody is busy at once, or what one grows to that has no nodes yet. When it is not set it is \
+                 120 % of what the usable nodes can allocate. A group says it with `capacity` and `oversubscription_percent`. \
+                 A change touches nothing on the host cluster.",
+            ),
+        ),
+        (
             "paused",
             defaulted(
                 Bool,
@@ -198,6 +214,25 @@ pub fn schema() -> Schema {
                 "Registries, with a path or without, whose images `values` may have the control plane run, such as a mirror: \
                  `registry.example.com/vcluster`. Images from where the chart's own are need not be named. The group's, or none \
                  by default.",
+            ),
+        ),
+        (
+            "pod_security",
+            defaulted(
+                String,
+                "Pod Security Standard of its pods, those of the control plane included: `baseline`, `restricted` or `privileged`. \
+                 It is a label of the namespace, which Kubernetes enforces on the host cluster, and vCluster enforces it inside. In a \
+                 group it may be stricter than the group's, which holds when it is not set. A namespace that existed before is \
+                 not labelled. Default `baseline`.",
+            ),
+        ),
+        (
+            "network_isolation",
+            optional(
+                Bool,
+                "Whether vCluster's own network policies keep its pods from those of others; the host cluster's network plugin has \
+                 to enforce them. Up to vCluster 0.30 they limit outgoing connections only. In a group that isolates its virtual \
+                 clusters it cannot be `false`. The group's, or `false` by default.",
             ),
         ),
         (

@@ -2,13 +2,14 @@
 
 use crate::domain::quantity::Bytes;
 use crate::domain::values::{MappingVersion, enforced, limits};
+use crate::fleet::terms::Terms;
 use crate::fleet::virtual_cluster::known::Known;
 use crate::fleet::virtual_cluster::resize::Resize;
 use crate::fleet::virtual_cluster::spec::{Place, Spec};
 use crate::host::records::Stored;
 use crate::provider::chart::ChartModel;
 use crate::provider::number::Number;
-use crate::provider::size::ResourcesModel;
+use crate::provider::size::{ComputeModel, ResourcesModel};
 use crate::provider::value::{known, map_or_null, optional, set_or_null, string_map, string_set};
 use crate::provider::virtual_cluster::model::{VirtualClusterModel, VirtualClusterPrivate};
 use terraform_plugin::value::Value;
@@ -41,10 +42,18 @@ impl Spec {
             cluster_group: optional(&plan.cluster_group)?,
             followed: None,
             storage_class: private.storage_class.clone(),
-            allow_unsafe_values: optional(&plan.allow_unsafe_values)?.filter(|allowed| *allowed),
-            image_registries: string_set(&plan.image_registries)?,
-            count_limits: optional(&plan.count_limits)?.filter(|count| *count),
-            priority_classes: string_set(&plan.priority_classes)?,
+            host_capacity: match optional(&plan.host_capacity)? {
+                Some(promises) => Some(promises.compute()?),
+                None => None,
+            },
+            terms: Terms {
+                allow_unsafe_values: optional(&plan.allow_unsafe_values)?.filter(|allowed| *allowed),
+                image_registries: string_set(&plan.image_registries)?,
+                pod_security: optional(&plan.pod_security)?,
+                network_isolation: optional(&plan.network_isolation)?.filter(|isolated| *isolated),
+                count_limits: optional(&plan.count_limits)?.filter(|count| *count),
+                priority_classes: string_set(&plan.priority_classes)?,
+            },
             hard: string_map(&resources.hard)?,
             given_hard: private.given_hard.clone(),
             applied: None,
@@ -75,10 +84,13 @@ impl Spec {
             endpoint_type: text(&self.endpoint_type),
             host_dns: self.host_dns.clone().into(),
             values: self.values.clone().into(),
-            allow_unsafe_values: self.allow_unsafe_values.into(),
-            image_registries: set_or_null(self.image_registries.as_ref()),
-            count_limits: self.count_limits.into(),
-            priority_classes: set_or_null(self.priority_classes.as_ref()),
+            host_capacity: self.host_capacity.as_ref().map(ComputeModel::from).into(),
+            allow_unsafe_values: self.terms.allow_unsafe_values.into(),
+            image_registries: set_or_null(self.terms.image_registries.as_ref()),
+            pod_security: self.terms.pod_security.clone().into(),
+            network_isolation: self.terms.network_isolation.into(),
+            count_limits: self.terms.count_limits.into(),
+            priority_classes: set_or_null(self.terms.priority_classes.as_ref()),
             mapping_version: Value::Value(Number::from(self.mapping)),
             labels: map_or_null(&self.labels),
             annotations: map_or_null(&self.annotations),
@@ -182,7 +194,8 @@ mod tests {
         let private = VirtualClusterPrivate { mapping: 1, ..VirtualClusterPrivate::default() };
         assert_eq!(Spec::of(&spec().to_model(), &private), Some(spec()));
         let hard = [("pods".to_owned(), "7".to_owned())].into();
-        let moved = Spec { mapping: 2, count_limits: Some(true), hard, ..spec() };
+        let terms = Terms { count_limits: Some(true), ..spec().terms };
+        let moved = Spec { mapping: 2, terms, hard, ..spec() };
         assert_eq!(Spec::of(&moved.to_model(), &private), Some(moved));
         assert_eq!(spec().chart_source, chart::DEFAULT_SOURCE);
     }

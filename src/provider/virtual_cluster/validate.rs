@@ -23,6 +23,8 @@ pub fn validate(diags: &mut Diagnostics, config: &VirtualClusterModel) {
     checks::versions(check.diags, &Versions { vcluster_version, distro, kubernetes_version });
     checks::chart(check.diags, &config.chart);
     check.resources(config);
+    let promised = "What the host cluster may promise";
+    checks::compute(check.diags, &AttributePath::new("host_capacity"), &config.host_capacity, promised);
     let endpoint_type = checks::endpoint_type(check.diags, &config.endpoint_type);
     // Any name will do where it is not known yet.
     let name = config.name.as_ref_option().map_or("a", String::as_str);
@@ -35,6 +37,7 @@ pub fn validate(diags: &mut Diagnostics, config: &VirtualClusterModel) {
     });
     checks::image_registries(check.diags, &config.image_registries);
     checks::priority_classes(check.diags, &config.priority_classes);
+    checks::pod_security(check.diags, &config.pod_security);
     check.mapping_version(config);
     checks::timeouts(check.diags, &config.timeouts);
 }
@@ -109,6 +112,7 @@ impl Check<'_> {
             ("distro", config.distro != Value::Null),
             ("endpoint_type", config.endpoint_type != Value::Null),
             ("host_dns", config.host_dns != Value::Null),
+            ("host_capacity", config.host_capacity != Value::Null),
             ("allow_unsafe_values", config.allow_unsafe_values != Value::Null),
             ("image_registries", config.image_registries != Value::Null),
             ("count_limits", config.count_limits != Value::Null),
@@ -173,6 +177,7 @@ mod tests {
     use super::*;
     use crate::provider::chart::ChartModel;
     use crate::provider::number::Number;
+    use crate::provider::size::ComputeModel;
     use crate::provider::timeouts::TimeoutsModel;
 
     fn text(text: &str) -> Value<String> {
@@ -286,6 +291,24 @@ mod tests {
             let path = format!("resources.hard[\"{name}\"]");
             check(|config| config.resources = hard(name, amount), &[(path.as_str(), part)]);
         }
+    }
+
+    #[test]
+    fn what_a_host_promises_is_something_and_the_groups_to_say_where_there_is_one() {
+        let promises = |cpu: &str| Value::Value(ComputeModel { cpu: text(cpu), memory: Value::Null });
+        check(|config| config.host_capacity = promises("8"), &[]);
+        check(|config| config.host_capacity = promises("0"), &[("host_capacity.cpu", "may promise is 0")]);
+        check(
+            |config| config.host_capacity = Value::Value(ComputeModel::default()),
+            &[("host_capacity", "neither `cpu` nor `memory`")],
+        );
+        check(
+            |config| {
+                *config = VirtualClusterModel { cluster_group: text("dev"), ..VirtualClusterModel::default() };
+                config.host_capacity = promises("8");
+            },
+            &[("host_capacity", "comes from the cluster group")],
+        );
     }
 
     #[test]

@@ -98,3 +98,19 @@ async fn an_archive_may_be_as_large_as_a_secret_and_no_larger() {
     let refused = archives.put(&digest, &bytes).await.unwrap_err();
     assert!(refused.to_string().contains("1048577 bytes"), "{refused}");
 }
+
+#[tokio::test]
+async fn an_archive_stays_as_long_as_another_claim_of_the_process_keeps_it() {
+    let host = host();
+    let claim = async |name: &str| Tenant::reserve(&host, name, &format!("vcluster-{name}")).await;
+    let (first, second) = (claim("keeps-1").await, claim("keeps-2").await);
+    let elsewhere = Tenant::reserved("keeps-3").await.claim;
+    assert!(!second.is_kept_by_another(DIGEST));
+    first.keeps(DIGEST);
+    assert!(second.is_kept_by_another(DIGEST));
+    assert!(!second.is_kept_by_another("sha256:another"));
+    assert!(!first.is_kept_by_another(DIGEST), "it is its own");
+    assert!(!elsewhere.is_kept_by_another(DIGEST), "another process's");
+    first.finish(|_| {}).await.unwrap();
+    assert!(!second.is_kept_by_another(DIGEST), "from now on the record may go");
+}

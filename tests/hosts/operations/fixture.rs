@@ -90,16 +90,19 @@ impl Tenant {
 
     pub async fn ensure_namespace(&self) {
         let cancel = CancellationToken::new();
-        namespace::ensure(&self.host, &self.claim, &self.labels(), TIMEOUT, &cancel).await.unwrap();
+        namespace::ensure(&self.host, &self.claim, &self.labels(), true, TIMEOUT, &cancel).await.unwrap();
     }
 
     pub fn labels(&self) -> BTreeMap<String, String> {
         BTreeMap::from([(LABEL.to_owned(), self.name.clone())])
     }
 
+    /// Applies objects, and has the record say so.
     pub async fn apply(&self, objects: &[Value]) -> Result<Vec<Item>, apply::ApplyError> {
-        apply::apply(&self.host, &self.claim, objects, &self.labels(), &Consent::default(), &CancellationToken::new())
-            .await
+        let (labels, consent, cancel) = (self.labels(), Consent::default(), CancellationToken::new());
+        let items = apply::apply(&self.host, &self.claim, objects, &labels, &consent, &cancel).await?;
+        self.claim.update(|_| {}).await?;
+        Ok(items)
     }
 
     /// A ConfigMap as a chart would render it.

@@ -43,7 +43,7 @@ async fn a_groups_record_is_changed_only_as_it_was_read() {
 async fn nodes_are_read_with_what_they_can_carry() {
     let nodes = nodes::list(&host()).await.unwrap();
     assert!(
-        !nodes.is_empty() && nodes.iter().all(|node| node.usable && node.cpu.0 > 0 && node.memory.0 > 0),
+        !nodes.is_empty() && nodes.iter().all(|node| node.is_ready && node.cpu.0 > 0 && node.memory.0 > 0),
         "{nodes:?}"
     );
 }

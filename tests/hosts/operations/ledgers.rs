@@ -7,6 +7,7 @@ use terraform_provider_nested::domain::quantity::{Bytes, Millicores};
 use terraform_provider_nested::domain::size::Size;
 use terraform_provider_nested::host::ledgers::{GroupRef, LedgerBook, LedgerError, recorded};
 use terraform_provider_nested::host::record::{Phase, Share};
+use terraform_provider_nested::host::store::StoreError;
 
 use super::fixture::{Tenant, host};
 
@@ -24,27 +25,31 @@ fn admit(ledger: &mut Ledger, key: &str, most: u64) -> Result<(), Refusal> {
     ledger.admit(Account::Capacity, key, holding(key, 1000), &limit)
 }
 
+async fn empty() -> Result<Ledger, StoreError> {
+    Ok(Ledger::default())
+}
+
 #[tokio::test]
 async fn a_ledger_that_is_missing_is_said_to_be_and_is_written_once() {
     let book = LedgerBook::quota(&host(), group("first"));
     let missing = book.change(|ledger| admit(ledger, "a", 1000)).await;
     assert!(matches!(missing, Err(LedgerError::Missing { .. })), "{missing:?}");
-    book.create(Ledger::default()).await.unwrap();
+    book.create(empty()).await.unwrap();
     book.change(|ledger| admit(ledger, "a", 1000)).await.unwrap().unwrap();
-    book.create(Ledger::default()).await.unwrap();
+    book.create(empty()).await.unwrap();
     let read = book.read().await.unwrap().unwrap();
     assert_eq!(read.entries.keys().collect::<Vec<_>>(), ["a"], "a second rebuilding changes nothing");
 
     let later = LedgerBook::quota(&host(), group("second"));
     assert_eq!(later.read().await.unwrap(), None, "another group's of the same name");
-    later.create(Ledger::default()).await.unwrap();
+    later.create(empty()).await.unwrap();
     assert_eq!(later.read().await.unwrap(), Some(Ledger::default()));
     book.remove().await.unwrap();
     assert!(later.read().await.unwrap().is_some(), "removed is only one's own");
     later.remove().await.unwrap();
     assert_eq!(later.read().await.unwrap(), None);
 
-    later.create(Ledger::default()).await.unwrap();
+    later.create(empty()).await.unwrap();
     later.change(|ledger| admit(ledger, "a", 1000)).await.unwrap().unwrap();
     let last = later.change(|ledger| {
         ledger.release("a", "a");
@@ -57,7 +62,7 @@ async fn a_ledger_that_is_missing_is_said_to_be_and_is_written_once() {
 #[tokio::test]
 async fn of_many_that_want_the_same_room_as_many_get_it_as_there_is_room_for() {
     let book = LedgerBook::quota(&host(), GroupRef { name: "contested".to_owned(), id: "x".to_owned() });
-    book.create(Ledger::default()).await.unwrap();
+    book.create(empty()).await.unwrap();
     let tries = (0..20).map(|number| {
         let book = book.clone();
         tokio::spawn(async move {
@@ -95,7 +100,7 @@ async fn records_say_who_holds_what() {
 #[tokio::test]
 async fn changes_of_one_process_take_turns() {
     let book = LedgerBook::quota(&host(), GroupRef { name: "turns".to_owned(), id: "x".to_owned() });
-    book.create(Ledger::default()).await.unwrap();
+    book.create(empty()).await.unwrap();
     let looks = AtomicUsize::new(0);
     let changes = (0..30).map(|number| {
         let (book, looks) = (&book, &looks);
@@ -110,4 +115,36 @@ async fn changes_of_one_process_take_turns() {
     futures::future::join_all(changes).await;
     assert_eq!(looks.into_inner(), 30, "nobody had to look again");
     book.remove().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_ledger_that_another_process_has_written_since_is_read_again() {
+    let group = || GroupRef { name: "written-since".to_owned(), id: "x".to_owned() };
+    let (ours, theirs) = (LedgerBook::quota(&host(), group()), LedgerBook::quota(&host(), group()));
+    ours.create(empty()).await.unwrap();
+    theirs.change(|ledger| admit(ledger, "a", 2000)).await.unwrap().unwrap();
+    ours.change(|ledger| admit(ledger, "b", 2000)).await.unwrap().unwrap();
+    assert_eq!(ours.read().await.unwrap().unwrap().entries.len(), 2, "nobody's entry is lost");
+
+    let release = |ledger: &mut Ledger| {
+        ledger.release("a", "a");
+        Ok::<(), Refusal>(())
+    };
+    theirs.change(release).await.unwrap().unwrap();
+    ours.change(|ledger| admit(ledger, "c", 2000)).await.unwrap().expect("there is room again");
+    theirs.change(release).await.unwrap().unwrap();
+    theirs.change(|ledger| admit(ledger, "c", 2000)).await.unwrap().unwrap();
+    let keys: Vec<String> = theirs.read().await.unwrap().unwrap().entries.into_keys().collect();
+    assert_eq!(keys, ["b", "c"]);
+
+    let last = |key: &'static str| {
+        move |ledger: &mut Ledger| {
+            ledger.release(key, key);
+            Ok::<(), Refusal>(())
+        }
+    };
+    theirs.change(last("b")).await.unwrap().unwrap();
+    theirs.change(last("c")).await.unwrap().unwrap();
+    let missing = ours.change(|ledger| admit(ledger, "d", 2000)).await;
+    assert!(matches!(missing, Err(LedgerError::Missing { .. })), "{missing:?}");
 }

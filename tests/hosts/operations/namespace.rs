@@ -1,9 +1,10 @@
 use k8s_openapi::api::apps::v1::StatefulSet;
-use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::api::core::v1::{Namespace, Pod};
 use kube::api::Api;
 use serde_json::json;
 
-use terraform_provider_nested::host::namespace::{NamespaceError, ensure};
+use terraform_provider_nested::host::delete::delete;
+use terraform_provider_nested::host::namespace::{NamespaceError, ensure, label};
 use tokio_util::sync::CancellationToken;
 
 use super::fixture::{LABEL, TIMEOUT, Tenant, by_kubectl};
@@ -50,8 +51,21 @@ async fn a_namespace_in_which_another_virtual_cluster_lives_is_refused() {
         other.pointer_mut(labels).unwrap()["release"] = json!("other");
     }
     tenant.api::<StatefulSet>().create(&by_kubectl(), &serde_json::from_value(other).unwrap()).await.unwrap();
-    let refused = ensure(&tenant.host, &tenant.claim, &tenant.labels(), TIMEOUT, &CancellationToken::new()).await;
+    let refused = ensure(&tenant.host, &tenant.claim, &tenant.labels(), true, TIMEOUT, &CancellationToken::new()).await;
     assert!(matches!(&refused, Err(NamespaceError::Occupied { other, .. }) if other == "other"), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_namespace_that_nobody_has_named_is_refused_and_nothing_in_it_is_touched() {
+    let tenant = Tenant::reserved("unnamed").await;
+    tenant.make("v1", "Namespace", json!({"metadata": {"name": tenant.namespace}})).await;
+    tenant.run("app-x-default-x-unnamed", json!({"labels": {"vcluster.loft.sh/managed-by": "unnamed"}})).await;
+    let cancel = CancellationToken::new();
+    let refused = ensure(&tenant.host, &tenant.claim, &tenant.labels(), false, TIMEOUT, &cancel).await;
+    assert!(matches!(&refused, Err(NamespaceError::Exists { .. })), "{refused:?}");
+    // What is undone then is none of the namespace's.
+    assert_eq!(delete(&tenant.host, &tenant.claim, TIMEOUT, &cancel).await.unwrap(), []);
+    assert!(tenant.api::<Pod>().get_opt("app-x-default-x-unnamed").await.unwrap().is_some());
 }
 
 /// Objects of others that keep a virtual cluster out of a namespace.
@@ -71,7 +85,8 @@ async fn a_namespace_that_somebody_works_in_is_refused() {
         object["metadata"]["namespace"] = json!(tenant.namespace);
         let name = object["metadata"]["name"].as_str().unwrap().to_owned();
         tenant.make("v1", kind, object).await;
-        let refused = ensure(&tenant.host, &tenant.claim, &tenant.labels(), TIMEOUT, &CancellationToken::new()).await;
+        let refused =
+            ensure(&tenant.host, &tenant.claim, &tenant.labels(), true, TIMEOUT, &CancellationToken::new()).await;
         let expected = format!("{kind} {name}");
         assert!(matches!(&refused, Err(NamespaceError::InUse { found, .. }) if *found == expected), "{refused:?}");
         assert_eq!(tenant.claim.record().namespace_uid, None, "nothing is written down of it");
@@ -87,4 +102,26 @@ async fn the_owner_of_a_namespace_lets_a_virtual_cluster_in_by_a_label() {
     tenant.make("v1", "ServiceAccount", account).await;
     tenant.ensure_namespace().await;
     assert!(!tenant.claim.record().namespace_created);
+}
+
+#[tokio::test]
+async fn only_the_namespace_that_was_made_is_labelled() {
+    let labels = [("team".to_owned(), "a".to_owned())].into();
+    let labelled = async |tenant: &Tenant| {
+        let live = Api::<Namespace>::all(tenant.host.client()).get(&tenant.namespace).await.unwrap();
+        live.metadata.labels.unwrap_or_default().contains_key("team")
+    };
+    let made = Tenant::new("ns-labelled").await;
+    label(&made.host, &made.claim, &labels).await.unwrap();
+    assert!(labelled(&made).await);
+
+    let found = Tenant::in_found_namespace("ns-unlabelled").await;
+    label(&found.host, &found.claim, &labels).await.unwrap();
+    assert!(!labelled(&found).await);
+
+    // Somebody has made another one in its place.
+    let replaced = Tenant::new("ns-replaced").await;
+    replaced.claim.update(|record| record.namespace_uid = Some("another".to_owned())).await.unwrap();
+    label(&replaced.host, &replaced.claim, &labels).await.unwrap_err();
+    assert!(!labelled(&replaced).await);
 }

@@ -5,6 +5,7 @@ use kube::api::{Api, Patch, PatchParams};
 use serde_json::json;
 use terraform_provider_nested::host::lease;
 use terraform_provider_nested::host::record::{Phase, Record};
+use terraform_provider_nested::host::records::claim::Claim;
 use terraform_provider_nested::host::records::{Life, RecordError, Records, Reservation, Stored, Taken};
 use terraform_provider_nested::host::store::{NAMESPACE, StoreError};
 use tokio_util::sync::CancellationToken;
@@ -36,10 +37,19 @@ async fn an_update_is_read_back_and_a_removed_record_is_gone() {
     assert!(Records::of(&tenant.host).get(&tenant.namespace).await.unwrap().is_none());
 }
 
+/// Takes the tenant's record over. A heartbeat of its owner that is due comes between reading and taking at most once.
+async fn take_over(tenant: &Tenant) -> Claim {
+    let records = Records::of(&tenant.host);
+    match records.claim(stored(tenant).await).await {
+        Err(RecordError::Store(StoreError::Changed { .. })) => records.claim(stored(tenant).await).await.unwrap(),
+        taken => taken.unwrap(),
+    }
+}
+
 #[tokio::test]
 async fn a_process_that_was_thought_dead_can_write_nothing_more() {
     let tenant = Tenant::reserved("fenced").await;
-    let successor = Records::of(&tenant.host).claim(stored(&tenant).await).await.unwrap();
+    let successor = take_over(&tenant).await;
     let lost = |result: Result<(), RecordError>| assert!(matches!(result, Err(RecordError::Lost { .. })), "{result:?}");
     lost(tenant.claim.update(|record| record.phase = Phase::Deleting).await);
     lost(tenant.claim.confirm().await);
@@ -60,7 +70,7 @@ async fn a_claim_is_written_again_before_anybody_can_have_taken_it_over() {
     tenant.claim.confirm().await.unwrap();
     assert_ne!(stored(&tenant).await.record, before.record);
 
-    let successor = Records::of(&tenant.host).claim(stored(&tenant).await).await.unwrap();
+    let successor = take_over(&tenant).await;
     std::thread::sleep(lease::silence() / 2);
     let late = tenant.claim.confirm().await;
     assert!(matches!(late, Err(RecordError::Lost { .. })), "{late:?}");
@@ -114,14 +124,16 @@ async fn a_record_is_taken_from_who_has_let_go_of_it_and_not_from_who_works_on_i
 }
 
 #[tokio::test]
-async fn unfinished_records_are_found_without_the_others() {
+async fn unfinished_records_are_found_without_the_others_and_ones_own() {
     let records = Records::of(&host());
     let is_listed = async |namespace: &str| {
-        let listed = records.unfinished().await.unwrap();
+        let listed = records.abandoned().await.unwrap();
         listed.iter().any(|stored| stored.record.namespace == namespace)
     };
     let tenant = Tenant::reserved("unfinished-record").await;
     assert!(is_listed(&tenant.namespace).await);
+    let own = Records::of(&tenant.host).abandoned().await.unwrap();
+    assert!(!own.iter().any(|stored| stored.record.namespace == tenant.namespace), "this process works on it");
     tenant.claim.update(|record| record.phase = Phase::Deleting).await.unwrap();
     assert!(is_listed(&tenant.namespace).await);
     tenant.claim.update(|record| record.hand_over()).await.unwrap();
@@ -152,4 +164,25 @@ async fn life_is_judged_by_the_heartbeat() {
 
     let life = records.watch_for_life(&seen, lease::beat() * 2, &cancel).await.unwrap();
     assert!(matches!(life, Life::Gone), "{life:?}");
+}
+
+#[tokio::test]
+async fn what_is_noted_goes_with_the_next_write() {
+    let tenant = Tenant::reserved("noted").await;
+    tenant.claim.note(|record| record.chart_digest = Some("sha256:1".to_owned()));
+    assert_eq!(tenant.claim.record().chart_digest.as_deref(), Some("sha256:1"));
+    assert_eq!(stored(&tenant).await.record.chart_digest, None);
+    // Somebody labels the Secret: the write is made again, with what was noted.
+    let labelled = json!({"metadata": {"labels": {"example.com/by": "somebody"}}});
+    let secrets = Api::<Secret>::namespaced(tenant.host.client(), NAMESPACE);
+    let name = format!("virtual-cluster.{}", tenant.namespace);
+    secrets.patch(&name, &PatchParams::default(), &Patch::Merge(labelled)).await.unwrap();
+    tenant.claim.update(|record| record.phase = Phase::Creating).await.unwrap();
+    let now = stored(&tenant).await.record;
+    assert_eq!((now.chart_digest.as_deref(), now.phase), (Some("sha256:1"), Phase::Creating));
+    // It is written once, and a later change stays.
+    tenant.claim.update(|record| record.chart_digest = None).await.unwrap();
+    tenant.claim.update(|_| {}).await.unwrap();
+    assert_eq!(stored(&tenant).await.record.chart_digest, None);
+    tenant.claim.remove().await.unwrap();
 }

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use terraform_provider_nested::domain::distro::Distro;
 use terraform_provider_nested::domain::endpoint::EndpointType;
 use terraform_provider_nested::domain::hard::Hard;
+use terraform_provider_nested::domain::isolation::PodSecurity;
 use terraform_provider_nested::domain::quantity::{Bytes, Millicores};
 use terraform_provider_nested::domain::size::Size;
 use terraform_provider_nested::domain::values::enforced::Offered;
@@ -47,6 +48,9 @@ impl Sized {
             distro: Distro::K8s,
             kubernetes_version: None,
             node_selector: BTreeMap::new(),
+            pod_security: PodSecurity::Baseline,
+            network_isolation: false,
+            tolerations: Vec::new(),
         };
         let offered = Offered { devices: ["example.com/card".to_owned()].into(), default_class: None };
         for object in enforced::objects(version, &spec, &offered) {

@@ -1,7 +1,8 @@
-use k8s_openapi::api::core::v1::ConfigMap;
-use kube::api::DeleteParams;
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
+use kube::api::{Api, DeleteParams, Patch, PatchParams};
 use serde_json::json;
 use terraform_provider_nested::domain::drift::Entry;
+use terraform_provider_nested::domain::isolation::ENFORCE;
 use terraform_provider_nested::host::access::Exposure;
 use terraform_provider_nested::host::observe::Observed;
 use terraform_provider_nested::host::view::{Run, View};
@@ -60,6 +61,17 @@ async fn what_many_share_shows_the_drift_of_each() {
         assert_eq!(drift(observed), expected);
         assert_eq!(observed.workloads.len(), 1);
     }
+}
+
+#[tokio::test]
+async fn what_many_share_shows_what_each_namespace_enforces() {
+    let tenants = tenants("enforced").await;
+    let namespaces = Api::<Namespace>::all(tenants[0].host.client());
+    let label = json!({"metadata": {"labels": {ENFORCE: "restricted"}}});
+    namespaces.patch(&tenants[1].namespace, &PatchParams::default(), &Patch::Merge(label)).await.unwrap();
+    let observed = look(&View::of(&tenants[0].host, LABEL, &Run::default()), &tenants).await;
+    let enforced: Vec<_> = observed.iter().map(|observed| observed.enforced.as_deref()).collect();
+    assert_eq!(enforced, [None, Some("restricted"), None, None, None]);
 }
 
 #[tokio::test]

@@ -26,8 +26,9 @@ async fn a_timeout_shows_the_refused_pod() {
     })
     .await;
     let (record, cancel) = (tenant.claim.record(), CancellationToken::new());
-    let error =
-        ready(&tenant.host, &record, &Exposure::LoadBalancer, Duration::from_secs(2), &cancel).await.unwrap_err();
+    let error = ready(&tenant.host, &record, &Exposure::LoadBalancer, false, Duration::from_secs(2), &cancel)
+        .await
+        .unwrap_err();
     assert!(matches!(error, WaitError::TimedOut { .. }), "{error:?}");
     for expected in [
         "virtual cluster vcluster-refused/refused on host cluster \"host-1\" was not ready after 2 s",
@@ -55,7 +56,7 @@ async fn ready_gives_access_and_a_status_of_running() {
     });
     tenant.apply(&[tenant.stateful_set("ready"), service, config]).await.unwrap();
     let (record, cancel) = (tenant.claim.record(), CancellationToken::new());
-    let access = ready(&tenant.host, &record, &Exposure::LoadBalancer, TIMEOUT, &cancel).await.unwrap();
+    let access = ready(&tenant.host, &record, &Exposure::LoadBalancer, false, TIMEOUT, &cancel).await.unwrap();
     assert!(access.endpoint.ends_with(":8443"), "{}", access.endpoint);
     let label = format!("{LABEL}=ready");
     let observed = observe(&tenant.host, &record, &Exposure::LoadBalancer, &label).await.unwrap();
@@ -68,6 +69,7 @@ async fn a_stopped_run_stops_waiting() {
     let cancel = CancellationToken::new();
     cancel.cancel();
     let record = tenant.claim.record();
-    let error = ready(&tenant.host, &record, &Exposure::ClusterIp, Duration::from_secs(60), &cancel).await.unwrap_err();
+    let error =
+        ready(&tenant.host, &record, &Exposure::ClusterIp, false, Duration::from_secs(60), &cancel).await.unwrap_err();
     assert!(matches!(error, WaitError::Cancelled { .. }), "{error:?}");
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::cluster::Cluster;
@@ -175,11 +175,27 @@ impl Workspace {
         plan
     }
 
-    /// The values of a resource in the state, if it is there.
+    /// A resource of the root module in the state, if it is there: its `values`, and whether it is `tainted`. Read from the file,
+    /// for which no program has to start.
     pub fn state(&self, address: &str) -> Option<Value> {
-        let state = self.json(&["show", "-json"]);
-        let resources = state["values"]["root_module"]["resources"].as_array().cloned().unwrap_or_default();
-        resources.into_iter().find(|resource| resource["address"] == address)
+        let file = std::fs::read_to_string(self.path("terraform.tfstate")).ok()?;
+        // A Terraform that was killed before it wrote leaves an empty one.
+        if file.is_empty() {
+            return None;
+        }
+        let mut state: Value = serde_json::from_str(&file).unwrap();
+        let resources = state["resources"].as_array_mut().unwrap();
+        let of_root = resources.iter_mut().filter(|resource| resource["module"].is_null());
+        let mut instances = of_root.flat_map(|resource| {
+            let base = address_of(resource);
+            resource["instances"].as_array_mut().unwrap().iter_mut().map(move |instance| {
+                let index = &instance["index_key"];
+                let address = if index.is_null() { base.clone() } else { format!("{base}[{index}]") };
+                (address, instance)
+            })
+        });
+        let (_, instance) = instances.find(|(found, _)| found == address)?;
+        Some(json!({ "values": instance["attributes"].take(), "tainted": instance["status"] == "tainted" }))
     }
 
     /// The attributes of [`THIS`] in the state.
@@ -222,11 +238,20 @@ impl Workspace {
             .env("HOME", self.directory.path())
             .env("TF_CLI_CONFIG_FILE", self.directory.path().join("cli.tfrc"))
             .env("CHECKPOINT_DISABLE", "1")
+            // It ends before collecting garbage pays.
+            .env("GOGC", "off")
             .envs(self.logs())
             .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null());
         command
     }
+}
+
+/// The address of a resource in a state file, without an instance's index.
+fn address_of(resource: &Value) -> String {
+    let prefix = if resource["mode"] == "data" { "data." } else { "" };
+    let text = |field: &str| resource[field].as_str().unwrap_or_default();
+    format!("{prefix}{}.{}", text("type"), text("name"))
 }
 
 /// The entry of `host_clusters` for a kubeconfig.

@@ -88,7 +88,7 @@ fn ordinary_life_on_a_host_shows_in_no_plan() {
         quiet("of-another-chart", |vc| each_object(vc, wipe)).with("chart = CHART"),
         quiet("namespace-relabelled", |vc| {
             let labels =
-                json!({"nested-clusters.io/virtual-cluster": null, "pod-security.kubernetes.io/enforce": "privileged"});
+                json!({"nested-clusters.io/virtual-cluster": null, "pod-security.kubernetes.io/warn": "baseline"});
             vc.cluster.patch(&vc.object("/api/v1/namespaces/vcluster-%"), json!({"metadata": {"labels": labels}}));
         }),
     ]);

@@ -3,14 +3,14 @@
 use super::*;
 use crate::fleet::group::spec::DRIFTED;
 use crate::provider::chart::ChartModel;
-use crate::provider::size::AmountsModel;
+use crate::provider::size::{AmountsModel, ComputeModel};
 
 fn text(text: &str) -> Value<String> {
     Value::Value(text.to_owned())
 }
 
 fn eu() -> GroupHostModel {
-    let reserved = Value::Value(ReservedModel { cpu: text("8"), memory: text("32Gi") });
+    let reserved = Value::Value(ComputeModel { cpu: text("8"), memory: text("32Gi") });
     GroupHostModel { storage: text("500Gi"), reserved, ..GroupHostModel::default() }
 }
 
@@ -112,7 +112,7 @@ fn nothing_changed_plans_nothing() {
     check_quiet(|config| config.quota = spelled);
     let defaults = Value::Value(ResourcesModel { memory: text("4096Mi"), ..ResourcesModel::default() });
     check_quiet(|config| config.virtual_cluster_defaults = defaults);
-    let reserved = Value::Value(ReservedModel { cpu: text("8000m"), memory: text("32768Mi") });
+    let reserved = Value::Value(ComputeModel { cpu: text("8000m"), memory: text("32768Mi") });
     let eu = GroupHostModel { storage: text("512000Mi"), reserved, ..eu() };
     check_quiet(|config| config.host_clusters = hosts([("eu-1", eu), ("us-1", GroupHostModel::default())]));
 }

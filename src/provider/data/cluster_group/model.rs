@@ -6,13 +6,14 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::numbers::Numbers;
+use crate::domain::room::{Launch, Numbers};
+use crate::domain::table::Paint;
 use crate::fleet::virtual_cluster::membership::Membership;
 use crate::provider::cluster_group::model::GroupHostModel;
 use crate::provider::data::listing::ListedModel;
 use crate::provider::data::{limited, sized, text};
 use crate::provider::size::{AmountsModel, ResourcesModel};
-use crate::provider::value::StringMap;
+use crate::provider::value::{StringMap, StringSet};
 use terraform_plugin::value::Value;
 
 /// Configuration and result.
@@ -27,6 +28,13 @@ pub struct ClusterGroupDataModel {
     pub distro: Value<String>,
     pub kubernetes_version: Value<String>,
     pub values: Value<String>,
+    pub member_values: StringSet,
+    pub allow_unsafe_values: Value<bool>,
+    pub image_registries: StringSet,
+    pub pod_security: Value<String>,
+    pub network_isolation: Value<bool>,
+    pub count_limits: Value<bool>,
+    pub priority_classes: StringSet,
     pub host_clusters: Value<BTreeMap<String, Value<GroupHostModel>>>,
     pub endpoint_type: Value<String>,
     pub oversubscription_percent: Value<i64>,
@@ -34,7 +42,6 @@ pub struct ClusterGroupDataModel {
     pub virtual_cluster_defaults: Value<ResourcesModel>,
     pub virtual_cluster_minimums: Value<ResourcesModel>,
     pub virtual_cluster_maximums: Value<ResourcesModel>,
-    pub count_limits: Value<bool>,
     pub home_host_cluster: Value<String>,
     pub revision: Value<String>,
     pub hosts: Value<BTreeMap<String, HostNumbersModel>>,
@@ -44,6 +51,8 @@ pub struct ClusterGroupDataModel {
     pub quota_used: Value<AmountsModel>,
     pub quota_available: Value<AmountsModel>,
     pub virtual_clusters: Value<Vec<ListedModel>>,
+    pub launching: Value<BTreeMap<String, Value<ResourcesModel>>>,
+    pub fits: Value<bool>,
     pub summary: Value<String>,
 }
 
@@ -64,14 +73,23 @@ pub struct HostNumbersModel {
     pub available: Value<AmountsModel>,
 }
 
-/// The state of a group. `names` are the keys that this provider has for the group's hosts.
-pub fn state_of(
-    group: &Membership,
-    home: &str,
-    numbers: &Numbers,
-    names: &BTreeMap<&str, &str>,
-    virtual_clusters: Option<Vec<ListedModel>>,
-) -> ClusterGroupDataModel {
+/// What was found out of a group.
+pub struct Told<'t> {
+    /// The group's key of its home.
+    pub home: &'t str,
+    /// What its hosts can carry, and what is used.
+    pub numbers: &'t Numbers,
+    /// The keys that this provider has for the group's hosts.
+    pub names: BTreeMap<&'t str, &'t str>,
+    /// None where not all of them are known.
+    pub virtual_clusters: Option<Vec<ListedModel>>,
+    /// What becomes of it when those are launched that the configuration names.
+    pub launch: Launch,
+}
+
+/// The state of a group, without what its configuration says.
+pub fn state_of(group: &Membership, told: Told<'_>) -> ClusterGroupDataModel {
+    let Told { home, numbers, names, virtual_clusters, launch } = told;
     let config = group.spec.to_model();
     let chart = config.chart.as_ref_option().map(|chart| KeptChartModel {
         source: chart.source.clone(),
@@ -83,7 +101,7 @@ pub fn state_of(
         let host = HostNumbersModel {
             host_cluster: names.get(key.as_str()).map(|&name| name.to_owned()).into(),
             capacity: told.map(|told| limited(&told.capacity)).into(),
-            used: told.map(|told| sized(told.used)).into(),
+            used: told.map(|told| sized(told.used())).into(),
             available: told.map(|told| limited(&told.available())).into(),
         };
         (key.clone(), host)
@@ -99,6 +117,13 @@ pub fn state_of(
         distro: config.distro,
         kubernetes_version: config.kubernetes_version,
         values: config.values,
+        member_values: config.member_values,
+        allow_unsafe_values: config.allow_unsafe_values,
+        image_registries: config.image_registries,
+        pod_security: config.pod_security,
+        network_isolation: config.network_isolation,
+        count_limits: config.count_limits,
+        priority_classes: config.priority_classes,
         host_clusters: config.host_clusters,
         endpoint_type: config.endpoint_type,
         oversubscription_percent: Value::Value(i64::from(group.spec.oversubscription_percent)),
@@ -106,16 +131,17 @@ pub fn state_of(
         virtual_cluster_defaults: config.virtual_cluster_defaults,
         virtual_cluster_minimums: config.virtual_cluster_minimums,
         virtual_cluster_maximums: config.virtual_cluster_maximums,
-        count_limits: config.count_limits,
         home_host_cluster: text(home),
         revision: text(group.spec.revision()),
         hosts: Value::Value(hosts.collect()),
         capacity: sum.map(|sum| limited(&sum.capacity)).into(),
         used: sum.map(|sum| sized(sum.used)).into(),
         available: sum.map(|sum| limited(&sum.available)).into(),
-        quota_used: numbers.quota.used.as_ref().ok().map(|used| sized(*used)).into(),
+        quota_used: numbers.quota.used().map(sized).into(),
         quota_available: numbers.quota.available().map(|available| limited(&available)).into(),
         virtual_clusters: virtual_clusters.into(),
-        summary: text(numbers.summary()),
+        launching: Value::Null,
+        fits: launch.fits.into(),
+        summary: text(launch.summary(Paint::Plain)),
     }
 }

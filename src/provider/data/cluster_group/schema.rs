@@ -1,7 +1,7 @@
 //! The schema of the data source `nested_cluster_group`: the one place where its attributes are described. The reference page
 //! is generated from here.
 
-use crate::provider::attribute::{Attributes, attributes, computed, required, string_map};
+use crate::provider::attribute::{Attributes, attributes, computed, optional, required, string_map, string_set};
 use crate::provider::data::{STATE_VERSION, amounts, limits, listing, resources};
 use terraform_plugin::schema::{AttributeType, Block, Description, Schema};
 
@@ -28,7 +28,7 @@ pub fn schema() -> Schema {
 
 /// What the group's owner wrote, with all defaults.
 fn configuration() -> Attributes {
-    use AttributeType::{AttributeMap, AttributeSingle, Bool, Number, String};
+    use AttributeType::{AttributeList, AttributeMap, AttributeSingle, Bool, Number, String};
     let chart = attributes([
         ("source", computed(String, "Where the chart came from.")),
         ("digest", computed(String, "`sha256:` digest of the chart, locked.")),
@@ -37,6 +37,17 @@ fn configuration() -> Attributes {
     let reserved = attributes([
         ("cpu", computed(String, "CPU as a Kubernetes quantity. Null is none.")),
         ("memory", computed(String, "Memory as a Kubernetes quantity. Null is none.")),
+    ]);
+    let capacity = attributes([
+        ("cpu", computed(String, "CPU as a Kubernetes quantity. Null is that of the nodes.")),
+        ("memory", computed(String, "Memory as a Kubernetes quantity. Null is that of the nodes.")),
+    ]);
+    let toleration = attributes([
+        ("key", computed(String, "Key of the taint. Null is every taint.")),
+        ("operator", computed(String, "`Exists`: every value. Null is `Equal`.")),
+        ("value", computed(String, "Value of the taint. Null is the empty value.")),
+        ("effect", computed(String, "Effect of the taint. Null is every effect.")),
+        ("toleration_seconds", computed(Number, "For how long control planes stay on such a node. Null is for ever.")),
     ]);
     let host = attributes([
         (
@@ -55,10 +66,21 @@ fn configuration() -> Attributes {
             ),
         ),
         (
+            "capacity",
+            computed(AttributeSingle(capacity), "The size that it may grow to. Null is what its nodes can allocate."),
+        ),
+        (
             "storage_class",
             computed(String, "Storage class of the control planes' volumes. Null is the host's default."),
         ),
         ("node_selector", computed(string_map(), "Labels of the nodes that count. Null is all nodes.")),
+        (
+            "tolerations",
+            computed(
+                AttributeList(toleration),
+                "Taints that its virtual clusters tolerate; nodes that have them count.",
+            ),
+        ),
         ("values", computed(String, "Text of a `vcluster.yaml`, merged over the group's `values`.")),
     ]);
     attributes([
@@ -83,6 +105,52 @@ fn configuration() -> Attributes {
             computed(String, "Kubernetes version inside the virtual clusters. Null is the chart's own default."),
         ),
         ("values", computed(String, "Further configuration of all virtual clusters as the text of a `vcluster.yaml`.")),
+        (
+            "member_values",
+            computed(
+                string_set(),
+                "Which `values` its virtual clusters may set themselves. Null is all that are safe.",
+            ),
+        ),
+        (
+            "allow_unsafe_values",
+            computed(Bool, "Whether values may reach beyond what a virtual cluster may do. Null is `false`."),
+        ),
+        (
+            "image_registries",
+            computed(
+                string_set(),
+                "Registries whose images values may have the control planes run, beside those of the chart. Null is none.",
+            ),
+        ),
+        (
+            "pod_security",
+            computed(
+                String,
+                "Pod Security Standard of the virtual clusters' pods: `baseline`, `restricted` or `privileged`.",
+            ),
+        ),
+        (
+            "network_isolation",
+            computed(
+                Bool,
+                "Whether network policies keep the pods of the virtual clusters from those of others. Null is `false`.",
+            ),
+        ),
+        (
+            "count_limits",
+            computed(
+                Bool,
+                "Whether limits count in the size of a virtual cluster as well as requests. Null is `false`.",
+            ),
+        ),
+        (
+            "priority_classes",
+            computed(
+                string_set(),
+                "Priority classes of the host clusters that pods of the virtual clusters may have. Null is none.",
+            ),
+        ),
         (
             "host_clusters",
             computed(AttributeMap(host), "What the group says of its host clusters, by their keys in the group."),
@@ -109,16 +177,24 @@ fn configuration() -> Attributes {
             "virtual_cluster_maximums",
             resources("What a virtual cluster may have at most. Null if the group says nothing of it."),
         ),
-        (
-            "count_limits",
-            computed(Bool, "Whether limits count in the sizes of its virtual clusters as well as requests."),
-        ),
     ])
 }
 
 /// What there is, what is used and what is left.
 fn shares() -> Attributes {
-    use AttributeType::{AttributeMap, String};
+    use AttributeType::{AttributeMap, Bool, String};
+    let size = attributes([
+        ("cpu", optional(String, "CPU as a Kubernetes quantity. The group's default when it is not set.")),
+        ("memory", optional(String, "Memory as a Kubernetes quantity. The group's default when it is not set.")),
+        ("storage", optional(String, "Storage as a Kubernetes quantity. The group's default when it is not set.")),
+        (
+            "hard",
+            optional(
+                string_map(),
+                "Everything else, by the names of a ResourceQuota's `spec.hard`. The group's default where it is not set.",
+            ),
+        ),
+    ]);
     let host = attributes([
         (
             "host_cluster",
@@ -131,8 +207,8 @@ fn shares() -> Attributes {
         (
             "capacity",
             limits(
-                "What it can carry by the rules of the group: the allocatable CPU and memory of its usable nodes less \
-                 `reserved`, times `oversubscription_percent`, and `storage`. Null when it cannot be asked.",
+                "What it can carry by the rules of the group: the allocatable CPU and memory of its usable nodes, or the `capacity` \
+                 that the group gives it, less `reserved`, times `oversubscription_percent`, and `storage`. Null when it cannot be asked.",
             ),
         ),
         (
@@ -176,11 +252,28 @@ fn shares() -> Attributes {
             limits("What is left of the quota, zero where it is used up. Null when the group's home cannot be asked."),
         ),
         (
+            "launching",
+            optional(
+                AttributeMap(size),
+                "Sizes of virtual clusters that are to be launched, by any name. Nothing is launched: `summary` shows what they \
+                 would be allocated, and `fits` whether they have room. Each is placed as a plan would place it.",
+            ),
+        ),
+        (
+            "fits",
+            computed(
+                Bool,
+                "Whether all that is `launching` fits, in the quota and on the host clusters. `true` where nothing is. Null \
+                 where numbers are missing that decide it.",
+            ),
+        ),
+        (
             "summary",
             computed(
                 String,
                 "The numbers of all host clusters, and of the quota if there is one, as a table for an output. `#` in a bar \
-                 is used, `.` available. It ends with a line break.",
+                 is used, `=` allocated to what is `launching`, `.` available after it. A line for each that does not fit \
+                 follows. It ends with a line break.",
             ),
         ),
     ])

@@ -53,8 +53,8 @@ enum Trust {
 impl Trust {
     fn of(spec: &Spec) -> Self {
         match &spec.followed {
-            None if spec.allow_unsafe_values == Some(true) => Self::Everything,
-            Some(group) if group.allow_unsafe_values == Some(true) => match group.member_values {
+            None if spec.terms.allow_unsafe_values == Some(true) => Self::Everything,
+            Some(group) if group.terms.allow_unsafe_values == Some(true) => match group.member_values {
                 Some(_) => Self::Everything,
                 None => Self::Group,
             },
@@ -81,16 +81,13 @@ struct Measured {
 
 impl Measured {
     fn guard<'a>(&'a self, subject: &Subject<'a>) -> Guard<'a> {
-        let registries = match &subject.spec.followed {
-            Some(group) => group.image_registries.as_deref(),
-            None => subject.spec.image_registries.as_deref(),
-        };
+        let terms = subject.spec.followed.as_ref().map_or(&subject.spec.terms, |group| &group.terms);
         Guard {
             name: &subject.typed.name,
             namespace: &subject.typed.namespace,
             own: &self.own,
             switched: &self.switched,
-            registries: registries.unwrap_or_default(),
+            registries: terms.image_registries.as_deref().unwrap_or_default(),
             priority_classes: &subject.typed.priority_classes,
             size: subject.typed.size,
         }
@@ -230,6 +227,7 @@ pub(super) fn say(diags: &mut Diagnostics, spec: &Spec, refusals: &[Refusal]) ->
 
 /// Refuses values of a virtual cluster that its group does not let it set. None if there are any.
 pub(super) fn check_member_values(diags: &mut Diagnostics, spec: &Spec, values: Option<&Json>) -> Option<()> {
+    check_isolation_values(diags, spec, values)?;
     let allowed = spec.followed.as_ref().and_then(|group| group.member_values.as_ref());
     let (Some(allowed), Some(values)) = (allowed, values) else { return Some(()) };
     let everything = allowed.paths.iter().any(|path| path == "*");
@@ -243,6 +241,27 @@ pub(super) fn check_member_values(diags: &mut Diagnostics, spec: &Spec, values: 
         AttributePath::new("values"),
         format!("Cluster group \"{group}\" does not let its virtual clusters set this value."),
         format!("`values` set {}, and of all values its virtual clusters may set: {may}. Remove it, or have the group's `member_values` name it.", cause::written(&path)),
+    );
+    None
+}
+
+/// Where values say what passes network policies.
+const NETWORK_POLICY: &str = "/policies/networkPolicy";
+
+/// Refuses to open what the group has isolated. None if values do.
+fn check_isolation_values(diags: &mut Diagnostics, spec: &Spec, values: Option<&Json>) -> Option<()> {
+    let isolates = spec.followed.as_ref().is_some_and(|group| group.terms.network_isolation == Some(true));
+    let says = values
+        .and_then(|values| values.pointer(NETWORK_POLICY))
+        .is_some_and(|policy| !cause::leaves(policy).is_empty());
+    if !isolates || !says {
+        return Some(());
+    }
+    let group = spec.cluster_group.as_deref().unwrap_or_default();
+    diags.fail(
+        AttributePath::new("values"),
+        format!("Cluster group \"{group}\" isolates its virtual clusters, which cannot change that."),
+        "`values` set policies.networkPolicy. Remove it, or have the group's `values` say it for all of its virtual clusters.",
     );
     None
 }

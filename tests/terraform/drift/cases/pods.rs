@@ -187,7 +187,12 @@ fn containers() -> Vec<Case> {
         case(
             "privileged",
             |vc| add(vc, "/containers/0/securityContext", json!({"privileged": true})),
-            [added(SET, "spec.template.spec.containers[name=syncer].securityContext", r#"{"privileged":true}"#)],
+            [
+                removed(SET, "spec.template.spec.containers[name=syncer].securityContext.allowPrivilegeEscalation", "false"),
+                added(SET, "spec.template.spec.containers[name=syncer].securityContext.privileged", "true"),
+                removed(SET, "spec.template.spec.containers[name=syncer].securityContext.runAsGroup", "0"),
+                removed(SET, "spec.template.spec.containers[name=syncer].securityContext.runAsUser", "0"),
+            ],
         ),
     ]
 }

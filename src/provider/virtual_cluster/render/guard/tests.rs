@@ -14,10 +14,9 @@ use serde_json::{Map, json};
 
 use super::*;
 use crate::domain::distro::Distro;
-use crate::domain::endpoint::EndpointType;
-use crate::domain::size::Size;
-use crate::domain::values::limits;
+use crate::domain::values;
 use crate::fleet::group::spec::{Followed, MemberValues};
+use crate::fleet::terms::Terms;
 
 fn rig() -> Chart {
     load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("rig/chart"))
@@ -34,22 +33,11 @@ fn served() -> Served {
 fn typed(chart: &Chart) -> VirtualClusterSpec {
     let version = Version::parse(chart.metadata().version.trim_start_matches('v')).unwrap();
     let distro = Distro::default_of(&version);
-    VirtualClusterSpec {
-        name: "team-a".into(),
-        namespace: "vcluster-team-a".into(),
-        vcluster_version: version,
-        size: Size::DEFAULT,
-        hard: crate::domain::hard::Hard::new(),
-        priority_classes: Vec::new(),
-        count_limits: false,
-        volume: limits::control_plane_volume(Size::DEFAULT.storage),
-        storage_class: None,
-        endpoint_type: EndpointType::LoadBalancer,
-        host_name: None,
-        distro,
-        kubernetes_version: None,
-        node_selector: std::collections::BTreeMap::new(),
-    }
+    VirtualClusterSpec { vcluster_version: version, distro, ..values::tests::spec() }
+}
+
+fn unsafe_values() -> Terms {
+    Terms { allow_unsafe_values: Some(true), ..Terms::default() }
 }
 
 fn spec() -> Spec {
@@ -121,10 +109,10 @@ fn who_is_trusted_says_the_group_or_the_virtual_cluster_itself() {
             "`allow_unsafe_values = true`",
         ],
     );
-    check(&Spec { allow_unsafe_values: Some(true), ..spec() }, &[own()], &[]);
+    check(&Spec { terms: unsafe_values(), ..spec() }, &[own()], &[]);
 
     let in_group = |followed| Spec { cluster_group: Some("dev".into()), followed: Some(followed), ..spec() };
-    let trusting = Followed { allow_unsafe_values: Some(true), ..Followed::default() };
+    let trusting = Followed { terms: unsafe_values(), ..Followed::default() };
     let cause = "because the group's values set rbac.role.extraRules";
     check(&in_group(Followed::default()), &[group()], &["cluster_group: ", cause]);
     check(&in_group(trusting.clone()), &[group()], &[]);
@@ -132,7 +120,7 @@ fn who_is_trusted_says_the_group_or_the_virtual_cluster_itself() {
     let named = MemberValues { paths: vec!["rbac".into()] };
     check(&in_group(Followed { member_values: Some(named), ..trusting }), &[own()], &[]);
     // A member cannot say it for itself: validation refuses the attribute, and it does not count.
-    let insisting = Spec { allow_unsafe_values: Some(true), ..in_group(Followed::default()) };
+    let insisting = Spec { terms: unsafe_values(), ..in_group(Followed::default()) };
     check(&insisting, &[own()], &["because values set"]);
 }
 

@@ -1,10 +1,10 @@
 //! The environment variables that users of the Kubernetes and Helm providers know. They make up the connection of the
 //! default host cluster, and of no other.
 
-use crate::host::connection::{ConnectError, Connection, Environment, Given, Secret, Setting};
+use super::{ConnectError, Connection, Environment, Given, Secret, Setting};
 
 /// The variable that stands for a setting.
-pub(super) fn variable(setting: Setting) -> Option<&'static str> {
+pub fn variable(setting: Setting) -> Option<&'static str> {
     Some(match setting {
         Setting::Host => "KUBE_HOST",
         Setting::Token => "KUBE_TOKEN",
@@ -26,7 +26,7 @@ pub(super) fn variable(setting: Setting) -> Option<&'static str> {
 }
 
 /// Whether the environment gives a setting.
-pub(super) fn given(environment: &Environment, setting: Setting) -> Given {
+pub fn given(environment: &Environment, setting: Setting) -> Given {
     match value(environment, setting) {
         Some(text) if setting == Setting::Insecure && boolean(&text) == Some(false) => Given::No,
         Some(_) => Given::Yes,
@@ -35,7 +35,10 @@ pub(super) fn given(environment: &Environment, setting: Setting) -> Given {
 }
 
 /// The connection that the environment makes.
-pub(super) fn connection(environment: &Environment) -> Result<Connection, ConnectError> {
+///
+/// # Errors
+/// A variable that cannot be read.
+pub fn connection(environment: &Environment) -> Result<Connection, ConnectError> {
     let text = |setting| value(environment, setting);
     let secret = |setting| text(setting).map(Secret::from);
     let insecure = text(Setting::Insecure).map(|text| {
