@@ -30,6 +30,11 @@ pub struct Terms {
 }
 
 impl Terms {
+    /// Whether nobody says anything.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
     /// The Pod Security Standard, where one is said.
     pub fn pod_security(&self) -> Option<PodSecurity> {
         self.pod_security.as_ref()?.parse().ok()

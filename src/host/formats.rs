@@ -147,9 +147,30 @@ impl Promised {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use serde_json::json;
+
+    /// Whether a field that a later version has added to any object of `spec` is still there when this one writes it again. Those
+    /// named in `maps` are maps and have no fields. A type that `serde` flattens into another one loses them.
+    #[track_caller]
+    pub(crate) fn check_later_fields_are_kept<T: Serialize + DeserializeOwned>(spec: &T, maps: &[&str]) {
+        fn add(value: &mut Value, maps: &[&str]) {
+            let Value::Object(object) = value else { return };
+            for (name, value) in &mut *object {
+                match value {
+                    Value::Object(map) if maps.contains(&name.as_str()) => {
+                        map.values_mut().for_each(|value| add(value, maps))
+                    }
+                    value => add(value, maps),
+                }
+            }
+            object.insert("later".to_owned(), json!({ "than": "0.1" }));
+        }
+        let mut stored = serde_json::to_value(spec).unwrap();
+        add(&mut stored, maps);
+        assert_eq!(renewed(&stored, spec), stored);
+    }
 
     /// A document whose format has changed twice.
     #[derive(Debug, PartialEq, Serialize, Deserialize)]

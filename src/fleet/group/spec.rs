@@ -48,7 +48,7 @@ pub struct GroupSpec {
     /// Places in `values` that virtual clusters may set. None: all, as long as what comes of it is safe.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub member_values: Option<MemberValues>,
-    #[serde(flatten)]
+    #[serde(default, skip_serializing_if = "Terms::is_empty")]
     pub terms: Terms,
     pub endpoint_type: String,
     pub oversubscription_percent: u32,
@@ -264,7 +264,7 @@ pub struct Followed {
     /// Places in `values` that virtual clusters may set. None: all, as long as what comes of it is safe.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub member_values: Option<MemberValues>,
-    #[serde(flatten)]
+    #[serde(default, skip_serializing_if = "Terms::is_empty")]
     pub terms: Terms,
 }
 
@@ -309,6 +309,7 @@ pub(crate) mod tests {
     use super::*;
     use crate::domain::capacity::Stated;
     use crate::domain::quantity::{Bytes, Millicores};
+    use crate::host::formats::tests::check_later_fields_are_kept;
 
     pub(crate) fn spec() -> GroupSpec {
         let size = |cpu: &str, memory: &str, storage: &str| GroupSize {
@@ -360,6 +361,11 @@ pub(crate) mod tests {
         assert_eq!(spec().revision() != changed.revision(), changes, "{changed:?}");
     }
 
+    #[test]
+    fn what_a_later_version_has_added_anywhere_is_kept() {
+        check_later_fields_are_kept(&spec(), &["labels", "host_clusters", "node_selector"]);
+    }
+
     #[track_caller]
     fn check_followed(change: impl FnOnce(&mut GroupSpec), on_eu: bool, on_us: bool) {
         let mut changed = spec();
@@ -377,8 +383,8 @@ pub(crate) mod tests {
         let document: serde_json::Value = serde_json::from_str(stored).unwrap();
         let spec: GroupSpec = serde_json::from_value(document["spec"].clone()).unwrap();
         assert_eq!(serde_json::to_value(&spec).unwrap(), document["spec"], "a field is stored in another form");
-        assert_eq!(spec.revision(), "905f829310294e8a");
-        assert_eq!(spec.followed("eu-1").unwrap().digest(), "b7928709593a9f39");
+        assert_eq!(spec.revision(), "2ad3c3691392d89a");
+        assert_eq!(spec.followed("eu-1").unwrap().digest(), "631727fe9346a05c");
     }
 
     #[test]

