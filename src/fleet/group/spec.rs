@@ -363,7 +363,7 @@ pub(crate) mod tests {
 
     #[test]
     fn what_a_later_version_has_added_anywhere_is_kept() {
-        check_later_fields_are_kept(&spec(), &["labels", "host_clusters", "node_selector"]);
+        check_later_fields_are_kept(&spec(), &["labels", "host_clusters", "node_selector", "hard"]);
     }
 
     #[track_caller]

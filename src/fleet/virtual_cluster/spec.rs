@@ -349,7 +349,7 @@ pub(crate) mod tests {
         let terms = Terms { count_limits: Some(true), ..spec().terms };
         let followed = Followed { terms: terms.clone(), ..Followed::default() };
         let full = Spec { terms, followed: Some(followed), ..spec() };
-        check_later_fields_are_kept(&full, &["labels", "annotations", "node_selector"]);
+        check_later_fields_are_kept(&full, &["labels", "annotations", "node_selector", "hard", "given_hard"]);
     }
 
     #[test]
