@@ -122,6 +122,7 @@ pub struct Outcome<T, E> {
     pub notices: Vec<Notice>,
 }
 
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+/// What the mutex keeps, also where a thread has panicked with it: nothing in these is left half-done.
+pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

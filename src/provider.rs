@@ -24,11 +24,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 
 use crate::application;
-use crate::fleet::Fleet;
 use crate::fleet::connections::HostCluster;
 #[cfg(test)]
 use crate::fleet::connections::HostClusters;
 use crate::fleet::notice::Notice;
+use crate::fleet::{Fleet, locked};
 use crate::host::connection::Environment;
 use cluster_group::ClusterGroup;
 use configuration::ProviderModel;
@@ -40,6 +40,7 @@ use helm_charts::source::Charts;
 use terraform_plugin::schema::Schema;
 use terraform_plugin::{AttributePath, Diagnostic, Diagnostics, Provider};
 use virtual_cluster::VirtualCluster;
+use virtual_cluster::in_state::InState;
 
 /// The provider `nested`.
 #[derive(Default)]
@@ -78,13 +79,21 @@ impl Nested {
 pub struct Configured {
     fleet: Fleet,
     charts: Charts,
+    in_state: InState,
+    silent_sources: Mutex<HashSet<String>>,
     warned: Mutex<HashSet<String>>,
 }
 
 impl Default for Configured {
     fn default() -> Self {
         let charts = Charts::new(application::chart_environment());
-        Self { fleet: Fleet::new(chart::digest_of), charts, warned: Mutex::default() }
+        Self {
+            fleet: Fleet::new(chart::digest_of),
+            charts,
+            in_state: InState::default(),
+            silent_sources: Mutex::default(),
+            warned: Mutex::default(),
+        }
     }
 }
 
@@ -106,6 +115,21 @@ impl Configured {
     /// Where charts come from.
     pub fn charts(&self) -> &Charts {
         &self.charts
+    }
+
+    /// Whether a source of charts has kept a plan waiting for nothing: the next ones do not wait for it.
+    pub fn is_silent(&self, source: &str) -> bool {
+        locked(&self.silent_sources).contains(source)
+    }
+
+    /// A source of charts has kept a plan waiting for nothing.
+    pub fn note_silent(&self, source: String) {
+        locked(&self.silent_sources).insert(source);
+    }
+
+    /// The virtual clusters that were read from the state.
+    pub fn in_state(&self) -> &InState {
+        &self.in_state
     }
 
     /// The host cluster of that name, or a diagnostic on `host_cluster`.

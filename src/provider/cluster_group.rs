@@ -20,7 +20,7 @@ use crate::fleet::connections::HostCluster;
 use crate::fleet::group::spec::GroupSpec;
 use crate::provider::Configured;
 use crate::provider::explain::group::at;
-use crate::provider::virtual_cluster::members;
+use crate::provider::virtual_cluster::{foresight, members};
 use terraform_plugin::schema::Schema;
 use terraform_plugin::value::Value;
 use terraform_plugin::{
@@ -44,6 +44,24 @@ impl ClusterGroup {
     fn note(&self, plan: &ClusterGroupModel) {
         if let Some(name) = plan.name.as_ref_option() {
             self.configured.fleet().planned.plan_group(name, GroupSpec::of_plan(plan));
+        }
+    }
+
+    /// Whether virtual clusters can be made with its values, where what they follow is new.
+    async fn check_values(
+        &self,
+        diags: &mut Diagnostics,
+        config: &ClusterGroupModel,
+        prior: Option<&ClusterGroupModel>,
+        plan: &ClusterGroupModel,
+    ) {
+        let (Some(name), Some(after)) = (plan.name.as_ref_option(), GroupSpec::of_plan(plan)) else { return };
+        let before = prior.and_then(GroupSpec::of);
+        let differs =
+            |before: &GroupSpec| after.host_clusters.keys().any(|key| before.followed(key) != after.followed(key));
+        if before.as_ref().is_none_or(differs) {
+            // What is wrong is in the diagnostics.
+            foresight::check_group(&self.configured, diags, &config.chart, name, &after).await.unwrap_or_default();
         }
     }
 
@@ -102,6 +120,7 @@ impl Resource for ClusterGroup {
                 defer(DeferReason::ProviderConfigUnknown);
             }
         }
+        self.check_values(diags, &config, None, &plan).await;
         self.note(&plan);
         Some((plan, ClusterGroupPrivate::default()))
     }
@@ -120,6 +139,7 @@ impl Resource for ClusterGroup {
             self.configured.host_cluster_at(diags, key, at(key));
         }
         if update.replace.is_empty() && diags.errors.is_empty() {
+            self.check_values(diags, &config, Some(&prior), &update.plan).await;
             self.check_members(diags, &prior, &update.plan).await;
         }
         self.note(&update.plan);

@@ -7,7 +7,8 @@ mod apply;
 pub(crate) mod bounds;
 mod drift;
 mod fit;
-mod foresight;
+pub(crate) mod foresight;
+pub(crate) mod in_state;
 pub(crate) mod members;
 mod model;
 mod plan;
@@ -55,6 +56,11 @@ impl VirtualCluster {
         replaced: Option<&VirtualClusterPrivate>,
     ) -> Option<(VirtualClusterModel, VirtualClusterPrivate)> {
         let plan = plan::create(config, self.configured.fleet().connections.only());
+        let tainted = self.configured.in_state().in_place_of(&plan);
+        let replaced = replaced.or(tainted.as_ref());
+        if let Some(replaced) = replaced {
+            plan::check_replaced(diags, replaced)?;
+        }
         let private = VirtualClusterPrivate::new_plan();
         plan::check_hard(diags, &plan);
         render::check_values(diags, &plan, &private);
@@ -66,7 +72,7 @@ impl VirtualCluster {
         }
         if diags.errors.is_empty() {
             Fit::new(&self.configured, diags).create(&plan, &private, replaced).await?;
-            foresight::check(&self.configured, diags, config, &plan, &private).await?;
+            foresight::check(&self.configured, diags, config, &plan, &private, replaced.is_some()).await?;
         }
         Some((plan, private))
     }
@@ -122,6 +128,14 @@ impl VirtualCluster {
     }
 }
 
+/// With what the plan of its replacement has to know of its state.
+fn with_protection(
+    (state, private): (VirtualClusterModel, VirtualClusterPrivate),
+) -> (VirtualClusterModel, VirtualClusterPrivate) {
+    let is_protected = state.deletion_protection.as_ref_option() == Some(&true);
+    (state, VirtualClusterPrivate { is_protected, ..private })
+}
+
 #[async_trait]
 impl Resource for VirtualCluster {
     type State<'a> = VirtualClusterModel;
@@ -144,7 +158,9 @@ impl Resource for VirtualCluster {
         private: VirtualClusterPrivate,
         _meta: (),
     ) -> Option<(VirtualClusterModel, VirtualClusterPrivate)> {
-        Read::new(&self.configured, diags).read(state, private).await
+        let (state, private) = with_protection(Read::new(&self.configured, diags).read(state, private).await?);
+        self.configured.in_state().note(&state, &private);
+        Some((state, private))
     }
 
     async fn plan_create<'a>(
@@ -173,7 +189,7 @@ impl Resource for VirtualCluster {
         if update.replace.is_empty() && diags.errors.is_empty() {
             Fit::new(&self.configured, diags).update(&update.plan, &prior, &private).await?;
             self.look_at_use(diags, &update.plan, &prior, &private).await?;
-            foresight::check(&self.configured, diags, &config, &update.plan, &private).await?;
+            foresight::check(&self.configured, diags, &config, &update.plan, &private, false).await?;
         }
         Some((update.plan, private, update.replace))
     }
@@ -185,7 +201,7 @@ impl Resource for VirtualCluster {
         private: VirtualClusterPrivate,
         _meta: (),
     ) -> Option<VirtualClusterPrivate> {
-        plan::check_protection(diags, &prior, "destroyed");
+        plan::check_protection(diags, &prior, "destroyed")?;
         Some(private)
     }
 
@@ -199,7 +215,7 @@ impl Resource for VirtualCluster {
     ) -> Option<(VirtualClusterModel, VirtualClusterPrivate)> {
         let applied = apply::create(&self.configured, diags, planned, &config, private).await;
         self.configured.fleet().readings.forget_records();
-        applied
+        applied.map(with_protection)
     }
 
     async fn update<'a>(
@@ -213,7 +229,7 @@ impl Resource for VirtualCluster {
     ) -> Option<(VirtualClusterModel, VirtualClusterPrivate)> {
         let applied = apply::update(&self.configured, diags, prior, planned, &config, private).await;
         self.configured.fleet().readings.forget_records();
-        applied
+        applied.map(with_protection)
     }
 
     async fn destroy<'a>(
@@ -223,6 +239,8 @@ impl Resource for VirtualCluster {
         private: VirtualClusterPrivate,
         _meta: (),
     ) -> Option<()> {
+        // A plan may not have seen it: whatever destroys does so here.
+        plan::check_protection(diags, &prior, "destroyed")?;
         let applied = apply::destroy(&self.configured, diags, &prior, &private).await;
         self.configured.fleet().readings.forget_records();
         applied

@@ -33,6 +33,7 @@ mod ownership;
 mod pause;
 mod permissions;
 mod quiet_plans;
+mod replacement;
 mod resize;
 mod secrets;
 mod shared_reads;

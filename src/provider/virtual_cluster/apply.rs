@@ -142,7 +142,7 @@ impl Renderer for FromPlan<'_> {
         let (mut planned, mut private) = (self.planned.clone(), self.private.clone());
         fill(&mut planned, wanted, place);
         private.keep(known.clone());
-        let offered = self.offered(host).await.ok_or(Unprepared)?;
+        let offered = offered(self.configured, self.diags, host).await.ok_or(Unprepared)?;
         let target = Target { host, place, offered, followed };
         if followed.is_some() || !self.is_new {
             let prepared = render::from_archive(self.diags, &access, &target, &planned, &private);
@@ -164,14 +164,12 @@ impl Renderer for FromPlan<'_> {
     }
 }
 
-impl FromPlan<'_> {
-    /// What the host has that virtual clusters are kept from.
-    async fn offered(&mut self, host: &Host) -> Option<Offered> {
-        let nodes = self.configured.fleet().readings.nodes(host).await;
-        let nodes = nodes.map_err(|error| self.diags.add_error(error.explain())).ok()?;
-        let devices = nodes.iter().flat_map(|node| node.extended.keys().cloned()).collect();
-        Some(Offered { devices, default_class: host.default_priority_class().await })
-    }
+/// What the host has that virtual clusters are kept from.
+pub(super) async fn offered(configured: &Configured, diags: &mut Diagnostics, host: &Host) -> Option<Offered> {
+    let nodes = configured.fleet().readings.nodes(host).await;
+    let nodes = nodes.map_err(|error| diags.add_error(error.explain())).ok()?;
+    let devices = nodes.iter().flat_map(|node| node.extended.keys().cloned()).collect();
+    Some(Offered { devices, default_class: host.default_priority_class().await })
 }
 
 /// Gives a virtual cluster that has no name a generated one, and its namespace.

@@ -1,33 +1,38 @@
-//! The guard in a plan: what values would make of the chart, wherever the chart can be had before the apply.
+//! What an apply would make of the chart, found out in the plan, wherever the chart can be had before the apply.
 //!
 //! Refuses a plan or says nothing, and never changes one. Where the chart or the host cannot be had, the apply looks before it
-//! makes anything.
+//! makes anything. That is too late for what is destroyed first: a replacement is prepared in the plan as its apply prepares it.
 
 use std::time::Duration;
 
 use crate::domain::isolation::PodSecurity;
 use crate::fleet::connections::HostCluster;
+use crate::fleet::group::spec::{Followed, GroupSpec};
 use crate::fleet::virtual_cluster::membership::Membership;
+use crate::fleet::virtual_cluster::spec::Place;
 use crate::host::Host;
 use crate::provider::Configured;
-use crate::provider::chart::{self, ChartAccess};
-use crate::provider::virtual_cluster::apply::fill_from_group;
+use crate::provider::chart::{self, ChartAccess, ChartModel};
+use crate::provider::virtual_cluster::apply::{fill_from_group, offered};
 use crate::provider::virtual_cluster::model::{VirtualClusterModel, VirtualClusterPrivate};
-use crate::provider::virtual_cluster::render;
+use crate::provider::virtual_cluster::plan;
+use crate::provider::virtual_cluster::render::{self, Target};
 use helm_charts::Archive;
 use terraform_plugin::value::Value;
-use terraform_plugin::{AttributePath, Diagnostics, Report};
+use terraform_plugin::{AttributePath, Diagnostic, Diagnostics, Report};
 
 /// How long a plan waits for a chart.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Refuses values that reach beyond what a virtual cluster may do. `config` has the credentials of the chart's source.
+/// Refuses what cannot be made, and values that reach beyond what a virtual cluster may do. `config` has the credentials of the
+/// chart's source. `replaces`: another one is destroyed first.
 pub async fn check(
     configured: &Configured,
     diags: &mut Diagnostics,
     config: &VirtualClusterModel,
     plan: &VirtualClusterModel,
     private: &VirtualClusterPrivate,
+    replaces: bool,
 ) -> Option<()> {
     if plan.values == Value::Unknown || plan.revision != Value::Unknown {
         return Some(());
@@ -57,18 +62,128 @@ pub async fn check(
     if group.is_some() && followed.is_none() {
         return Some(());
     }
-    let of_group = followed.as_ref().is_some_and(|group| group.group_values.is_some() || group.host_values.is_some());
-    if plan.values == Value::Null && !of_group {
+    let access = ChartAccess::of(configured.charts(), &config.chart);
+    if let (true, Some(host)) = (replaces, &host) {
+        return rehearse(configured, diags, &access, host, &assumed, private, followed.as_ref()).await;
+    }
+    let source =
+        assumed.chart.as_ref_option().and_then(|chart| chart.source.as_ref_option()).cloned().unwrap_or_default();
+    if configured.is_silent(&source) {
         return Some(());
     }
-    let access = ChartAccess::of(configured.charts(), &config.chart);
-    let Ok(Some(archive)) =
-        tokio::time::timeout(PATIENCE, archive(&access, &assumed, group.as_ref(), host.as_ref())).await
-    else {
-        tracing::info!("the chart is not here yet: the apply looks at what values make of it");
+    let archive = tokio::time::timeout(PATIENCE, archive(&access, &assumed, group.as_ref(), host.as_ref()));
+    match archive.await {
+        Ok(Some(archive)) => render::foresee(diags, host.as_ref(), assumed, private, followed, &archive).await,
+        Ok(None) => {
+            tracing::info!("the chart is not here yet: the apply looks at what comes of it");
+            Some(())
+        }
+        Err(_) => {
+            tracing::info!(source, "the chart is not here in time: the apply looks at what comes of it");
+            configured.note_silent(source);
+            Some(())
+        }
+    }
+}
+
+/// Prepares everything as the apply would, which then makes it.
+async fn rehearse(
+    configured: &Configured,
+    diags: &mut Diagnostics,
+    access: &ChartAccess<'_>,
+    host: &Host,
+    assumed: &VirtualClusterModel,
+    private: &VirtualClusterPrivate,
+    followed: Option<&Followed>,
+) -> Option<()> {
+    let mut found = Diagnostics::default();
+    let planned = VirtualClusterModel { chart: without_stand_in(&assumed.chart), ..assumed.clone() };
+    let prepared = async {
+        let place = Place::of(&planned)?;
+        let offered = offered(configured, &mut found, host).await?;
+        let target = Target { host, place: &place, offered, followed };
+        match followed {
+            Some(_) => render::from_archive(&mut found, access, &target, &planned, private).await,
+            None => render::from_source(&mut found, access, &target, &planned, private).await,
+        }
+    };
+    let is_made = prepared.await.is_some();
+    for warning in found.warnings {
+        diags.add_warning(warning);
+    }
+    for Diagnostic { summary, detail, attribute } in found.errors {
+        let detail = format!(
+            "{detail}\n\nNothing is destroyed: what is to take the place of the virtual cluster could not be made."
+        );
+        diags.fail(attribute, summary, detail);
+    }
+    is_made.then_some(())
+}
+
+/// Refuses values of the group `name` that its chart cannot be made with, or that reach beyond what virtual clusters may do: as one
+/// of the default size would have them. `chart` has the credentials of the chart's source.
+pub async fn check_group(
+    configured: &Configured,
+    diags: &mut Diagnostics,
+    chart: &Value<ChartModel>,
+    name: &str,
+    group: &GroupSpec,
+) -> Option<()> {
+    let config = VirtualClusterModel { cluster_group: Value::Value(name.to_owned()), ..VirtualClusterModel::default() };
+    let private = VirtualClusterPrivate::new_plan();
+    let mut assumed = render::assumed(&plan::create(&config, None));
+    fill_from_group(&mut assumed, &config, group);
+    let access = ChartAccess::of(configured.charts(), chart);
+    let known = configured.fleet().connections.known();
+    let host = known.iter().find(|host| group.host_clusters.contains_key(host.name()));
+    let wanted = VirtualClusterModel { chart: source_of(group), ..assumed.clone() };
+    let Ok(Some(archive)) = tokio::time::timeout(PATIENCE, archive(&access, &wanted, None, host)).await else {
+        tracing::info!("the chart is not here yet: the apply looks at what comes of the group's values");
         return Some(());
     };
-    render::foresee(diags, host.as_ref(), assumed, private, followed, &archive).await
+    let mut is_sound = true;
+    for key in group.host_clusters.keys() {
+        let Some(followed) = group.followed(key) else { continue };
+        let at = match followed.host_values {
+            Some(_) => AttributePath::new("host_clusters").key(key.clone()).attribute("values"),
+            None => AttributePath::new("values"),
+        };
+        let host = known.iter().find(|host| host.name() == key);
+        let mut found = Diagnostics::default();
+        let plan = VirtualClusterModel { host_cluster: Value::Value(key.clone()), ..assumed.clone() };
+        let seen = render::foresee(&mut found, host, plan, &private, Some(followed), &archive).await;
+        is_sound &= seen.is_some();
+        for Diagnostic { summary, detail, attribute } in found.errors {
+            let attribute = if attribute == AttributePath::new("chart") { attribute } else { at.clone() };
+            diags.fail(attribute, summary, detail);
+        }
+        if !is_sound {
+            // Others say the same of the values that all of them have.
+            break;
+        }
+    }
+    is_sound.then_some(())
+}
+
+/// The chart without the name that stands for a digest which is not known yet.
+fn without_stand_in(chart: &Value<ChartModel>) -> Value<ChartModel> {
+    let mut chart = chart.clone();
+    if let Value::Value(chart) = &mut chart
+        && chart.digest.as_ref_option().is_some_and(String::is_empty)
+    {
+        chart.digest = Value::Unknown;
+    }
+    chart
+}
+
+fn source_of(group: &GroupSpec) -> Value<ChartModel> {
+    let digest = Some(group.chart_digest.clone()).filter(|digest| !digest.is_empty());
+    Value::Value(ChartModel {
+        source: Value::Value(group.chart_source.clone()),
+        digest: digest.map_or(Value::Unknown, Value::Value),
+        username: group.chart_username.clone().into(),
+        password: Value::Null,
+    })
 }
 
 /// What a group says about isolation its virtual clusters cannot weaken. None if this one would.
@@ -113,16 +228,11 @@ async fn archive(
 ) -> Option<Archive> {
     let digest = plan.chart.as_ref_option()?.digest.as_ref_option().filter(|digest| !digest.is_empty());
     if let (Some(digest), Some(host)) = (digest, host)
-        && let Ok(Some(kept)) = chart::archives_on(host).get(digest).await
+        && let Ok(Some(kept)) = chart::archives_on(host).content(digest).await
     {
         return Archive::from_tgz(&kept).ok();
     }
-    let mut wanted = plan.chart.clone();
-    if let Value::Value(chart) = &mut wanted
-        && digest.is_none()
-    {
-        chart.digest = Value::Unknown;
-    }
+    let wanted = without_stand_in(&plan.chart);
     // A group's members do not have the credentials of its source.
     if group.is_some_and(|group| group.spec.chart_username.is_some()) {
         return None;

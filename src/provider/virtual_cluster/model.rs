@@ -136,6 +136,9 @@ pub struct VirtualClusterPrivate {
     pub given_hard: Hard,
     /// What follows the group, as the last refresh or apply found it.
     pub followed: Option<FollowedPrivate>,
+    /// Whether `deletion_protection` holds: the plan of a replacement has no prior state.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub is_protected: bool,
     /// Tells a planned virtual cluster from all others of its run. Only in plans of creations.
     pub planned_as: Option<String>,
     /// What a later version of this provider has written, kept as it is.

@@ -116,7 +116,8 @@ pub fn update(
         }
     }
     if !replace.is_empty() {
-        check_protection(diags, prior, "replaced");
+        // Terraform plans it anyway, and shows it with the error.
+        check_protection(diags, prior, "replaced").unwrap_or_default();
         return Update { plan, replace };
     }
     if moved_host {
@@ -147,19 +148,33 @@ fn warn_of_endpoint(diags: &mut Diagnostics, plan: &VirtualClusterModel, prior: 
     }
 }
 
-/// Refuses to destroy or replace a protected virtual cluster.
-pub fn check_protection(diags: &mut Diagnostics, prior: &VirtualClusterModel, verb: &str) {
-    if prior.deletion_protection.as_ref_option() == Some(&true) {
-        let id = prior.id.as_ref_option().map(String::as_str).unwrap_or_default();
-        diags.fail(
-            AttributePath::new("deletion_protection"),
-            format!("This virtual cluster is protected and cannot be {verb}."),
-            format!(
-                "\"{id}\" has `deletion_protection = true`. To go on, set it to false, apply that change first, and then \
-                 repeat this one."
-            ),
-        );
+/// Refuses to destroy or replace a protected virtual cluster. None if it is one.
+pub fn check_protection(diags: &mut Diagnostics, prior: &VirtualClusterModel, verb: &str) -> Option<()> {
+    let is_protected = prior.deletion_protection.as_ref_option() == Some(&true);
+    let id = prior.id.as_ref_option().map(|id| format!("\"{id}\"")).unwrap_or_default();
+    refuse_protected(diags, is_protected, &id, verb)
+}
+
+/// Refuses to make a virtual cluster in the place of the protected one of `replaced`. None if it is one.
+pub fn check_replaced(diags: &mut Diagnostics, replaced: &VirtualClusterPrivate) -> Option<()> {
+    let one = format!("The one in namespace \"{}\"", replaced.namespace);
+    refuse_protected(diags, replaced.is_protected, &one, "replaced")
+}
+
+fn refuse_protected(diags: &mut Diagnostics, is_protected: bool, which: &str, verb: &str) -> Option<()> {
+    if !is_protected {
+        return Some(());
     }
+    diags.fail(
+        AttributePath::new("deletion_protection"),
+        format!("This virtual cluster is protected and cannot be {verb}."),
+        format!(
+            "{which} has `deletion_protection = true`, and nothing is destroyed.\n\nNext step: To keep it, leave out `-replace`, and run \
+             `terraform untaint` if Terraform has marked it as tainted, as it does when a creation fails or times out. To go on, \
+             set `deletion_protection = false`, apply that change first, and then repeat this one."
+        ),
+    );
+    None
 }
 
 /// Marks as unknown what the host decides anew when this plan is applied, and nothing else: providers that are configured

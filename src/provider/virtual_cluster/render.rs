@@ -78,17 +78,19 @@ pub async fn foresee(
         let spec = followed.map_or_else(|| own.clone(), |followed| own.clone().following(followed));
         Some((spec.typed(&place)?, spec))
     };
-    let (Some((typed, spec)), Ok(chart)) = (looked(), Chart::parse(archive)) else { return Some(()) };
+    let Some((typed, spec)) = looked() else { return Some(()) };
+    let chart = parsed(diags, archive, &spec)?;
     let served = match host {
         Some(host) => Served::by(&mut Diagnostics::default(), host).await,
         None => None,
     };
+    let is_assumed = served.is_none();
     let assumed = || Some(Served { kube_version: KubeVersion::parse(ASSUMED_KUBERNETES)?, api_versions: Vec::new() });
     let served = served.or_else(assumed)?;
     let given = given(diags, &spec)?;
     let layers: Vec<Layer<'_>> = given.iter().map(Given::layer).collect();
     mapped(diags, spec.mapping, &typed, &layers)?;
-    Look { chart: Arc::new(chart), served, typed, spec, given }.check(diags, None).await
+    Look { chart: Arc::new(chart), served, is_assumed, typed, spec, given }.check(diags, None).await
 }
 
 /// Why a virtual cluster of that spec could not run on its host, a line for each reason; none if it could, or nobody can tell.
@@ -96,7 +98,7 @@ pub async fn stops(host: &Host, place: &Place, spec: Spec, archive: &Archive) ->
     let unsaid = &mut Diagnostics::default();
     let (typed, chart) = (spec.typed(place)?, Arc::new(Chart::parse(archive).ok()?));
     let (served, given) = (Served::by(unsaid, host).await?, given(unsaid, &spec)?);
-    let look = Look { chart, served, typed, spec, given };
+    let look = Look { chart, served, is_assumed: false, typed, spec, given };
     let verdict = live::compute(move || look.verdict().ok()).await.ok()??;
     (!verdict.runs()).then(|| room::lines(&verdict))
 }
@@ -168,6 +170,34 @@ async fn prepare(
         None => own,
     };
     let typed = spec.typed(place)?;
+    let chart = parsed(diags, archive, &spec)?;
+    let given = given(diags, &spec)?;
+    let layers: Vec<Layer<'_>> = given.iter().map(Given::layer).collect();
+    let values = mapped(diags, spec.mapping, &typed, &layers)?;
+    let values = UserValues::try_from(values);
+    let values = values.map_err(|error| chart_error(diags, "The chart cannot be rendered.", &error)).ok()?;
+    let (chart, served) = (Arc::new(chart), Served::by(diags, host).await?);
+    let rendered = live::render(diags, host, place, &chart, &served, values).await?;
+    let documents = rendered.documents.into_iter().map(|document| document.object).filter(|object| !object.is_null());
+    let documents: Vec<Json> = documents.collect();
+    let look = Look { chart, served, is_assumed: false, typed: typed.clone(), spec: spec.clone(), given };
+    look.check(diags, Some(documents.clone())).await?;
+    let enforced = enforced::objects(MappingVersion::from_number(spec.mapping)?, &typed, offered);
+    let mut objects: Vec<Json> = enforced.into_iter().chain(documents).collect();
+    for object in &mut objects {
+        annotate(object, &spec.annotations);
+        if spec.paused {
+            paused_form(object);
+        }
+    }
+    let mut labels = spec.labels.clone();
+    labels.insert(LABEL.to_owned(), place.name.clone());
+    labels.insert("app.kubernetes.io/managed-by".to_owned(), "terraform-provider-nested".to_owned());
+    Some(Prepared { archive: archive.to_tgz().to_vec(), objects, labels, spec })
+}
+
+/// The chart, if it is one, and of the version that the spec says.
+fn parsed(diags: &mut Diagnostics, archive: &Archive, spec: &Spec) -> Option<Chart> {
     let chart = Chart::parse(archive).map_err(|error| chart_error(diags, "The chart cannot be used.", &error)).ok()?;
     let chart_version = &chart.metadata().version;
     // Helm takes a leading `v` for decoration.
@@ -182,29 +212,7 @@ async fn prepare(
         );
         return None;
     }
-    let given = given(diags, &spec)?;
-    let layers: Vec<Layer<'_>> = given.iter().map(Given::layer).collect();
-    let values = mapped(diags, spec.mapping, &typed, &layers)?;
-    let values = UserValues::try_from(values);
-    let values = values.map_err(|error| chart_error(diags, "The chart cannot be rendered.", &error)).ok()?;
-    let (chart, served) = (Arc::new(chart), Served::by(diags, host).await?);
-    let rendered = live::render(diags, host, place, &chart, &served, values).await?;
-    let documents = rendered.documents.into_iter().map(|document| document.object).filter(|object| !object.is_null());
-    let documents: Vec<Json> = documents.collect();
-    let look = Look { chart, served, typed: typed.clone(), spec: spec.clone(), given };
-    look.check(diags, Some(documents.clone())).await?;
-    let enforced = enforced::objects(MappingVersion::from_number(spec.mapping)?, &typed, offered);
-    let mut objects: Vec<Json> = enforced.into_iter().chain(documents).collect();
-    for object in &mut objects {
-        annotate(object, &spec.annotations);
-        if spec.paused {
-            paused_form(object);
-        }
-    }
-    let mut labels = spec.labels.clone();
-    labels.insert(LABEL.to_owned(), place.name.clone());
-    labels.insert("app.kubernetes.io/managed-by".to_owned(), "terraform-provider-nested".to_owned());
-    Some(Prepared { archive: archive.to_tgz().to_vec(), objects, labels, spec })
+    Some(chart)
 }
 
 /// The texts of values that count for a virtual cluster, later ones over earlier ones.
@@ -228,6 +236,8 @@ fn given(diags: &mut Diagnostics, spec: &Spec) -> Option<Vec<Given>> {
 struct Look {
     chart: Arc<Chart>,
     served: Served,
+    /// No host has said what it serves.
+    is_assumed: bool,
     typed: VirtualClusterSpec,
     spec: Spec,
     given: Vec<Given>,
@@ -250,10 +260,14 @@ impl Look {
                 guard::say(diags, &look.spec, &refusals)?;
                 return room::say(diags, &name, room::blamed(&look.given), &verdict, is_plan);
             }
-            // Whether a chart can be rendered at all is for the apply to say, which has the host.
-            Ok((Err(Unclear::Chart(_)), _)) if is_plan => return Some(()),
+            // What the chart makes of a host that is not known is for the apply to say. What its schema says of values holds for all.
+            Ok((Err(Unclear::Chart(error)), look))
+                if look.is_assumed && !matches!(error, ChartError::Values { .. }) =>
+            {
+                return Some(());
+            }
             Ok((Err(Unclear::Chart(error)), _)) => {
-                chart_error(diags, unclear, &error);
+                chart_error(diags, "The chart cannot be rendered with these values.", &error);
                 return None;
             }
             Ok((Err(error), _)) => error.to_string(),
@@ -282,7 +296,7 @@ impl Look {
     }
 
     fn subject(&self) -> Subject<'_> {
-        let Self { chart, served, typed, spec, given } = self;
+        let Self { chart, served, typed, spec, given, .. } = self;
         // What no version of this provider knows is refused before.
         let mapping = MappingVersion::from_number(spec.mapping).unwrap_or(MappingVersion::NEWEST);
         Subject { chart, served, mapping, typed, spec, given }
@@ -305,7 +319,8 @@ fn mapped(diags: &mut Diagnostics, mapping: u32, spec: &VirtualClusterSpec, laye
         .ok()
 }
 
-fn parse_values(diags: &mut Diagnostics, text: &str) -> Option<Json> {
+/// The values of a text. None if it is no YAML mapping.
+pub(super) fn parse_values(diags: &mut Diagnostics, text: &str) -> Option<Json> {
     helm_charts::parse_values(text)
         .map(Json::Object)
         .map_err(|error| {

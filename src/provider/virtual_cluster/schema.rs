@@ -253,7 +253,12 @@ pub fn schema() -> Schema {
         ),
         (
             "deletion_protection",
-            defaulted(Bool, "Refuses to destroy or replace the virtual cluster while it is `true`. Default `false`."),
+            defaulted(
+                Bool,
+                "Refuses to destroy or replace the virtual cluster while it is `true`, also by `-replace`, and also where Terraform \
+                 has marked it as tainted, as it does when a creation fails: `terraform untaint` keeps it, and the next apply goes \
+                 on. Default `false`.",
+            ),
         ),
         (
             "wait",

@@ -10,6 +10,7 @@ use crate::provider::checks::{self, Versions};
 use crate::provider::size::ResourcesModel;
 use crate::provider::virtual_cluster::model::VirtualClusterModel;
 use crate::provider::virtual_cluster::plan::refuse_pause;
+use crate::provider::virtual_cluster::render::parse_values;
 use terraform_plugin::value::Value;
 use terraform_plugin::{AttributePath, Diagnostics, Report};
 
@@ -39,6 +40,9 @@ pub fn validate(diags: &mut Diagnostics, config: &VirtualClusterModel) {
     checks::priority_classes(check.diags, &config.priority_classes);
     checks::pod_security(check.diags, &config.pod_security);
     check.mapping_version(config);
+    if let Some(values) = config.values.as_ref_option() {
+        parse_values(check.diags, values).map(drop).unwrap_or_default();
+    }
     checks::timeouts(check.diags, &config.timeouts);
 }
 
