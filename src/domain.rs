@@ -25,5 +25,6 @@ pub mod table;
 pub mod toleration;
 pub mod transition;
 pub mod usage;
+pub mod user_texts;
 pub mod values;
 pub mod volumes;

@@ -15,12 +15,11 @@ pub mod workload;
 
 use serde_json::Value;
 
+use crate::domain::user_texts::{SENSITIVE, UserTexts};
+
 pub use compare::{Since, Snapshot};
 pub use path::{Path, Step};
 pub use repair::{restoration, undoing};
-
-/// A value that nobody may read.
-const SENSITIVE: &str = "(sensitive)";
 
 /// One way in which an object is not as it was applied.
 #[derive(Debug, Clone, PartialEq)]
@@ -70,8 +69,9 @@ pub struct Entry {
 }
 
 impl Difference {
-    /// For a user, about `object`. The values of a `sensitive` object's data are left out.
-    pub fn entry(&self, object: &str, sensitive: bool) -> Entry {
+    /// For a user, about `object`. The values of a `sensitive` object's data are left out, and so is everything that holds one of
+    /// `given`, and what stands in its place now.
+    pub fn entry(&self, object: &str, sensitive: bool, given: &UserTexts) -> Entry {
         let entry = |field: Option<String>, expected: Option<String>, actual: Option<String>| Entry {
             object: object.to_owned(),
             field,
@@ -85,7 +85,9 @@ impl Difference {
             }
             Self::Field { path, expected, actual, .. } => {
                 let hidden = |value: &Option<Value>| value.as_ref().map(|_| SENSITIVE.to_owned());
-                let (expected, actual) = if sensitive && (path.has_field("data") || path.has_field("stringData")) {
+                let is_secret = sensitive && (path.has_field("data") || path.has_field("stringData"));
+                let is_given = [expected, actual].into_iter().flatten().any(|value| given.are_in(value));
+                let (expected, actual) = if is_secret || is_given {
                     (hidden(expected), hidden(actual))
                 } else {
                     shown::pair(expected.as_ref(), actual.as_ref())
@@ -135,10 +137,16 @@ mod tests {
                 true,
                 (Some("data[\"config.yaml\"]"), Some(SENSITIVE), Some(SENSITIVE)),
             ),
+            (
+                field(Path::of(["env"]), Some(json!("as from values")), Some(json!("rotated by hand"))),
+                false,
+                (Some("env"), Some(SENSITIVE), Some(SENSITIVE)),
+            ),
+            (field(Path::of(["env"]), None, Some(json!(["from values"]))), false, (Some("env"), None, Some(SENSITIVE))),
             (field(Path::of(["type"]), Some(json!("Opaque")), None), true, (Some("type"), Some("Opaque"), None)),
         ];
         for (difference, sensitive, (name, expected, actual)) in cases {
-            let entry = difference.entry("Object a", sensitive);
+            let entry = difference.entry("Object a", sensitive, &UserTexts::of([&json!("from values")]));
             assert_eq!(
                 (entry.field.as_deref(), entry.expected.as_deref(), entry.actual.as_deref()),
                 (name, expected, actual)

@@ -26,6 +26,7 @@ use super::{Error, Host, Reason, pages};
 use crate::domain::drift::{self, Difference, Entry};
 use crate::domain::isolation::ENFORCE;
 use crate::domain::status::{Signs, Status};
+use crate::domain::user_texts::UserTexts;
 use sighting::{Key, KindOf, Sighting, Wanted, WantedByKind, key, key_of, want};
 
 /// Whose the namespace is.
@@ -73,10 +74,15 @@ impl Observed {
         self.workloads.first().is_some_and(|(workload, _)| workload.is_paused())
     }
 
-    /// What has drifted, sorted.
-    pub fn drift(&self) -> Vec<Entry> {
+    /// Whether anything has drifted.
+    pub fn has_drifted(&self) -> bool {
+        !self.drift(&UserTexts::default()).is_empty()
+    }
+
+    /// What has drifted, sorted, without what the user has `given`.
+    pub fn drift(&self, given: &UserTexts) -> Vec<Entry> {
         let entry = |object: &ObjectRef, difference: &Difference| {
-            difference.entry(&object.to_string(), object.kind == "Secret")
+            difference.entry(&object.to_string(), object.kind == "Secret", given)
         };
         let mut entries: Vec<Entry> = self.differences.iter().map(|(object, found)| entry(object, found)).collect();
         if let Some((main, _)) = self.workloads.first() {
@@ -96,7 +102,7 @@ impl Observed {
         let (main, _) = self.workloads.first().filter(|(main, _)| main.is_ready() && self.credentials.is_none())?;
         let ObjectRef { namespace, name, .. } = &main.object;
         let object = format!("Secret {}/vc-{name}", namespace.as_deref().unwrap_or_default());
-        Some(Difference::Missing.entry(&object, true))
+        Some(Difference::Missing.entry(&object, true, &UserTexts::default()))
     }
 
     /// The status that follows.

@@ -142,7 +142,7 @@ impl View {
         match wide.observe(&stored.record, exposure).await {
             Ok((observed, until)) => {
                 let is_there = !observed.is_gone();
-                if is_there && (observed.drift().is_empty() || wide.is_unchanged(&stored, until).await?) {
+                if is_there && (!observed.has_drifted() || wide.is_unchanged(&stored, until).await?) {
                     return Ok((stored, observed));
                 }
             }
@@ -168,7 +168,7 @@ impl View {
         let mut looks = 1;
         loop {
             let observed = observe(host, &stored.record, exposure, &label).await?;
-            if looks == LOOKS || (!observed.is_gone() && observed.drift().is_empty()) {
+            if looks == LOOKS || (!observed.is_gone() && !observed.has_drifted()) {
                 return Ok((stored, observed));
             }
             match Records::of(host).get(&stored.record.namespace).await? {

@@ -10,7 +10,7 @@ use crate::provider::virtual_cluster::VirtualClusterModel;
 
 /// An operation, and what one virtual cluster may ask of its hosts for it, with the plan: alone, and as one of many.
 const BUDGETS: [(&str, usize, usize); 6] = [
-    ("create", 54, 19),
+    ("create", 62, 20),
     ("update", 41, 16),
     ("resize", 47, 18),
     ("pause", 39, 11),

@@ -70,7 +70,9 @@ mod tests {
     const PAUSED: Scale = Scale { replicas: 0, marked: true, restoring: false };
 
     fn fields(live: Scale, main: Scale) -> Vec<String> {
-        let entries = differences(1, live, main).into_iter().map(|found| found.entry("", false));
+        let entries = differences(1, live, main)
+            .into_iter()
+            .map(|found| found.entry("", false, &crate::domain::user_texts::UserTexts::default()));
         let show = |text: Option<String>| text.unwrap_or_else(|| "none".into());
         entries.map(|entry| format!("{} {} {}", show(entry.field), show(entry.expected), show(entry.actual))).collect()
     }

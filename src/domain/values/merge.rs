@@ -13,7 +13,8 @@ pub struct Layer<'a> {
     pub values: &'a Value,
 }
 
-/// Why the user's values cannot be used. Values are shown as JSON; none of the managed ones is a secret.
+/// Why the user's values cannot be used. Managed values are shown as JSON, and none of them is a secret. Those of the user are not:
+/// they may be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ValuesError {
     /// The text holds a list or a plain value where a mapping belongs.
@@ -23,7 +24,7 @@ pub enum ValuesError {
         layer: String,
     },
     /// A managed value is given otherwise.
-    #[error("{layer} set {path} to {given}, but the provider sets it to {managed}")]
+    #[error("{layer} set {path} otherwise than the provider, which sets it to {managed}")]
     Contradiction {
         /// Whose.
         layer: String,
@@ -31,8 +32,6 @@ pub enum ValuesError {
         path: String,
         /// What the provider sets.
         managed: Value,
-        /// What the user gave.
-        given: Value,
     },
     /// A value that no virtual cluster of this provider may have.
     #[error("{layer} set {path}, which is refused: {reason}")]
@@ -52,15 +51,14 @@ pub(super) fn check(managed: &Value, layer: &Layer<'_>) -> Result<(), ValuesErro
         return Err(ValuesError::NotAMapping { layer: layer.name.to_owned() });
     }
     match contradiction(managed, layer.values, String::new()) {
-        Some((path, managed, given)) if !path.is_empty() => {
-            let (managed, given) = (managed.clone(), given.clone());
-            Err(ValuesError::Contradiction { layer: layer.name.to_owned(), path, managed, given })
+        Some((path, managed)) if !path.is_empty() => {
+            Err(ValuesError::Contradiction { layer: layer.name.to_owned(), path, managed: managed.clone() })
         }
         _ => Ok(()),
     }
 }
 
-fn contradiction<'a>(managed: &'a Value, given: &'a Value, path: String) -> Option<(String, &'a Value, &'a Value)> {
+fn contradiction<'a>(managed: &'a Value, given: &Value, path: String) -> Option<(String, &'a Value)> {
     match (managed, given) {
         (Value::Object(managed), Value::Object(given)) => managed.iter().find_map(|(key, managed)| {
             let child = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
@@ -68,7 +66,7 @@ fn contradiction<'a>(managed: &'a Value, given: &'a Value, path: String) -> Opti
         }),
         (Value::Array(_), Value::Array(_)) => None,
         (managed, given) if same(managed, given) => None,
-        (managed, given) => Some((path, managed, given)),
+        (managed, _) => Some((path, managed)),
     }
 }
 

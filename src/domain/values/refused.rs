@@ -17,6 +17,9 @@ const SIZED: &str = "the provider enforces `resources` with a ResourceQuota and 
 const VOLUME: &str = "`resources.storage` and the storage class decide the control plane's volume";
 const KUBECONFIG: &str = "the provider reads the kubeconfig with client certificates that vCluster writes by default";
 
+const SERVER: &str = "`kubeconfig` has the address of `endpoint`, which `endpoint_type` and `host_dns` decide";
+const CONTEXT: &str = "it has no effect: `kubeconfig` names its context after the virtual cluster";
+
 const REFUSED: &[Refusal] = &[
     Refusal { path: "sync.toHost.namespaces.enabled", reason: ESCAPES },
     Refusal { path: "experimental.multiNamespaceMode.enabled", reason: ESCAPES },
@@ -37,6 +40,8 @@ const REFUSED: &[Refusal] = &[
     Refusal { path: "controlPlane.statefulSet.persistence.volumeClaimTemplates", reason: VOLUME },
     Refusal { path: "controlPlane.statefulSet.persistence.dataVolume", reason: VOLUME },
     Refusal { path: "controlPlane.distro.k0s.enabled", reason: "`distro` is k3s or k8s" },
+    Refusal { path: "exportKubeConfig.server", reason: SERVER },
+    Refusal { path: "exportKubeConfig.context", reason: CONTEXT },
     Refusal { path: "exportKubeConfig.secret", reason: KUBECONFIG },
     Refusal { path: "exportKubeConfig.serviceAccount", reason: KUBECONFIG },
     Refusal { path: "exportKubeConfig.insecure", reason: KUBECONFIG },

@@ -184,17 +184,20 @@ fn repeating_a_managed_value_is_fine() {
 }
 
 #[test]
-fn a_contradiction_names_the_path_and_both_values() {
+fn a_contradiction_names_the_path_and_not_what_the_user_gave() {
     check_refused(
         json!({ "controlPlane": { "service": { "spec": { "type": "NodePort" } } } }),
-        "the values set controlPlane.service.spec.type to \"NodePort\", but the provider sets it to \"LoadBalancer\"",
+        "the values set controlPlane.service.spec.type otherwise than the provider, which sets it to \"LoadBalancer\"",
     );
-    check_refused(json!({ "controlPlane": { "service": null } }), "set controlPlane.service to null, but the provider");
+    check_refused(
+        json!({ "controlPlane": { "service": null } }),
+        "set controlPlane.service otherwise than the provider",
+    );
     check_refused(
         json!({ "controlPlane": { "distro": { "k8s": { "enabled": false } } } }),
         "controlPlane.distro.k8s.enabled",
     );
-    check_refused(json!({ "policies": [] }), "set policies to []");
+    check_refused(json!({ "policies": [] }), "set policies otherwise than the provider");
     check_refused(json!(["a"]), "are not a mapping");
 }
 

@@ -1,10 +1,12 @@
 //! The attribute `drift`: what differs on the host from what was applied, for Terraform. Pure.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
 
 use crate::domain::drift::{Entry, Path};
 use crate::domain::isolation::ENFORCE;
 use crate::domain::name::SYSTEM_NAMESPACE;
+use crate::domain::user_texts::UserTexts;
 use crate::fleet::virtual_cluster::spec::{Place, Spec};
 use crate::host::apply::Consent;
 use crate::host::observe::{NamespaceState, Observed};
@@ -39,9 +41,17 @@ pub fn is_unfinished(record: &Record, spec: &Spec) -> bool {
     spec.applied.is_none() || record.applied.is_none() || record.phase != Phase::HandedOver
 }
 
+/// What the user's values hold, those of the group included.
+pub fn user_texts(spec: &Spec) -> UserTexts {
+    let of_group = spec.followed.iter().flat_map(|followed| [&followed.group_values, &followed.host_values]);
+    let texts = of_group.chain([&spec.values]).flatten();
+    let values: Vec<Json> = texts.filter_map(|text| helm_charts::parse_values(text).ok()).map(Json::Object).collect();
+    UserTexts::of(&values)
+}
+
 /// What has drifted of a virtual cluster. After an apply that was cut off, what that one has done is none.
 pub fn of(observed: &Observed, place: &Place, spec: &Spec) -> Drift {
-    let mut entries = observed.drift();
+    let mut entries = observed.drift(&user_texts(spec));
     let wanted =
         spec.pod_security().filter(|_| observed.namespace == NamespaceState::Ours).map(|level| level.to_string());
     if wanted.is_some() && wanted != observed.enforced {

@@ -20,12 +20,13 @@ use crate::host::Host;
 use crate::host::pause::paused_form;
 use crate::provider::chart::{self, ChartAccess};
 use crate::provider::explain::Explain;
+use crate::provider::virtual_cluster::drift;
 use crate::provider::virtual_cluster::model::{VirtualClusterModel, VirtualClusterPrivate};
 use guard::{Given, Refusal, Subject, Unclear, Whose};
 use helm_charts::{Archive, Chart, ChartError, KubeVersion, UserValues};
 use live::Served;
 use terraform_plugin::value::Value;
-use terraform_plugin::{AttributePath, Diagnostics, Report};
+use terraform_plugin::{AttributePath, Diagnostic, Diagnostics, Report};
 
 /// Reports what is wrong with `values` as far as the plan is known: no YAML, a contradiction, something refused.
 pub fn check_values(diags: &mut Diagnostics, plan: &VirtualClusterModel, private: &VirtualClusterPrivate) {
@@ -177,7 +178,14 @@ async fn prepare(
     let values = UserValues::try_from(values);
     let values = values.map_err(|error| chart_error(diags, "The chart cannot be rendered.", &error)).ok()?;
     let (chart, served) = (Arc::new(chart), Served::by(diags, host).await?);
-    let rendered = live::render(diags, host, place, &chart, &served, values).await?;
+    let rendered = match live::render(host, place, &chart, &served, values).await {
+        Ok(rendered) => rendered,
+        Err(error) => {
+            refused_values(diags, &spec, &error);
+            return None;
+        }
+    };
+    live::refuse_what_is_not_done(diags, host, &rendered).await?;
     let documents = rendered.documents.into_iter().map(|document| document.object).filter(|object| !object.is_null());
     let documents: Vec<Json> = documents.collect();
     let look = Look { chart, served, is_assumed: false, typed: typed.clone(), spec: spec.clone(), given };
@@ -266,8 +274,8 @@ impl Look {
             {
                 return Some(());
             }
-            Ok((Err(Unclear::Chart(error)), _)) => {
-                chart_error(diags, "The chart cannot be rendered with these values.", &error);
+            Ok((Err(Unclear::Chart(error)), look)) => {
+                refused_values(diags, &look.spec, &error);
                 return None;
             }
             Ok((Err(error), _)) => error.to_string(),
@@ -336,6 +344,16 @@ fn chart_error(diags: &mut Diagnostics, summary: &str, error: &ChartError) {
         _ => "chart",
     };
     diags.fail(AttributePath::new(attribute), summary, format!("{error}."));
+}
+
+/// Says why a chart cannot be made with the values of `spec`, without quoting them: Helm does, and they may be secrets.
+fn refused_values(diags: &mut Diagnostics, spec: &Spec, error: &ChartError) {
+    let mut found = Diagnostics::default();
+    chart_error(&mut found, "The chart cannot be rendered with these values.", error);
+    let texts = drift::user_texts(spec);
+    for Diagnostic { summary, detail, attribute } in found.errors {
+        diags.fail(attribute, summary, texts.hide(&detail));
+    }
 }
 
 fn annotate(object: &mut Json, annotations: &BTreeMap<String, String>) {

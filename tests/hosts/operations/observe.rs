@@ -4,6 +4,7 @@ use kube::api::{Api, DeleteParams};
 use serde_json::json;
 use terraform_provider_nested::domain::drift::Entry;
 use terraform_provider_nested::domain::status::Status;
+use terraform_provider_nested::domain::user_texts::UserTexts;
 use terraform_provider_nested::host::access::Exposure;
 use terraform_provider_nested::host::observe::{NamespaceState, Observed, observe};
 use terraform_provider_nested::host::ownership::MADE_FOR;
@@ -21,7 +22,7 @@ fn drift(observed: &Observed) -> Vec<String> {
     let line = |entry: Entry| {
         format!("{} {} {} {}", entry.object, text(entry.field), text(entry.expected), text(entry.actual))
     };
-    observed.drift().into_iter().map(line).collect()
+    observed.drift(&UserTexts::default()).into_iter().map(line).collect()
 }
 
 #[tokio::test]

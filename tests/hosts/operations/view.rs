@@ -3,6 +3,7 @@ use kube::api::{Api, DeleteParams, Patch, PatchParams};
 use serde_json::json;
 use terraform_provider_nested::domain::drift::Entry;
 use terraform_provider_nested::domain::isolation::ENFORCE;
+use terraform_provider_nested::domain::user_texts::UserTexts;
 use terraform_provider_nested::host::access::Exposure;
 use terraform_provider_nested::host::observe::Observed;
 use terraform_provider_nested::host::view::{Run, View};
@@ -31,7 +32,7 @@ async fn look(view: &View, tenants: &[Tenant]) -> Vec<Observed> {
 }
 
 fn drift(observed: &Observed) -> Vec<(String, Option<String>)> {
-    observed.drift().into_iter().map(|Entry { object, field, .. }| (object, field)).collect()
+    observed.drift(&UserTexts::default()).into_iter().map(|Entry { object, field, .. }| (object, field)).collect()
 }
 
 #[tokio::test]

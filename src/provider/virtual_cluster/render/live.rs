@@ -67,14 +67,16 @@ pub(super) async fn compute<T: Send + 'static>(work: impl FnOnce() -> T + Send +
 }
 
 /// Renders the chart with what the host serves and has.
+///
+/// # Errors
+/// Helm's.
 pub(super) async fn render(
-    diags: &mut Diagnostics,
     host: &Host,
     place: &Place,
     chart: &Arc<Chart>,
     served: &Served,
     values: UserValues,
-) -> Option<Rendered> {
+) -> Result<Rendered, ChartError> {
     let (chart, Served { kube_version, api_versions }) = (Arc::clone(chart), served.clone());
     let cluster = Arc::new(LiveHost { host: host.clone(), runtime: Handle::current() });
     let Place { name, namespace, .. } = place;
@@ -91,11 +93,13 @@ pub(super) async fn render(
         };
         chart.render_on(&release, cluster)
     };
-    let rendered = compute(render).await.unwrap_or_else(|error| Err(ChartError::Render { reason: error.to_string() }));
-    let rendered = rendered.map_err(|error| super::chart_error(diags, "The chart cannot be rendered.", &error)).ok()?;
-    refuse_hooks(diags, &rendered)?;
-    require_crds(diags, host, &rendered).await?;
-    Some(rendered)
+    compute(render).await.unwrap_or_else(|error| Err(ChartError::Render { reason: error.to_string() }))
+}
+
+/// Refuses what Helm would do on the host beside applying objects. None if there is any.
+pub(super) async fn refuse_what_is_not_done(diags: &mut Diagnostics, host: &Host, rendered: &Rendered) -> Option<()> {
+    refuse_hooks(diags, rendered)?;
+    require_crds(diags, host, rendered).await
 }
 
 /// Hooks are jobs around an installation, an upgrade or a removal, which this provider does not run. Those that only a
