@@ -60,7 +60,8 @@ const TOKEN: &str = "token-from-a-vault-4711";
 fn what_values_gave_is_shown_nowhere() {
     let workspace = Workspace::on(host()).with_variable("TF_LOG", "TRACE").with_variable("TF_VAR_token", TOKEN);
     let chart = workspace.path("chart");
-    let copied = std::process::Command::new("cp").arg("-r").args([rig::tools::chart(), chart.clone()]).status().unwrap();
+    let copied =
+        std::process::Command::new("cp").arg("-r").args([rig::tools::chart(), chart.clone()]).status().unwrap();
     assert!(copied.success());
     let schema = json!({ "properties": { "telemetry": { "properties": { "creator": { "pattern": "^[a-z]$" } } } } });
     std::fs::write(chart.join("values.schema.json"), schema.to_string()).unwrap();
@@ -105,7 +106,8 @@ fn what_values_gave_is_shown_nowhere() {
     for run in runs {
         for secret in [TOKEN, rotated] {
             assert!(!run.output.contains(secret), "in the output: {}", around(&run.output, secret));
-            let provider: String = run.log.lines().filter(|line| line.contains("provider.terraform-provider-nested")).collect();
+            let provider: String =
+                run.log.lines().filter(|line| line.contains("provider.terraform-provider-nested")).collect();
             assert!(!provider.contains(secret), "in the log: {}", around(&run.log, secret));
         }
     }

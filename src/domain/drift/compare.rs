@@ -19,6 +19,11 @@ const CHANGED_BY_LIFE: &[(&str, &str, &str)] = &[
         "spec.template.metadata.annotations[\"kubectl.kubernetes.io/restartedAt\"]",
         "`kubectl rollout restart`: to undo it would restart again",
     ),
+    (
+        "",
+        "spec.template.metadata.annotations[\"vcluster.loft.sh/cert-rotation-at\"]",
+        "vCluster 0.34 and later: it has rotated its certificates, 90 days before they end (pkg/certs/watcher.go)",
+    ),
     ("StatefulSet", "spec.replicas", "judged together with the marks of a pause"),
     ("Deployment", "spec.replicas", "judged together with the marks of a pause"),
     (

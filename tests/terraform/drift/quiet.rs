@@ -62,6 +62,10 @@ fn ordinary_life_on_a_host_shows_in_no_plan() {
             let credentials = json!({"secrets": [{"name": "token"}], "imagePullSecrets": [{"name": "pull"}]});
             vc.merge(ACCOUNT, "openshift-controller-manager", credentials);
         }),
+        quiet("rotated-certificates", |vc| {
+            let annotations = json!({"vcluster.loft.sh/cert-rotation-at": "2026-11-29T14:00:00Z"});
+            vc.merge(SET, "vcluster", json!({"spec": {"template": {"metadata": {"annotations": annotations}}}}));
+        }),
         quiet("restarted", |vc| vc.kubectl("rollout restart statefulset %")),
         quiet("restarted-deployment", |vc| vc.kubectl("rollout restart deployment %"))
             .with("resources = { storage = \"0\" }"),

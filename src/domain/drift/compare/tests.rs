@@ -286,10 +286,14 @@ fn a_list_with_one_owner_is_one_field() {
 fn ordinary_life_is_none() {
     let mut now = workload(json!({"containers": []}));
     now["spec"]["replicas"] = json!(0);
-    now["spec"]["template"]["metadata"] = json!({"annotations": {"kubectl.kubernetes.io/restartedAt": "now"}});
+    now["spec"]["template"]["metadata"] = json!({"annotations": {
+        "kubectl.kubernetes.io/restartedAt": "now", "vcluster.loft.sh/cert-rotation-at": "now",
+    }});
     let restarted = json!({"f:spec": {
         "f:replicas": {},
-        "f:template": {"f:metadata": {"f:annotations": {".": {}, "f:kubectl.kubernetes.io/restartedAt": {}}}},
+        "f:template": {"f:metadata": {"f:annotations": {
+            ".": {}, "f:kubectl.kubernetes.io/restartedAt": {}, "f:vcluster.loft.sh/cert-rotation-at": {},
+        }}},
     }});
     let was = json!({
         "kind": "StatefulSet", "metadata": {},
