@@ -228,6 +228,39 @@ pub fn host_dns(
     }
 }
 
+/// The entries of the map at `path` that are known. An error for each that is null: an expression without a value is none.
+pub fn entries<'m>(diags: &mut Diagnostics, path: &AttributePath, map: &'m StringMap) -> Vec<(&'m String, &'m String)> {
+    let mut known = Vec::new();
+    for (key, value) in map.as_ref_option().into_iter().flatten() {
+        match value {
+            Value::Value(value) => known.push((key, value)),
+            Value::Unknown => {}
+            Value::Null => {
+                let path = path.clone().key(key.clone());
+                diags.fail(
+                    path.clone(),
+                    format!("`{path}` is null."),
+                    "Give it a value, or leave the key out, as `{ for key, value in … : key => value if value != null }` does.",
+                );
+            }
+        }
+    }
+    known
+}
+
+/// The texts of the set in `attribute` that are known. An error if one is null.
+pub fn texts<'s>(diags: &mut Diagnostics, attribute: &'static str, set: &'s StringSet) -> Vec<&'s String> {
+    let all = || set.as_ref_option().into_iter().flatten();
+    if all().any(|text| *text == Value::Null) {
+        diags.fail(
+            AttributePath::new(attribute),
+            format!("`{attribute}` holds null."),
+            "Leave it out, as `[for text in … : text if text != null]` or `compact(…)` does.",
+        );
+    }
+    all().filter_map(Value::as_ref_option).collect()
+}
+
 /// Checks every entry of a map of labels or annotations.
 pub fn metadata(
     diags: &mut Diagnostics,
@@ -235,9 +268,12 @@ pub fn metadata(
     map: &StringMap,
     check: impl Fn(&str, &str) -> Result<(), String>,
 ) {
-    for (key, value) in map.as_ref_option().into_iter().flatten() {
-        let value = value.as_ref_option().map(String::as_str).unwrap_or_default();
-        if let Err(problem) = check(key, value) {
+    // A key can be wrong whatever its value is.
+    let unknown = map.as_ref_option().into_iter().flatten().filter(|(_, value)| **value == Value::Unknown);
+    let unknown: Vec<(&String, String)> = unknown.map(|(key, _)| (key, String::new())).collect();
+    let known = entries(diags, &AttributePath::new(attribute), map);
+    for (key, value) in known.into_iter().map(|(key, value)| (key, value.clone())).chain(unknown) {
+        if let Err(problem) = check(key, &value) {
             let kind = attribute.trim_end_matches('s');
             diags.fail(
                 AttributePath::new(attribute).key(key.clone()),
@@ -254,7 +290,7 @@ pub fn image_registries(diags: &mut Diagnostics, registries: &StringSet) {
         let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':');
         !part.is_empty() && part != ".." && part != "." && part.chars().all(allowed)
     };
-    for registry in registries.as_ref_option().into_iter().flatten().filter_map(Value::as_ref_option) {
+    for registry in texts(diags, "image_registries", registries) {
         if !registry.split('/').all(is_part) {
             diags.fail(
                 AttributePath::new("image_registries"),
@@ -270,7 +306,7 @@ pub fn image_registries(diags: &mut Diagnostics, registries: &StringSet) {
 
 /// Checks that each of `priority_classes` can be the name of one.
 pub fn priority_classes(diags: &mut Diagnostics, classes: &StringSet) {
-    for class in classes.as_ref_option().into_iter().flatten().filter_map(Value::as_ref_option) {
+    for class in texts(diags, "priority_classes", classes) {
         if !metadata::is_subdomain(class) {
             diags.fail(
                 AttributePath::new("priority_classes"),

@@ -109,7 +109,8 @@ fn what_a_source_does_not_give_is_refused_on_its_attribute() {
 fn a_source_that_says_nothing_is_waited_for_as_long_as_the_configuration_says() {
     let workspace = workspace();
     let (_directory, server) = private_repository();
-    server.fail("index.yaml", Fault::Silent);
+    // The plan waits for it, the apply plans once more, and then it wants it.
+    (0..3).for_each(|_| server.fail("index.yaml", Fault::Silent));
     let attributes = format!("name = \"waited\"\n{}\ntimeouts = {{ create = \"3s\" }}", chart(&server.url()));
     workspace.write(&format!("{PASSWORD_VARIABLE}{}", workspace.resource("this", &attributes)));
     let refused = workspace.apply().assert_failure();

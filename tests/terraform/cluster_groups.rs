@@ -95,7 +95,10 @@ fn a_group_lives_on_all_of_its_hosts_from_create_to_destroy() {
     let before = state(&workspace);
     assert_eq!((&before["id"], &before["home_host_cluster"]), (&json!("lived"), &json!("eu-1")));
     assert_eq!((&before["distro"], &before["oversubscription_percent"]), (&json!("k8s"), &json!(120)));
-    assert_eq!(before["virtual_cluster_defaults"], json!({"cpu": "4", "memory": "4Gi", "storage": "2Gi"}));
+    assert_eq!(
+        before["virtual_cluster_defaults"],
+        json!({"cpu": "4", "memory": "4Gi", "storage": "2Gi", "hard": null})
+    );
     let digest = before["chart"]["digest"].as_str().unwrap().to_owned();
     for host in hosts() {
         assert_eq!(archives(host, &digest).len(), 1, "{}", host.name);

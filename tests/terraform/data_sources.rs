@@ -200,7 +200,8 @@ quota    cpu         10         10         20  [##########..........]
         group["virtual_clusters"][1],
         json!({
             "id": "data-us/vcluster-b/b", "name": "b", "cluster_group": "shown", "host_cluster": "data-us",
-            "namespace": "vcluster-b", "resources": size("6", "8192Mi", "4Gi"), "paused": true, "phase": "handed_over",
+            "namespace": "vcluster-b", "paused": true, "phase": "handed_over",
+            "resources": {"cpu": "6", "memory": "8192Mi", "storage": "4Gi", "hard": null},
             "labels": {"team": "a"}, "vcluster_version": "0.34.7",
         })
     );
@@ -312,7 +313,7 @@ fn lists_have_what_all_filters_let_pass() {
     let refused = refusal(&workspace, "virtual_clusters", "host_cluster = \"ue-1\"");
     assert!(refused.contains("\"ue-1\" is not configured"), "{refused}");
     let refused = refusal(&workspace, "virtual_clusters", "labels = { team = null }");
-    assert!(refused.contains("The label \"team\" has no value."), "{refused}");
+    assert!(refused.contains("`labels[\"team\"]` is null."), "{refused}");
 }
 
 #[test]

@@ -30,7 +30,7 @@ fn check_life(workspace: &Workspace, name: &str) {
     let created = workspace.this();
     assert_eq!(created["id"], format!("nest-1/{namespace}/{name}"));
     assert_eq!(created["status"], "Running");
-    assert_eq!(created["resources"], json!({"cpu": "4", "memory": "4Gi", "storage": "2Gi"}));
+    assert_eq!(created["resources"], json!({"cpu": "4", "memory": "4Gi", "storage": "2Gi", "hard": null}));
     assert_eq!(created["kubeconfig"]["host"], created["endpoint"]);
     let archive = format!("chart-{}", &created["chart"]["digest"].as_str().unwrap()[7..19]);
     let archive = format!("/api/v1/namespaces/nested-system/secrets/{archive}");

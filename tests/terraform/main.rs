@@ -39,3 +39,4 @@ mod secrets;
 mod shared_reads;
 mod sharing;
 mod trust;
+mod unknowns;

@@ -45,7 +45,10 @@ impl Parts<'_> {
         assert_eq!(self.names("api/v1/pods"), [""; 0]);
         assert_eq!(self.names("api/v1/persistentvolumeclaims"), [format!("data-{}-0", self.name)]);
         assert!(self.names("api/v1/services").contains(&self.name.to_owned()));
-        assert_eq!(self.names("api/v1/resourcequotas"), [format!("vc-{}", self.name)]);
+        assert_eq!(
+            self.names("api/v1/resourcequotas"),
+            [format!("vc-{}", self.name), format!("vc-{}-priority", self.name)]
+        );
     }
 
     #[track_caller]

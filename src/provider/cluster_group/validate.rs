@@ -122,8 +122,7 @@ fn check_host(
         );
     }
     let path = path.clone().attribute("node_selector");
-    for (label, value) in host.node_selector.as_ref_option().into_iter().flatten() {
-        let value = value.as_ref_option().map(String::as_str).unwrap_or_default();
+    for (label, value) in checks::entries(diags, &path, &host.node_selector) {
         if let Err(problem) = metadata::check_selector(label, value) {
             diags.fail(
                 path.clone().key(label.clone()),
@@ -136,7 +135,7 @@ fn check_host(
 
 /// Checks that each of `member_values` can be a place in values.
 fn check_member_values(diags: &mut Diagnostics, config: &ClusterGroupModel) {
-    for path in config.member_values.as_ref_option().into_iter().flatten().filter_map(Value::as_ref_option) {
+    for path in checks::texts(diags, "member_values", &config.member_values) {
         if path != "*" && path.split('.').any(str::is_empty) {
             diags.fail(
                 AttributePath::new("member_values"),

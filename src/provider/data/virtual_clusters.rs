@@ -16,14 +16,14 @@ use crate::host::record::Record;
 use crate::host::records::RecordError;
 use crate::host::store::Listing;
 use crate::host::{self, Host};
-use crate::provider::Configured;
 use crate::provider::attribute::{attributes, computed, optional, string_map};
 use crate::provider::diagnostics::host_failure;
 use crate::provider::explain::Explain;
 use crate::provider::value::{self, StringMap};
+use crate::provider::{Configured, checks};
 use terraform_plugin::schema::{AttributeType, Block, Description, Schema};
 use terraform_plugin::value::Value;
-use terraform_plugin::{AttributePath, DataSource, Diagnostic, Diagnostics, Report};
+use terraform_plugin::{AttributePath, DataSource, Diagnostic, Diagnostics};
 
 /// `nested_virtual_clusters`
 pub struct VirtualClusters {
@@ -89,15 +89,7 @@ impl DataSource for VirtualClusters {
     }
 
     async fn validate<'a>(&self, diags: &mut Diagnostics, config: VirtualClustersModel) -> Option<()> {
-        for (key, value) in config.labels.as_ref_option().into_iter().flatten() {
-            if *value == Value::Null {
-                diags.fail(
-                    AttributePath::new("labels").key(key.clone()),
-                    format!("The label \"{key}\" has no value."),
-                    "Give the value that it has to have, or leave the label out.",
-                );
-            }
-        }
+        checks::entries(diags, &AttributePath::new("labels"), &config.labels);
         Some(())
     }
 

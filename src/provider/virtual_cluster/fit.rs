@@ -54,6 +54,8 @@ impl Asked {
 struct Place<'p> {
     group: Option<&'p Membership>,
     hosts: &'p [Host],
+    /// Whether those are all: the connection to another one is known only after apply, and it may have room.
+    is_whole: bool,
     promises: Stated,
 }
 
@@ -93,7 +95,7 @@ impl<'a> Fit<'a> {
             refuse_pause(self.diags);
             return None;
         }
-        let hosts = self.hosts(plan, group.as_ref())?;
+        let (hosts, is_whole) = self.hosts(plan, group.as_ref())?;
         let replaces = replaced
             .filter(|old| !old.host_uid.is_empty())
             .map(|old| Replaced { host: old.host_uid.clone(), namespace: old.namespace.clone() });
@@ -112,7 +114,7 @@ impl<'a> Fit<'a> {
             hosts: Vec::new(),
             replaces,
         };
-        let place = Place { group: group.as_ref(), hosts: &hosts, promises: plan.promises() };
+        let place = Place { group: group.as_ref(), hosts: &hosts, is_whole, promises: plan.promises() };
         let label = request.label.clone();
         self.count(key, request, place, AttributePath::new("resources")).await?;
         self.warn_of_nodes(&label, asked.size, place).await;
@@ -145,7 +147,7 @@ impl<'a> Fit<'a> {
             self.fleet.planned.accounting().free(&key_of(private));
             return Some(());
         }
-        let hosts = self.hosts(plan, group.as_ref())?;
+        let (hosts, is_whole) = self.hosts(plan, group.as_ref())?;
         let [host] = hosts.as_slice() else { return Some(()) };
         let numbers = self.fleet.readings.numbers(host).await;
         // Whatever the ledger says that it has, as it is the ledger that will be asked.
@@ -165,7 +167,7 @@ impl<'a> Fit<'a> {
             replaces: None,
         };
         let attribute = if plan.resources == prior.resources { "paused" } else { "resources" };
-        let place = Place { group: group.as_ref(), hosts: &hosts, promises: plan.promises() };
+        let place = Place { group: group.as_ref(), hosts: &hosts, is_whole, promises: plan.promises() };
         let label = request.label.clone();
         self.count(key_of(private), request, place, AttributePath::new(attribute)).await?;
         if after.size.growth_from(before.size) != Size::ZERO {
@@ -208,18 +210,20 @@ impl<'a> Fit<'a> {
         found.is_empty().then_some(())
     }
 
-    /// The hosts that come into question. Empty where that cannot be said yet.
-    fn hosts(&mut self, plan: &VirtualClusterModel, group: Option<&Membership>) -> Option<Vec<Host>> {
+    /// The hosts that come into question, and whether those are all.
+    fn hosts(&mut self, plan: &VirtualClusterModel, group: Option<&Membership>) -> Option<(Vec<Host>, bool)> {
         let Some(key) = plan.host_cluster.as_ref_option() else {
-            return Some(
-                group.into_iter().flat_map(|group| group.hosts.iter().map(|(_, host)| host.clone())).collect(),
-            );
+            let hosts = group.into_iter().flat_map(|group| group.hosts.iter().map(|(_, host)| host.clone())).collect();
+            let may_be_more = group.is_some_and(|group| !group.absent.is_empty());
+            return Some((hosts, !(may_be_more && self.fleet.connections.has_unknown())));
         };
-        let HostCluster::Known(host) = self.configured.host_cluster(self.diags, key)? else { return Some(Vec::new()) };
-        let Some(group) = group.filter(|group| group.key(&host).is_none()) else { return Some(vec![host]) };
+        let HostCluster::Known(host) = self.configured.host_cluster(self.diags, key)? else {
+            return Some((Vec::new(), false));
+        };
+        let Some(group) = group.filter(|group| group.key(&host).is_none()) else { return Some((vec![host], true)) };
         if group.found.as_ref().is_some_and(|found| !found.unreachable.is_empty()) {
             // It may be one of those that do not answer.
-            return Some(vec![host]);
+            return Some((vec![host], true));
         }
         let members: Vec<&str> = group.hosts.iter().map(|(_, host)| host.name()).collect();
         self.diags.fail(
@@ -256,6 +260,10 @@ impl<'a> Fit<'a> {
                 accounting.set_host(&uid, host.name(), ledger);
             }
             request.hosts.push(Choice { host: uid, limit });
+        }
+        if !place.is_whole {
+            // The quota counts all the same.
+            request.size = Size::ZERO;
         }
         if let Some(group) = group
             && !planned.accounting().has_quota(&group.name)

@@ -13,6 +13,7 @@ use crate::fleet::virtual_cluster::spec::Place;
 use crate::host::Host;
 use crate::provider::Configured;
 use crate::provider::chart::{self, ChartAccess, ChartModel};
+use crate::provider::timeouts::timeout;
 use crate::provider::virtual_cluster::apply::{fill_from_group, offered};
 use crate::provider::virtual_cluster::model::{VirtualClusterModel, VirtualClusterPrivate};
 use crate::provider::virtual_cluster::plan;
@@ -71,7 +72,8 @@ pub async fn check(
     if configured.is_silent(&source) {
         return Some(());
     }
-    let archive = tokio::time::timeout(PATIENCE, archive(&access, &assumed, group.as_ref(), host.as_ref()));
+    let patience = timeout(&plan.timeouts, |timeouts| &timeouts.create).min(PATIENCE);
+    let archive = tokio::time::timeout(patience, archive(&access, &assumed, group.as_ref(), host.as_ref()));
     match archive.await {
         Ok(Some(archive)) => render::foresee(diags, host.as_ref(), assumed, private, followed, &archive).await,
         Ok(None) => {
@@ -97,14 +99,19 @@ async fn rehearse(
     followed: Option<&Followed>,
 ) -> Option<()> {
     let mut found = Diagnostics::default();
-    let planned = VirtualClusterModel { chart: without_stand_in(&assumed.chart), ..assumed.clone() };
+    let mut planned = VirtualClusterModel { chart: without_stand_in(&assumed.chart), ..assumed.clone() };
+    if let Some(followed) = followed {
+        render::follow(&mut planned, followed);
+    }
     let prepared = async {
         let place = Place::of(&planned)?;
         let offered = offered(configured, &mut found, host).await?;
         let target = Target { host, place: &place, offered, followed };
         match followed {
-            Some(_) => render::from_archive(&mut found, access, &target, &planned, private).await,
-            None => render::from_source(&mut found, access, &target, &planned, private).await,
+            Some(_) if has_digest(&planned.chart) => {
+                render::from_archive(&mut found, access, &target, &planned, private).await
+            }
+            _ => render::from_source(&mut found, access, &target, &planned, private).await,
         }
     };
     let is_made = prepared.await.is_some();
@@ -174,6 +181,10 @@ fn without_stand_in(chart: &Value<ChartModel>) -> Value<ChartModel> {
         chart.digest = Value::Unknown;
     }
     chart
+}
+
+fn has_digest(chart: &Value<ChartModel>) -> bool {
+    chart.as_ref_option().is_some_and(|chart| chart.digest.as_ref_option().is_some())
 }
 
 fn source_of(group: &GroupSpec) -> Value<ChartModel> {

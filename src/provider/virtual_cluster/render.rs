@@ -23,7 +23,7 @@ use crate::provider::explain::Explain;
 use crate::provider::virtual_cluster::drift;
 use crate::provider::virtual_cluster::model::{VirtualClusterModel, VirtualClusterPrivate};
 use guard::{Given, Refusal, Subject, Unclear, Whose};
-use helm_charts::{Archive, Chart, ChartError, KubeVersion, UserValues};
+use helm_charts::{Archive, Chart, ChartError, Document, KubeVersion, UserValues};
 use live::Served;
 use terraform_plugin::value::Value;
 use terraform_plugin::{AttributePath, Diagnostic, Diagnostics, Report};
@@ -70,8 +70,7 @@ pub async fn foresee(
     archive: &Archive,
 ) -> Option<()> {
     if let Some(followed) = &followed {
-        plan.endpoint_type = Value::Value(followed.endpoint_type.clone());
-        plan.host_dns = followed.host_dns.clone().into();
+        follow(&mut plan, followed);
     }
     let looked = || {
         let place = Place::of(&plan)?;
@@ -89,9 +88,35 @@ pub async fn foresee(
     let assumed = || Some(Served { kube_version: KubeVersion::parse(ASSUMED_KUBERNETES)?, api_versions: Vec::new() });
     let served = served.or_else(assumed)?;
     let given = given(diags, &spec)?;
+    let chart = Arc::new(chart);
+    let values = values(diags, &spec, &typed, &given)?;
+    let objects = match (host, Place::of(&plan)) {
+        (Some(host), Some(place)) if !is_assumed => {
+            let rendered = live::render(host, &place, &chart, &served, values).await;
+            Some(rendered.map_err(|error| refused_values(diags, &spec, &error)).ok()?.documents)
+        }
+        _ => None,
+    };
+    let look = Look { chart, served, is_assumed, typed, spec, given };
+    look.check(diags, objects.map(of_documents), true).await
+}
+
+/// Has the plan take what it left to its group.
+pub(super) fn follow(plan: &mut VirtualClusterModel, followed: &Followed) {
+    plan.endpoint_type = Value::Value(followed.endpoint_type.clone());
+    plan.host_dns = followed.host_dns.clone().into();
+}
+
+/// The objects of what was rendered.
+fn of_documents(documents: Vec<Document>) -> Vec<Json> {
+    documents.into_iter().map(|document| document.object).filter(|object| !object.is_null()).collect()
+}
+
+/// The values that the chart is rendered with.
+fn values(diags: &mut Diagnostics, spec: &Spec, typed: &VirtualClusterSpec, given: &[Given]) -> Option<UserValues> {
     let layers: Vec<Layer<'_>> = given.iter().map(Given::layer).collect();
-    mapped(diags, spec.mapping, &typed, &layers)?;
-    Look { chart: Arc::new(chart), served, is_assumed, typed, spec, given }.check(diags, None).await
+    let values = UserValues::try_from(mapped(diags, spec.mapping, typed, &layers)?);
+    values.map_err(|error| chart_error(diags, "The chart cannot be rendered.", &error)).ok()
 }
 
 /// Why a virtual cluster of that spec could not run on its host, a line for each reason; none if it could, or nobody can tell.
@@ -173,10 +198,7 @@ async fn prepare(
     let typed = spec.typed(place)?;
     let chart = parsed(diags, archive, &spec)?;
     let given = given(diags, &spec)?;
-    let layers: Vec<Layer<'_>> = given.iter().map(Given::layer).collect();
-    let values = mapped(diags, spec.mapping, &typed, &layers)?;
-    let values = UserValues::try_from(values);
-    let values = values.map_err(|error| chart_error(diags, "The chart cannot be rendered.", &error)).ok()?;
+    let values = values(diags, &spec, &typed, &given)?;
     let (chart, served) = (Arc::new(chart), Served::by(diags, host).await?);
     let rendered = match live::render(host, place, &chart, &served, values).await {
         Ok(rendered) => rendered,
@@ -186,10 +208,9 @@ async fn prepare(
         }
     };
     live::refuse_what_is_not_done(diags, host, &rendered).await?;
-    let documents = rendered.documents.into_iter().map(|document| document.object).filter(|object| !object.is_null());
-    let documents: Vec<Json> = documents.collect();
+    let documents = of_documents(rendered.documents);
     let look = Look { chart, served, is_assumed: false, typed: typed.clone(), spec: spec.clone(), given };
-    look.check(diags, Some(documents.clone())).await?;
+    look.check(diags, Some(documents.clone()), false).await?;
     let enforced = enforced::objects(MappingVersion::from_number(spec.mapping)?, &typed, offered);
     let mut objects: Vec<Json> = enforced.into_iter().chain(documents).collect();
     for object in &mut objects {
@@ -253,10 +274,9 @@ struct Look {
 
 impl Look {
     /// Refuses what values may not do: which of them the group lets be set, and what comes of them. None if anything is refused.
-    async fn check(self, diags: &mut Diagnostics, objects: Option<Vec<Json>>) -> Option<()> {
+    async fn check(self, diags: &mut Diagnostics, objects: Option<Vec<Json>>, is_plan: bool) -> Option<()> {
         let own = self.given.iter().find(|given| given.whose == Whose::Own);
         guard::check_member_values(diags, &self.spec, own.map(|given| &given.values))?;
-        let is_plan = objects.is_none();
         let name = self.typed.name.clone();
         let looked = live::compute(move || {
             let looked = self.look(objects);

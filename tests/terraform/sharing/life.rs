@@ -33,7 +33,7 @@ fn a_group_and_its_virtual_clusters_are_made_and_destroyed_in_one_go() {
     }
     workspace.apply().assert_success();
     let one = state(&workspace, "one");
-    assert_eq!(one["resources"], json!({"cpu": "5", "memory": "6Gi", "storage": "2Gi"}));
+    assert_eq!(one["resources"], json!({"cpu": "5", "memory": "6Gi", "storage": "2Gi", "hard": null}));
     assert_eq!((&one["vcluster_version"], &one["distro"]), (&json!("0.34.7"), &json!("k8s")));
     assert_eq!((&one["endpoint_type"], &one["status"]), (&json!("NodePort"), &json!("Running")));
     let on = |host: &str| {
