@@ -23,6 +23,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::fleet::connections::HostCluster;
+use crate::fleet::virtual_cluster::membership::Membership;
 use crate::fleet::virtual_cluster::resize::{Findings, Resize};
 use crate::fleet::virtual_cluster::spec::Place;
 use crate::provider::Configured;
@@ -34,6 +35,7 @@ use terraform_plugin::{
 };
 
 use fit::Fit;
+use model::FollowedPrivate;
 pub use model::{VirtualClusterModel, VirtualClusterPrivate};
 use read::Read;
 
@@ -75,6 +77,36 @@ impl VirtualCluster {
             foresight::check(&self.configured, diags, config, &plan, &private, replaced.is_some()).await?;
         }
         Some((plan, private))
+    }
+
+    /// The private state with what the virtual cluster is to follow, as this run plans its group: the change of the group and what
+    /// comes of it are one plan, and one apply.
+    async fn following(
+        &self,
+        config: &VirtualClusterModel,
+        prior: &VirtualClusterModel,
+        private: &VirtualClusterPrivate,
+    ) -> VirtualClusterPrivate {
+        let fleet = self.configured.fleet();
+        let unplanned = || private.clone();
+        let Some(name) = config.cluster_group.as_ref_option() else { return unplanned() };
+        match fleet.planned.group(name) {
+            None => unplanned(),
+            Some(None) => VirtualClusterPrivate {
+                followed: private.followed.as_ref().map(FollowedPrivate::that_is_not_known),
+                ..private.clone()
+            },
+            Some(Some(_)) => {
+                let known = fleet.connections.known();
+                let host = known.iter().find(|host| prior.host_cluster.as_ref_option().is_some_and(|key| key == host.name()));
+                let group = Membership::planned(fleet, name).await.ok().flatten();
+                let followed = group.zip(host).and_then(|(group, host)| group.followed(host));
+                VirtualClusterPrivate {
+                    followed: followed.as_ref().map(FollowedPrivate::from).or(private.followed.clone()),
+                    ..private.clone()
+                }
+            }
+        }
     }
 
     /// Asks the host whether a change of size goes below what is in use, and whether volumes can grow with it.
@@ -183,13 +215,15 @@ impl Resource for VirtualCluster {
         _meta: (),
     ) -> Option<(VirtualClusterModel, VirtualClusterPrivate, Vec<AttributePath>)> {
         let renamed = self.is_rename(diags, &config, &prior, &private).await?;
+        let private = self.following(&config, &prior, &private).await;
         let update = plan::update(diags, &config, &prior, &private, renamed);
         render::check_values(diags, &update.plan, &private);
         // A replacement is planned once more, as a creation, and counted then.
         if update.replace.is_empty() && diags.errors.is_empty() {
             Fit::new(&self.configured, diags).update(&update.plan, &prior, &private).await?;
             self.look_at_use(diags, &update.plan, &prior, &private).await?;
-            foresight::check(&self.configured, diags, &config, &update.plan, &private, false).await?;
+            let foreseen = foresight::check(&self.configured, diags, &config, &update.plan, &private, false).await?;
+            foresight::warn_of_restart(&self.configured, diags, &prior, &update.plan, &foreseen).await;
         }
         Some((update.plan, private, update.replace))
     }

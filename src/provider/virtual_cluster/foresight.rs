@@ -3,7 +3,10 @@
 //! Refuses a plan or says nothing, and never changes one. Where the chart or the host cannot be had, the apply looks before it
 //! makes anything. That is too late for what is destroyed first: a replacement is prepared in the plan as its apply prepares it.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
+
+use serde_json::Value as Json;
 
 use crate::domain::isolation::PodSecurity;
 use crate::fleet::connections::HostCluster;
@@ -25,6 +28,13 @@ use terraform_plugin::{AttributePath, Diagnostic, Diagnostics, Report};
 /// How long a plan waits for a chart.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// What an apply would make, as far as a plan can tell.
+#[derive(Default)]
+pub struct Foreseen {
+    objects: Option<Vec<Json>>,
+    archive: Option<Archive>,
+}
+
 /// Refuses what cannot be made, and values that reach beyond what a virtual cluster may do. `config` has the credentials of the
 /// chart's source. `replaces`: another one is destroyed first.
 pub async fn check(
@@ -34,9 +44,10 @@ pub async fn check(
     plan: &VirtualClusterModel,
     private: &VirtualClusterPrivate,
     replaces: bool,
-) -> Option<()> {
+) -> Option<Foreseen> {
+    let nothing = || Some(Foreseen::default());
     if plan.values == Value::Unknown || plan.revision != Value::Unknown {
-        return Some(());
+        return nothing();
     }
     let mut group = None;
     if plan.cluster_group != Value::Null {
@@ -46,7 +57,7 @@ pub async fn check(
             Some(name) => Membership::planned(configured.fleet(), name).await.ok().flatten(),
             None => None,
         };
-        let Some(planned) = planned else { return Some(()) };
+        let Some(planned) = planned else { return nothing() };
         check_isolation(diags, plan, &planned)?;
         group = Some(planned);
     }
@@ -61,31 +72,82 @@ pub async fn check(
         (None, _) => None,
     };
     if group.is_some() && followed.is_none() {
-        return Some(());
+        return nothing();
     }
     let access = ChartAccess::of(configured.charts(), &config.chart);
     if let (true, Some(host)) = (replaces, &host) {
-        return rehearse(configured, diags, &access, host, &assumed, private, followed.as_ref()).await;
+        rehearse(configured, diags, &access, host, &assumed, private, followed.as_ref()).await?;
+        return nothing();
     }
     let source =
         assumed.chart.as_ref_option().and_then(|chart| chart.source.as_ref_option()).cloned().unwrap_or_default();
     if configured.is_silent(&source) {
-        return Some(());
+        return nothing();
     }
     let patience = timeout(&plan.timeouts, |timeouts| &timeouts.create).min(PATIENCE);
     let archive = tokio::time::timeout(patience, archive(&access, &assumed, group.as_ref(), host.as_ref()));
     match archive.await {
-        Ok(Some(archive)) => render::foresee(diags, host.as_ref(), assumed, private, followed, &archive).await,
+        Ok(Some(archive)) => {
+            let objects = render::foresee(diags, host.as_ref(), assumed, private, followed, &archive).await?;
+            Some(Foreseen { objects, archive: Some(archive) })
+        }
         Ok(None) => {
             tracing::info!("the chart is not here yet: the apply looks at what comes of it");
-            Some(())
+            nothing()
         }
         Err(_) => {
             tracing::info!(source, "the chart is not here in time: the apply looks at what comes of it");
             configured.note_silent(source);
-            Some(())
+            nothing()
         }
     }
+}
+
+/// Says if the control plane restarts with the planned change: then its pods are made anew.
+pub async fn warn_of_restart(
+    configured: &Configured,
+    diags: &mut Diagnostics,
+    prior: &VirtualClusterModel,
+    plan: &VirtualClusterModel,
+    foreseen: &Foreseen,
+) {
+    let (Some(objects), Some(archive)) = (&foreseen.objects, &foreseen.archive) else { return };
+    let runs = |model: &VirtualClusterModel| model.paused.as_ref_option() != Some(&true);
+    let Some(place) = Place::of(prior).filter(|_| runs(prior) && runs(plan)) else { return };
+    let Some(host) = host(configured, prior, None) else { return };
+    // As it was read for the refresh.
+    let seen = configured.fleet().readings.view(&host).record(&place.namespace).await.ok();
+    let Some(record) = seen.and_then(|seen| seen.stored).map(|stored| stored.record) else { return };
+    let Ok(applied) = serde_json::from_value(record.spec) else { return };
+    let Some(before) = render::objects(&host, &place, applied, archive).await else { return };
+    if templates(&before) == templates(objects) {
+        return;
+    }
+    let is_own = plan.values != prior.values || plan.kubernetes_version != prior.kubernetes_version;
+    let why = match plan.cluster_group.as_ref_option().filter(|_| !is_own) {
+        Some(group) => format!("what follows cluster group \"{group}\" changes its pods"),
+        None => "the change is one of its pods".to_owned(),
+    };
+    diags.warn(
+        AttributePath::root(),
+        "A control plane restarts with this change.",
+        format!(
+            "\"{}\": {why}. Its API does not answer until the new pod does, unless it has several replicas. Its workloads run on.",
+            place.id()
+        ),
+    );
+}
+
+/// The pod templates of all workloads, by kind and name.
+fn templates(objects: &[Json]) -> BTreeMap<(&str, &str), &Json> {
+    let template = |object| Some(((text(object, "/kind")?, text(object, "/metadata/name")?), at(object)?));
+    fn text<'o>(object: &'o Json, pointer: &str) -> Option<&'o str> {
+        object.pointer(pointer)?.as_str()
+    }
+    fn at(object: &Json) -> Option<&Json> {
+        object.pointer("/spec/template")
+    }
+    objects.iter().filter_map(template).collect()
 }
 
 /// Prepares everything as the apply would, which then makes it.

@@ -158,6 +158,13 @@ pub struct FollowedPrivate {
     pub count_limits: Option<bool>,
 }
 
+impl FollowedPrivate {
+    /// What the group will say of all of it is not known yet.
+    pub fn that_is_not_known(&self) -> Self {
+        Self { digest: String::new(), ..self.clone() }
+    }
+}
+
 impl From<&Followed> for FollowedPrivate {
     fn from(followed: &Followed) -> Self {
         Self {

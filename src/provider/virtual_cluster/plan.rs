@@ -332,7 +332,9 @@ fn check_followed(
     private: &VirtualClusterPrivate,
 ) {
     let without_storage = size(prior).is_some_and(|size| size.storage == Bytes(0));
-    let Some(followed) = private.followed.as_ref().filter(|_| without_storage) else { return };
+    // One that is not known yet may change nothing.
+    let followed = private.followed.as_ref().filter(|followed| without_storage && !followed.digest.is_empty());
+    let Some(followed) = followed else { return };
     let revision = Spec::of(prior, private).map(|spec| spec.revision_following(Some(&followed.digest)));
     let applied = prior.revision.as_ref_option();
     if revision.as_ref() == applied || applied.is_none_or(|applied| applied == UNFINISHED) {

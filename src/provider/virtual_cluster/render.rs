@@ -60,7 +60,8 @@ pub(super) fn assumed(plan: &VirtualClusterModel) -> VirtualClusterModel {
 /// The version of Kubernetes that charts are rendered for while no host says its own.
 const ASSUMED_KUBERNETES: &str = "v1.35.0";
 
-/// Refuses what values may not do, as far as a plan can tell. `plan` has what it takes from its group.
+/// Refuses what values may not do, as far as a plan can tell. `plan` has what it takes from its group. The objects, where the host
+/// that they would be on is known.
 pub async fn foresee(
     diags: &mut Diagnostics,
     host: Option<&Host>,
@@ -68,7 +69,7 @@ pub async fn foresee(
     private: &VirtualClusterPrivate,
     followed: Option<Followed>,
     archive: &Archive,
-) -> Option<()> {
+) -> Option<Option<Vec<Json>>> {
     if let Some(followed) = &followed {
         follow(&mut plan, followed);
     }
@@ -78,7 +79,7 @@ pub async fn foresee(
         let spec = followed.map_or_else(|| own.clone(), |followed| own.clone().following(followed));
         Some((spec.typed(&place)?, spec))
     };
-    let Some((typed, spec)) = looked() else { return Some(()) };
+    let Some((typed, spec)) = looked() else { return Some(None) };
     let chart = parsed(diags, archive, &spec)?;
     let served = match host {
         Some(host) => Served::by(&mut Diagnostics::default(), host).await,
@@ -98,7 +99,18 @@ pub async fn foresee(
         _ => None,
     };
     let look = Look { chart, served, is_assumed, typed, spec, given };
-    look.check(diags, objects.map(of_documents), true).await
+    let objects = objects.map(of_documents);
+    look.check(diags, objects.clone(), true).await?;
+    Some(objects)
+}
+
+/// What the chart makes of a spec on its host; none if it makes nothing of it.
+pub async fn objects(host: &Host, place: &Place, spec: Spec, archive: &Archive) -> Option<Vec<Json>> {
+    let unsaid = &mut Diagnostics::default();
+    let (typed, chart) = (spec.typed(place)?, Arc::new(Chart::parse(archive).ok()?));
+    let (served, given) = (Served::by(unsaid, host).await?, given(unsaid, &spec)?);
+    let values = values(unsaid, &spec, &typed, &given)?;
+    Some(of_documents(live::render(host, place, &chart, &served, values).await.ok()?.documents))
 }
 
 /// Has the plan take what it left to its group.
