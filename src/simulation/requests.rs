@@ -12,7 +12,7 @@ use crate::provider::virtual_cluster::VirtualClusterModel;
 const BUDGETS: [(&str, usize, usize); 6] = [
     ("create", 54, 19),
     ("update", 41, 16),
-    ("resize", 47, 18),
+    ("resize", 47, 19),
     ("pause", 39, 11),
     ("resume", 41, 12),
     ("destroy", 36, 12),
