@@ -11,11 +11,11 @@ use crate::provider::virtual_cluster::VirtualClusterModel;
 /// An operation, and what one virtual cluster may ask of its hosts for it, with the plan: alone, and as one of many.
 const BUDGETS: [(&str, usize, usize); 6] = [
     ("create", 62, 20),
-    ("update", 41, 16),
-    ("resize", 47, 18),
-    ("pause", 39, 11),
-    ("resume", 41, 12),
-    ("destroy", 36, 12),
+    ("update", 46, 17),
+    ("resize", 52, 20),
+    ("pause", 40, 12),
+    ("resume", 45, 12),
+    ("destroy", 37, 12),
 ];
 
 /// So many are many.

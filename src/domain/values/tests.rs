@@ -216,5 +216,7 @@ fn what_escapes_the_quota_is_refused_with_its_reason() {
     let off =
         json!({ "sync": { "toHost": { "namespaces": { "enabled": false, "mappings": { "byName": { "a": "b" } } } } } });
     assert!(layered(off).is_ok());
-    assert!(layered(json!({ "exportKubeConfig": { "secret": { "name": "" }, "server": "https://a" } })).is_ok());
+    assert!(layered(json!({ "exportKubeConfig": { "secret": { "name": "" }, "server": "" } })).is_ok());
+    check_refused(json!({ "exportKubeConfig": { "server": "https://a" } }), "`endpoint_type` and `host_dns` decide");
+    check_refused(json!({ "exportKubeConfig": { "context": "mine" } }), "names its context after the virtual cluster");
 }
