@@ -98,7 +98,8 @@ impl VirtualCluster {
             },
             Some(Some(_)) => {
                 let known = fleet.connections.known();
-                let host = known.iter().find(|host| prior.host_cluster.as_ref_option().is_some_and(|key| key == host.name()));
+                let host =
+                    known.iter().find(|host| prior.host_cluster.as_ref_option().is_some_and(|key| key == host.name()));
                 let group = Membership::planned(fleet, name).await.ok().flatten();
                 let followed = group.zip(host).and_then(|(group, host)| group.followed(host));
                 VirtualClusterPrivate {

@@ -106,6 +106,50 @@ fn what_follows_the_group_reaches_its_virtual_clusters_in_the_next_plan() {
 }
 
 #[test]
+fn a_change_of_a_group_reaches_the_virtual_clusters_beside_it_in_the_same_plan() {
+    let hosts = Hosts::alone();
+    let workspace = hosts.workspace();
+    let source = |text: &str| format!("resource \"terraform_data\" \"text\" {{\n  input = {text:?}\n}}\n");
+    let values = |text: &str| {
+        let labels = format!("serviceAccount = {{ labels = {{ from = {text} }} }}");
+        format!("values = yamlencode({{ controlPlane = {{ advanced = {{ {labels} }} }} }})")
+    };
+    let write = |text: &str, of_group: &str, of_a: &str| {
+        let a = member("a", "dev", &format!("{}\n{of_a}", referring("dev")));
+        workspace.write(&(source(text) + &group("dev", of_group) + &a + &member("b", "dev", &referring("dev"))));
+    };
+    let check = |expected: &str| {
+        let (run, plan) = workspace.try_plan();
+        run.assert_success();
+        assert_eq!([actions(&plan, "a"), actions(&plan, "b")], [json!([expected]), json!([expected])]);
+        workspace.apply_planned().assert_success();
+        workspace.plan().assert_quiet();
+        run.warnings()
+    };
+    write("one", "", "");
+    check("create");
+    write("one", &values("\"two\""), "");
+    let warnings = check("update");
+    assert!(warnings.contains("A control plane restarts with this change."), "{warnings}");
+    assert!(warnings.contains("what follows cluster group \"dev\" changes its pods"), "{warnings}");
+    write("one", &format!("{}\nendpoint_type = \"NodePort\"", values("\"two\"")), "labels = { team = \"a\" }");
+    check("update");
+    // Not known before the apply, and then another value, or the same one.
+    for text in ["three", "three"] {
+        write(text, &values("terraform_data.text.output"), "");
+        workspace.apply().assert_success();
+        workspace.plan().assert_quiet();
+    }
+    write("four", &values("terraform_data.text.output"), "");
+    check("update");
+    write("four", &format!("{}\nquota = {{ cpu = \"20\" }}", values("terraform_data.text.output")), "");
+    let warnings = check("no-op");
+    assert!(!warnings.contains("restarts"), "{warnings}");
+    workspace.destroy().assert_success();
+    hosts.assert_empty();
+}
+
+#[test]
 fn a_group_that_carries_virtual_clusters_keeps_its_hosts_and_stays() {
     let hosts = Hosts::alone();
     let (platform, team) = (hosts.workspace(), hosts.workspace());
