@@ -62,13 +62,15 @@ pub async fn check(
         return Some(());
     }
     let access = ChartAccess::of(configured.charts(), &config.chart);
-    let Ok(Some(archive)) =
-        tokio::time::timeout(PATIENCE, archive(&access, &assumed, group.as_ref(), host.as_ref())).await
-    else {
+    let chart = async {
+        let archive = archive(&access, &assumed, group.as_ref(), host.as_ref()).await?;
+        access.read(&archive).await.ok()
+    };
+    let Ok(Some(chart)) = tokio::time::timeout(PATIENCE, chart).await else {
         tracing::info!("the chart is not here yet: the apply looks at what values make of it");
         return Some(());
     };
-    render::foresee(diags, host.as_ref(), assumed, private, followed, &archive).await
+    render::foresee(diags, host.as_ref(), assumed, private, followed, chart).await
 }
 
 /// What a group says about isolation its virtual clusters cannot weaken. None if this one would.

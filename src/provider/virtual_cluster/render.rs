@@ -63,7 +63,7 @@ pub async fn foresee(
     mut plan: VirtualClusterModel,
     private: &VirtualClusterPrivate,
     followed: Option<Followed>,
-    archive: &Archive,
+    chart: Chart,
 ) -> Option<()> {
     if let Some(followed) = &followed {
         plan.endpoint_type = Value::Value(followed.endpoint_type.clone());
@@ -75,7 +75,7 @@ pub async fn foresee(
         let spec = followed.map_or_else(|| own.clone(), |followed| own.clone().following(followed));
         Some((spec.typed(&place)?, spec))
     };
-    let (Some((typed, spec)), Ok(chart)) = (looked(), Chart::parse(archive)) else { return Some(()) };
+    let Some((typed, spec)) = looked() else { return Some(()) };
     let served = match host {
         Some(host) => Served::by(&mut Diagnostics::default(), host).await,
         None => None,
@@ -103,7 +103,7 @@ pub async fn from_source(
     if let Value::Value(chart) = &mut with_digest.chart {
         chart.digest = Value::Value(archive.digest().to_owned());
     }
-    prepare(diags, host, place, &with_digest, private, followed, &archive).await
+    prepare(diags, access, host, place, &with_digest, private, followed, &archive).await
 }
 
 /// Prepares a virtual cluster that exists: its chart is the archive that the host keeps. Only where that was lost does the
@@ -130,11 +130,12 @@ pub async fn from_archive(
     };
     let archive = Archive::from_tgz(&bytes);
     let archive = archive.map_err(|error| chart_error(diags, "The kept chart cannot be read.", &error)).ok()?;
-    prepare(diags, host, place, planned, private, followed, &archive).await
+    prepare(diags, access, host, place, planned, private, followed, &archive).await
 }
 
 async fn prepare(
     diags: &mut Diagnostics,
+    access: &ChartAccess<'_>,
     host: &Host,
     place: &Place,
     planned: &VirtualClusterModel,
@@ -148,7 +149,8 @@ async fn prepare(
         None => own,
     };
     let typed = spec.typed(place)?;
-    let chart = Chart::parse(archive).map_err(|error| chart_error(diags, "The chart cannot be used.", &error)).ok()?;
+    let chart = access.read(archive).await;
+    let chart = chart.map_err(|error| chart_error(diags, "The chart cannot be used.", &error)).ok()?;
     let chart_version = &chart.metadata().version;
     // Helm takes a leading `v` for decoration.
     if chart_version.strip_prefix('v').unwrap_or(chart_version) != spec.vcluster_version {
