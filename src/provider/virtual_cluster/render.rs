@@ -103,7 +103,8 @@ pub async fn from_source(
     if let Value::Value(chart) = &mut with_digest.chart {
         chart.digest = Value::Value(archive.digest().to_owned());
     }
-    prepare(diags, access, host, place, &with_digest, private, followed, &archive).await
+    let chart = access.read(&archive).await;
+    prepare(diags, host, place, &with_digest, private, followed, (&archive, chart)).await
 }
 
 /// Prepares a virtual cluster that exists: its chart is the archive that the host keeps. Only where that was lost does the
@@ -130,18 +131,18 @@ pub async fn from_archive(
     };
     let archive = Archive::from_tgz(&bytes);
     let archive = archive.map_err(|error| chart_error(diags, "The kept chart cannot be read.", &error)).ok()?;
-    prepare(diags, access, host, place, planned, private, followed, &archive).await
+    let chart = access.read(&archive).await;
+    prepare(diags, host, place, planned, private, followed, (&archive, chart)).await
 }
 
 async fn prepare(
     diags: &mut Diagnostics,
-    access: &ChartAccess<'_>,
     host: &Host,
     place: &Place,
     planned: &VirtualClusterModel,
     private: &VirtualClusterPrivate,
     followed: Option<&Followed>,
-    archive: &Archive,
+    (archive, chart): (&Archive, Result<Chart, ChartError>),
 ) -> Option<Prepared> {
     let own = Spec::of(planned, private)?;
     let spec = match followed {
@@ -149,7 +150,6 @@ async fn prepare(
         None => own,
     };
     let typed = spec.typed(place)?;
-    let chart = access.read(archive).await;
     let chart = chart.map_err(|error| chart_error(diags, "The chart cannot be used.", &error)).ok()?;
     let chart_version = &chart.metadata().version;
     // Helm takes a leading `v` for decoration.

@@ -147,3 +147,16 @@ async fn a_document_that_refers_to_others_without_end_ends() {
     assert!(error.contains("more than 100 documents"), "{error}");
     assert!(server.take_paths().len() < 110);
 }
+
+#[tokio::test]
+async fn what_a_document_makes_the_validator_do_has_an_end() {
+    let directory = tempfile::tempdir().unwrap();
+    let bomb = r##"{"x": {"allOf": [{"$ref": "b.json#/y"}, {"$ref": "b.json#/y"}]}}"##;
+    let other = r##"{"y": {"not": {"anyOf": [{"$ref": "a.json#/x"}, {"$ref": "a.json#/x"}]}}}"##;
+    std::fs::write(directory.path().join("a.json"), bomb).unwrap();
+    std::fs::write(directory.path().join("b.json"), other).unwrap();
+    let server = Server::start(directory.path(), Options::default()).await;
+    let chart = chart(&format!(r#"{{"properties": {{"a": {{"$ref": "{}/a.json#/x"}}}}}}"#, server.url()));
+    let error = Case::new("", "a: 1").ours(&fetched(&Machine::new(), chart.path()).await).unwrap_err();
+    assert!(error.contains("takes too long to check the values"), "{error}");
+}
