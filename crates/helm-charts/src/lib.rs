@@ -190,7 +190,7 @@ impl Chart {
     pub fn render_broken(&self, release: &Release<'_>) -> Result<(Rendered, Option<ChartError>), ChartError> {
         match render::render(self, release, None) {
             Ok(rendered) => Ok((rendered, None)),
-            Err(Failure { error, rendered: Some(rendered) }) => Ok((rendered, Some(error))),
+            Err(Failure { error, rendered: Some(rendered) }) => Ok((*rendered, Some(error))),
             Err(Failure { error, rendered: None }) => Err(error),
         }
     }

@@ -95,7 +95,7 @@ pub(super) fn render(
 pub(super) struct Failure {
     pub error: ChartError,
     /// What `helm template --debug` prints beside the error; none where Helm had not begun to render.
-    pub rendered: Option<Rendered>,
+    pub rendered: Option<Box<Rendered>>,
 }
 
 impl From<Failure> for ChartError {
@@ -111,7 +111,7 @@ fn run(chart: &Chart, release: &Release<'_>, cluster: Option<Arc<dyn Cluster>>) 
     coalesce(&node, &mut values, Nulls::Delete).map_err(values_error)?;
     let values = serde_json::Value::Object(values);
     schema::validate(&node, &values).map_err(values_error)?;
-    let begun = |error| Failure { error, rendered: Some(Rendered::default()) };
+    let begun = |error| Failure { error, rendered: Some(Box::default()) };
     chart.check_kube_version(release.kube_version).map_err(begun)?;
     let env = Env::new(cluster);
     let mut files = Vec::new();
@@ -274,7 +274,7 @@ fn assemble(node: &Node<'_>, mut files: Vec<(String, String)>) -> Result<Rendere
             }),
             Err(error) => {
                 let documents = files.iter().map(|(path, text)| Document::unread(path, text)).collect();
-                return Err(Failure { error, rendered: Some(Rendered { documents, ..rendered }) });
+                return Err(Failure { error, rendered: Some(Box::new(Rendered { documents, ..rendered })) });
             }
         }
     }

@@ -32,7 +32,7 @@ fn with_point(text: &str, verb: char, precision: Option<usize>) -> String {
     let (digits, exponent) = text.split_at(exponent);
     let wanted = if matches!(verb, 'g' | 'G' | 'x' | 'X') { precision.unwrap_or(6) } else { 0 };
     let unsigned = digits.trim_start_matches('-');
-    let significant = unsigned.trim_start_matches(|c: char| c == '0' || c == '.');
+    let significant = unsigned.trim_start_matches(['0', '.']);
     let mut present = significant.chars().filter(|c| *c != '.').count();
     let point = if digits.contains('.') { "" } else { "." };
     present += usize::from(unsigned == "0");
