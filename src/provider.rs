@@ -188,6 +188,7 @@ impl Provider for Nested {
         let resolved = configuration::resolve(&config, &Environment::of_process(), diags)?;
         // Terraform configures a provider process once.
         self.configured.fleet.connections.configure(resolved);
+        self.configured.charts.fetch_remote_schemas(config.remote_schemas.as_ref_option() != Some(&false));
         Some(())
     }
 }

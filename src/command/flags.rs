@@ -111,11 +111,8 @@ impl<O> Flag<O> {
     }
 
     fn switch(&self, value: &str) -> Result<bool, String> {
-        match value {
-            "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
-            "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
-            _ => Err(self.invalid(value, &format!("strconv.ParseBool: parsing {value:?}: invalid syntax"))),
-        }
+        let wrong = || self.invalid(value, &format!("strconv.ParseBool: parsing {value:?}: invalid syntax"));
+        parse_bool(value).ok_or_else(wrong)
     }
 
     fn invalid(&self, value: &str, reason: &str) -> String {
@@ -127,6 +124,15 @@ impl<O> Flag<O> {
             Some(short) => format!("-{short}, --{}", self.long),
             None => format!("--{}", self.long),
         }
+    }
+}
+
+/// `strconv.ParseBool`.
+pub(super) fn parse_bool(value: &str) -> Option<bool> {
+    match value {
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => Some(false),
+        _ => None,
     }
 }
 

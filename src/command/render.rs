@@ -14,9 +14,12 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use crate::application;
+use crate::command::flags::parse_bool;
 use flags::{FLAGS, Options};
 use helm_charts::source::SourceError;
-use helm_charts::{Chart, ChartError, HELM_API_VERSIONS, KubeVersion, Release, Selection};
+use helm_charts::{
+    Chart, ChartError, HELM_API_VERSIONS, HELM_KUBE_VERSION, KubeVersion, Release, Selection, release_name,
+};
 
 /// The name of the command.
 pub const NAME: &str = "render";
@@ -25,17 +28,24 @@ pub const SUMMARY: &str = "print the objects of a chart, as `helm template` does
 
 const PROGRAM: &str = application::NAME;
 /// What `helm template` takes when it is not told.
-const KUBE_VERSION: &str = "v1.20.0";
 const RELEASE_NAME: &str = "release-name";
 
 /// Runs the command with what follows its name on the command line.
 pub fn run(arguments: Vec<OsString>) -> ExitCode {
-    let namespace = std::env::var("HELM_NAMESPACE").unwrap_or_default();
+    let variable = |name: &str| std::env::var(name).unwrap_or_default();
+    let debug = parse_bool(&variable("HELM_DEBUG")).unwrap_or(false);
     let mut warn = |warning: &str| drop(writeln!(io::stderr(), "WARNING: {warning}"));
-    let options = Options { namespace, ..Options::default() };
-    let printed = FLAGS.parse(arguments, options).map_err(RenderError::Usage);
-    let printed = printed.and_then(|options| if options.help { Ok(help()) } else { render(&options, &mut warn) });
-    match printed.and_then(|text| super::print(&text).map_err(RenderError::Print)) {
+    let options = Options { namespace: variable("HELM_NAMESPACE"), debug, ..Options::default() };
+    let parsed = FLAGS.parse(arguments, options).map_err(RenderError::Usage);
+    let printed = parsed.and_then(|options| match options.help {
+        true => Ok((help(), None)),
+        false => render(&options, &mut warn),
+    });
+    let print = |(text, error): (String, Option<RenderError>)| {
+        super::print(&text).map_err(RenderError::Print)?;
+        error.map_or(Ok(()), Err)
+    };
+    match printed.and_then(print) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // Where standard error is closed as well, there is nobody to tell.
@@ -74,13 +84,16 @@ enum RenderError {
     NoName,
     #[error(transparent)]
     Chart(#[from] ChartError),
+    #[error("{0}\n\nUse --debug flag to render out invalid YAML")]
+    Broken(ChartError),
     #[error("cannot write to standard output: {0}")]
     Print(io::Error),
 }
 
-/// What the command prints.
-fn render(options: &Options, warn: &mut dyn FnMut(&str)) -> Result<String, RenderError> {
+/// What the command prints, and what is wrong with it.
+fn render(options: &Options, warn: &mut dyn FnMut(&str)) -> Result<(String, Option<RenderError>), RenderError> {
     let (name, chart) = name_and_chart(options)?;
+    let name = name.as_str();
     let kube_version = kube_version(&options.kube_version)?;
     let archive = locate::locate(chart, options, warn)?;
     let values = values::merge(options)?;
@@ -95,9 +108,10 @@ fn render(options: &Options, warn: &mut dyn FnMut(&str)) -> Result<String, Rende
     if options.skip_schema_validation {
         chart = chart.without_schemas();
     }
+    locate::add_remote_schemas(&mut chart, options)?;
     let known = HELM_API_VERSIONS.iter().map(|version| (*version).to_owned());
     let api_versions: Vec<String> = known.chain(options.api_versions.iter().cloned()).collect();
-    let rendered = chart.render(&Release {
+    let (rendered, broken) = chart.render_broken(&Release {
         name,
         namespace: if options.namespace.is_empty() { "default" } else { &options.namespace },
         revision: 1,
@@ -112,19 +126,26 @@ fn render(options: &Options, warn: &mut dyn FnMut(&str)) -> Result<String, Rende
         no_tests: options.skip_tests,
         templates: &options.show_only,
     };
-    Ok(rendered.selected(&selection)?)
+    match broken {
+        Some(error) if !options.debug => Err(RenderError::Broken(error)),
+        broken => Ok((rendered.selected(&selection)?, broken.map(RenderError::Chart))),
+    }
 }
 
 /// The first argument is the name only where there are two.
-fn name_and_chart(options: &Options) -> Result<(&str, &str), RenderError> {
+fn name_and_chart(options: &Options) -> Result<(String, &str), RenderError> {
     let usage = |message: String| Err(RenderError::Usage(message));
     match options.arguments.as_slice() {
         [] => usage(format!(
             "\"{PROGRAM} {NAME}\" requires at least 1 argument\n\nUsage:  {PROGRAM} {NAME} [NAME] [CHART] [flags]"
         )),
-        [chart] => Ok((RELEASE_NAME, chart)),
+        [chart] if !options.name_template.is_empty() => Ok((release_name(&options.name_template)?, chart)),
+        [chart] => Ok((RELEASE_NAME.to_owned(), chart)),
         [_, _] if options.generate_name => usage("cannot set --generate-name and also specify a name".to_owned()),
-        [name, chart] => Ok((name, chart)),
+        [_, _] if !options.name_template.is_empty() => {
+            usage("cannot set --name-template and also specify a name".to_owned())
+        }
+        [name, chart] => Ok((name.clone(), chart)),
         [_, _, unexpected @ ..] => {
             usage(format!("expected at most two arguments, unexpected arguments: {}", unexpected.join(", ")))
         }
@@ -132,7 +153,7 @@ fn name_and_chart(options: &Options) -> Result<(&str, &str), RenderError> {
 }
 
 fn kube_version(text: &str) -> Result<KubeVersion, RenderError> {
-    let text = if text.is_empty() { KUBE_VERSION } else { text };
+    let text = if text.is_empty() { HELM_KUBE_VERSION } else { text };
     KubeVersion::parse(text).ok_or_else(|| {
         let numbers = text.trim_start().trim_start_matches('v').starts_with(|c: char| c.is_ascii_digit());
         let reason = match numbers {

@@ -13,11 +13,11 @@ use crate::host::chart_archives::ChartArchives;
 use crate::provider::attribute::{attributes, defaulted, optional, sensitive};
 use crate::provider::chart_source::{self, WantedChart};
 use crate::provider::value::{or_default, or_unknown};
-use helm_charts::Archive;
 use helm_charts::source::{Charts, Credentials};
-use terraform_plugin::Diagnostics;
+use helm_charts::{Archive, Chart, ChartError};
 use terraform_plugin::schema::{Attribute, AttributeType};
 use terraform_plugin::value::Value;
+use terraform_plugin::{Diagnostics, stop_token};
 
 /// The chart's source when the configuration names none.
 pub const DEFAULT_SOURCE: &str = "https://charts.loft.sh";
@@ -70,6 +70,21 @@ impl<'a> ChartAccess<'a> {
             credentials: self.credentials.as_ref(),
         };
         chart_source::get(diags, self.charts, &wanted).await
+    }
+}
+
+impl ChartAccess<'_> {
+    /// The chart in an archive, with what its schemas refer to on the network.
+    ///
+    /// # Errors
+    ///
+    /// As [`Chart::parse`]. What a schema refers to and nobody has is an error of the render.
+    pub async fn read(&self, archive: &Archive) -> Result<Chart, ChartError> {
+        let mut chart = Chart::parse(archive)?;
+        if let Err(error) = self.charts.add_remote_schemas(&mut chart, &stop_token()).await {
+            tracing::info!(%error, "what the schemas of the chart refer to was not fetched");
+        }
+        Ok(chart)
     }
 }
 

@@ -37,6 +37,13 @@ impl Place {
         place.write("values/values.yaml", "replicas: 1\nnested: {one: 1, four: 4}\ngone: 1\nlist: [1, {a: 1}, [1]]\n");
         place.write("values/values.schema.json", r#"{"properties": {"replicas": {"type": "integer", "maximum": 9}}}"#);
         place.write("values/templates/values.yaml", VALUES);
+        place.write("broken/Chart.yaml", "apiVersion: v2\nname: broken\nversion: 1.0.0\n");
+        place.write("broken/templates/a.yaml", "metadata: {annotations: {helm.sh/hook: test}}\n");
+        place.write(
+            "broken/templates/b.yaml",
+            "\na: b: {{ .Release.Name }}\n{{ if .Values.fail }}{{ fail .Values.fail }}{{ end }}\n",
+        );
+        place.write("broken/templates/NOTES.txt", "not printed\n");
         place.write("library/Chart.yaml", "apiVersion: v2\nname: library\nversion: 1.0.0\ntype: library\n");
         place
     }
@@ -65,7 +72,8 @@ impl Place {
         let Output { status, stdout, stderr } = child.wait_with_output().expect("the program ends");
         let stderr = String::from_utf8_lossy(&stderr);
         let error = stderr.find("Error: ").map_or("", |start| &stderr[start..]);
-        let error = error.replace("Use --debug flag to render out invalid YAML", "");
+        // What --debug adds to it are places in Helm's source.
+        let error = error.split("\nhelm.go:").next().unwrap_or_default();
         Shown {
             printed: String::from_utf8_lossy(&stdout).into_owned(),
             error: error.replace("helm template", "terraform-provider-nested render").trim_end().to_owned(),
@@ -344,11 +352,49 @@ fn flags_do_what_they_do_in_helm() {
         &["x", "values", "--is-upgrade", "-a", "mine/v1,other/v1"],
         &["x", "values", "--api-versions", "other/v1", "--api-versions=mine/v1"],
         &["-g", "values"],
+        &["x", "values", "--no-hooks", "--skip-schema-validation"],
         &["--", "x", "values"],
         &["x", "values", "--kube-version", " v1.30.1-eks"],
         &["x", "values", "--kube-version", "1"],
         &["x", "values", "--kube-version", "one"],
         &["x", "values", "--kube-version", "1.02.03.4"],
+    ]);
+}
+
+#[test]
+fn a_template_names_the_release() {
+    compare_lines(&[
+        &["values", "--name-template", "plain"],
+        &["values", "--name-template", r#"a-{{ "B" | lower }}-{{ add 1 2 }}{{ define "x" }}{{ end }}"#],
+        &["values", "--name-template", "a\n"],
+        &["values", "--name-template", "{{ . }}"],
+        &["values", "--name-template", "{{ if true }}"],
+        &["values", "--name-template", r#"{{ include "x" . }}"#],
+        &["values", "--name-template", r#"{{ toYaml "x" }}"#],
+        &["values", "--name-template", r#"{{ fail "x" }}"#],
+        &["values", "--name-template", "{{ .Release.Name }}"],
+        &["values", "--name-template", "{{ nothing }}"],
+        &["values", "--name-template", ""],
+        &["values", "--name-template", "a", "-g"],
+        &["./nothing", "--name-template", "{{ nothing }}"],
+        &["x", "values", "--name-template", "a"],
+        &["x", "values", "--name-template", "a", "-g"],
+    ]);
+}
+
+#[test]
+fn what_is_broken_is_printed_to_who_debugs() {
+    // Helm prints the files in an order of chance, so there is one that is not empty.
+    compare_lines(&[
+        &["x", "broken"],
+        &["x", "broken", "--debug", "-s", "templates/b.yaml"],
+        &["x", "broken", "--debug", "--no-hooks", "-s", "templates/b.yaml"],
+        &["x", "broken", "--debug", "-s", "templates/nothing.yaml"],
+        &["x", "broken", "--debug", "--set", "fail=no"],
+        &["x", "broken", "--set", "fail=no"],
+        &["x", "values", "--debug"],
+        &["x", "values", "--debug", "--set", "replicas=10"],
+        &["x", "values", "--debug=false", "--set", "replicas=10"],
     ]);
 }
 
@@ -389,6 +435,35 @@ fn values_from_the_network_are_refused_before_anything_is_rendered() {
     let place = Place::new();
     let shown = place.run(Path::new(OURS), "render", &["x", "values", "-f", "https://example.com/values.yaml"], "");
     assert!(shown.error.contains("https://example.com/values.yaml is not on this machine"), "{}", shown.error);
+}
+
+#[test]
+fn what_schemas_refer_to_is_fetched_unless_that_is_switched_off() {
+    let place = Place::new();
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.expect("a connection");
+            let head = BufReader::new(&mut stream).lines().map_while(Result::ok).take_while(|line| !line.is_empty());
+            head.for_each(drop);
+            let body = r#"{"maximum": 5}"#;
+            let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+            let _ = stream.write_all(format!("{head}{body}").as_bytes());
+        }
+    });
+    let schema = format!(r#"{{"properties": {{"replicas": {{"$ref": "{url}/replicas.json"}}}}}}"#);
+    place.write("values/values.schema.json", &schema);
+    let run = |more: &[&str]| {
+        let arguments = [&["x", "values", "--set", "replicas=6"], more].concat();
+        place.run(Path::new(OURS), "render", &arguments, "")
+    };
+    let shown = run(&[]);
+    assert!(shown.error.contains("at '/replicas': maximum: got 6, want 5"), "{}", shown.error);
+    for switch in ["--no-remote-schemas", "--skip-schema-validation"] {
+        let shown = run(&[switch]);
+        assert!(shown.printed.contains(r#""replicas":6"#), "{}", shown.error);
+    }
 }
 
 #[test]

@@ -10,7 +10,7 @@
 use std::error::Error;
 use std::path::Path;
 
-use helm_charts::{Archive, Chart, HELM_API_VERSIONS, KubeVersion, Release, UserValues};
+use helm_charts::{Archive, Chart, HELM_API_VERSIONS, HELM_KUBE_VERSION, KubeVersion, Release, UserValues};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
@@ -28,7 +28,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
 
     // Without a cluster, a chart sees what Helm 3.22 itself knows of Kubernetes.
-    let kube_version = KubeVersion::parse("1.37.0").ok_or("not a version of Kubernetes")?;
+    let kube_version = KubeVersion::parse(HELM_KUBE_VERSION).ok_or("not a version of Kubernetes")?;
     let api_versions = HELM_API_VERSIONS.map(str::to_owned);
     let release = Release {
         name: "release-name",

@@ -16,6 +16,10 @@ pub struct KubeVersion {
     pub minor: String,
 }
 
+/// What `helm template` of a release of Helm 3.22 takes for `.Capabilities.KubeVersion` without a cluster: the Kubernetes of
+/// Helm's own client.
+pub const HELM_KUBE_VERSION: &str = "v1.37.0";
+
 /// What `helm template` takes for `.Capabilities.APIVersions` without a cluster: all that Helm 3.22's own client knows.
 pub const HELM_API_VERSIONS: [&str; 57] = [
     "v1",

@@ -12,6 +12,7 @@ enum Basic {
     Int,
     Uint,
     Float,
+    Complex,
     String,
 }
 
@@ -21,6 +22,7 @@ fn basic(value: &Value) -> Basic {
         Kind::Int | Kind::Int64 => Basic::Int,
         Kind::Uint8 | Kind::Uint64 => Basic::Uint,
         Kind::Float64 => Basic::Float,
+        Kind::Complex128 => Basic::Complex,
         Kind::String => Basic::String,
         _ => Basic::Invalid,
     }
@@ -51,6 +53,7 @@ pub(super) fn equal(context: &Context, a: &Value, b: &Value) -> Result<bool, Fau
         _ => Ok(match (a, b) {
             (Value::Bool(a), Value::Bool(b)) => a == b,
             (Value::Float(a), Value::Float(b)) => a == b,
+            (Value::Complex(a, b), Value::Complex(c, d)) => a == c && b == d,
             _ => a.bytes() == b.bytes(),
         }),
     }
@@ -93,7 +96,7 @@ pub(super) fn less(a: &Value, b: &Value) -> Result<bool, Fault> {
         (x, y) if x != y => Err(incompatible(a, b)),
         _ => match (a, b) {
             (Value::Float(a), Value::Float(b)) => Ok(a < b),
-            (Value::Bool(_), _) => Err(bad()),
+            (Value::Bool(_) | Value::Complex(..), _) => Err(bad()),
             _ => Ok(a.bytes() < b.bytes()),
         },
     }
@@ -125,6 +128,7 @@ pub(super) fn deep_equal(a: &Value, b: &Value, budget: &Budget) -> Result<bool, 
         (Value::Time(a), Value::Time(b)) => a == b,
         (Value::Bool(a), Value::Bool(b)) => a == b,
         (Value::Float(a), Value::Float(b)) => a == b,
+        (Value::Complex(a, b), Value::Complex(c, d)) => a == c && b == d,
         _ if a.is_nil() && b.is_nil() => true,
         _ if a.kind() != b.kind() => false,
         _ if a.kind() == Kind::String => {

@@ -35,6 +35,12 @@ pub enum ChartError {
         /// The cluster's version.
         actual: String,
     },
+    /// The template of a release's name is wrong.
+    #[error("{reason}")]
+    Name {
+        /// Go's whole message.
+        reason: String,
+    },
     /// The values do not fit the chart or its subcharts.
     #[error("{reason}")]
     Values {

@@ -192,7 +192,7 @@ static FUNCTIONS: LazyLock<HashMap<&'static str, Function>> = LazyLock::new(|| {
 });
 
 pub(super) use crypto::CERTIFICATE;
-pub(super) use defaults::author_message;
+pub(super) use defaults::{author_message, without_marks};
 pub(super) use format::sprintf;
 pub use lookup::Cluster;
 pub(super) use paths::clean as paths_clean;
@@ -205,6 +205,24 @@ pub(super) fn now() -> date::Time {
 /// The function of that name.
 pub(super) fn find(name: &str) -> Option<&'static Function> {
     FUNCTIONS.get(name)
+}
+
+/// Whether templates have the function that do not belong to a chart: those of Go and of Sprig.
+pub(super) fn is_known_outside_of_charts(name: &str) -> bool {
+    const CHARTS_ONLY: [&str; 11] = [
+        "fromJsonArray",
+        "fromToml",
+        "fromYaml",
+        "fromYamlArray",
+        "include",
+        "lookup",
+        "required",
+        "toToml",
+        "toYaml",
+        "toYamlPretty",
+        "tpl",
+    ];
+    FUNCTIONS.contains_key(name) && !CHARTS_ONLY.contains(&name)
 }
 
 // Reading arguments. Signatures have been checked, so a wrong type here is a bug in a table.

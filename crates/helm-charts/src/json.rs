@@ -58,6 +58,7 @@ impl Encoder {
                 let value = number::format_g(*value);
                 return Err(Unencodable::Value(format!("json: unsupported value: {value}")));
             }
+            Value::Complex(..) => return Err(Unencodable::Value("json: unsupported type: complex128".to_owned())),
             Value::Str(text) => self.string(text.as_bytes()),
             Value::Raw(bytes) => self.string(bytes),
             Value::List(list) if list.is_nil => self.out.push_str("null"),
@@ -182,6 +183,14 @@ pub(super) fn kind(json: &serde_json::Value) -> &'static str {
         serde_json::Value::String(_) => "string",
         serde_json::Value::Array(_) => "array",
         serde_json::Value::Object(_) => "object",
+    }
+}
+
+/// A number where text is wanted, as `sigs.k8s.io/yaml` writes it: floats have the digits of 32 bits.
+pub(super) fn number_text(number: &serde_json::Number) -> String {
+    match (number.is_f64(), number.as_f64()) {
+        (true, Some(value)) => number::format_g_f32(value as f32),
+        _ => number.to_string(),
     }
 }
 

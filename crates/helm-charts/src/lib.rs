@@ -16,6 +16,7 @@ mod json;
 mod limits;
 mod manifest;
 mod metadata;
+mod name;
 mod number;
 mod output;
 mod print;
@@ -35,17 +36,18 @@ mod yaml;
 #[doc = include_str!("../README.md")]
 mod readme {}
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
 pub use archive::Archive;
-pub use capabilities::{HELM_API_VERSIONS, KubeVersion};
+pub use capabilities::{HELM_API_VERSIONS, HELM_KUBE_VERSION, KubeVersion};
 pub use error::ChartError;
 pub use functions::Cluster;
 pub use manifest::{Document, Hook};
 pub use metadata::Metadata;
+pub use name::release_name;
 pub use output::Selection;
 pub use render::{Crd, Release, Rendered};
 pub use user_values::UserValues;
@@ -53,7 +55,8 @@ pub use user_values::UserValues;
 use files::Files;
 use functions::semver::{Constraints, Version};
 use limits::{Allowance, Loading, MAX_CHARTS, MAX_YAML_NODES};
-use schema::Schema;
+use render::Failure;
+use schema::{Documents, Schema};
 use template::{ParseError, Tree};
 use values::as_floats;
 
@@ -67,6 +70,8 @@ pub struct Chart {
     /// Its `values.yaml`; every number is a float.
     values: Map<String, Value>,
     schema: Option<Schema>,
+    /// What its schemas and those of its subcharts refer to on the network.
+    remote_schemas: Documents,
     templates: Vec<TemplateFile>,
     files: Files,
     dependencies: Vec<Chart>,
@@ -140,6 +145,30 @@ impl Chart {
         self
     }
 
+    /// The URLs of the documents that the chart's schemas refer to on the network, directly or through documents that were
+    /// [added](Self::add_remote_schema), and that were not added yet. Nothing fetches them by itself: a render ends in an error
+    /// if it needs one that is not there. With the feature `source`, `Charts::add_remote_schemas` adds them all.
+    pub fn missing_remote_schemas(&self) -> BTreeSet<String> {
+        self.missing_from(&self.remote_schemas)
+    }
+
+    fn missing_from(&self, documents: &Documents) -> BTreeSet<String> {
+        let own = self.schema.as_ref().map(|schema| schema.missing(documents)).unwrap_or_default();
+        let others = self.dependencies.iter().flat_map(|chart| chart.missing_from(documents));
+        own.into_iter().chain(others).collect()
+    }
+
+    /// Adds what came of fetching such a document: its text, or why there is none, which then is why values cannot be
+    /// checked. To be called before the first render.
+    pub fn add_remote_schema(&mut self, url: String, fetched: Result<&[u8], String>) {
+        self.remote_schemas.add(url, fetched);
+    }
+
+    /// From now on, what the chart's schemas refer to on the network and was not added allows everything.
+    pub fn leave_out_remote_schemas(&mut self) {
+        self.remote_schemas.close();
+    }
+
     /// Renders the chart for a release, as `helm template` does.
     ///
     /// # Errors
@@ -148,7 +177,22 @@ impl Chart {
     /// output that is not YAML. Beyond that, for functions that are not supported, and when a chart exceeds what one
     /// render may use.
     pub fn render(&self, release: &Release<'_>) -> Result<Rendered, ChartError> {
-        render::render(self, release, None)
+        Ok(render::render(self, release, None)?)
+    }
+
+    /// Renders the chart as [`render`](Self::render) does. Where it fails after its templates have begun to be executed, what
+    /// there is comes with the error, as with `helm template --debug`: every file that was rendered, in order of their paths,
+    /// where one of them is not YAML, and the hooks before that file.
+    ///
+    /// # Errors
+    ///
+    /// As [`render`](Self::render), where nothing was begun.
+    pub fn render_broken(&self, release: &Release<'_>) -> Result<(Rendered, Option<ChartError>), ChartError> {
+        match render::render(self, release, None) {
+            Ok(rendered) => Ok((rendered, None)),
+            Err(Failure { error, rendered: Some(rendered) }) => Ok((*rendered, Some(error))),
+            Err(Failure { error, rendered: None }) => Err(error),
+        }
     }
 
     /// Renders the chart as `helm install` does: as [`render`](Self::render), but `lookup` asks the cluster.
@@ -158,7 +202,7 @@ impl Chart {
     /// As [`render`](Self::render), where the cluster does not answer, and where it is asked from within a text that `tpl`
     /// renders: Helm asks it there, too, but such a text may come from values.
     pub fn render_on(&self, release: &Release<'_>, cluster: Arc<dyn Cluster>) -> Result<Rendered, ChartError> {
-        render::render(self, release, Some(cluster))
+        Ok(render::render(self, release, Some(cluster))?)
     }
 
     fn from_files(files: &ChartFiles, parent: &str, depth: usize, loading: &Loading) -> Result<Self, ChartError> {
@@ -175,7 +219,7 @@ impl Chart {
             text.transpose().map_err(|_| wrong(name, "it is not UTF-8".to_owned()))
         };
         let yaml = |name: &str| {
-            let json = text(name)?.map(|text| yaml::parse_within(text, &loading.yaml_nodes));
+            let json = text(name)?.map(|text| yaml::parse_with_floats(text, &loading.yaml_nodes));
             json.transpose().map_err(|error| wrong(name, error.to_string()))
         };
         let mut metadata = Metadata::default();
@@ -199,6 +243,7 @@ impl Chart {
         Ok(Self {
             values,
             schema: files.get("values.schema.json").map(Schema::parse),
+            remote_schemas: Documents::default(),
             templates,
             files: other_files(files, metadata.api_version == "v1"),
             dependencies: subcharts(files, &metadata.name, &path, depth, loading)?,

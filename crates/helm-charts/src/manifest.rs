@@ -6,7 +6,7 @@ use regex::Regex;
 use serde_json::Value;
 
 use super::error::ChartError;
-use super::json::kind;
+use super::json::{kind, number_text};
 use super::limits::Allowance;
 use super::yaml;
 
@@ -95,6 +95,11 @@ impl Hook {
 }
 
 impl Document {
+    /// A file that was rendered and not read, with its text as it is.
+    pub(super) fn unread(template: &str, text: &str) -> Self {
+        Self { template: template.to_owned(), text: text.to_owned(), object: Value::Null, hook: None }
+    }
+
     /// The object's kind; empty when it has none.
     pub fn kind(&self) -> &str {
         self.object.get("kind").and_then(Value::as_str).unwrap_or_default()
@@ -135,7 +140,14 @@ fn document(template: &str, text: &str, nodes: &Allowance) -> Result<Option<Docu
     check_head(&object).map_err(|what| {
         wrong(format!("error unmarshaling JSON: while decoding JSON: json: cannot unmarshal {what}"))
     })?;
-    let annotation = |name: &str| object.pointer("/metadata/annotations")?.get(name).map(scalar_text);
+    let annotations = object.pointer("/metadata/annotations");
+    // Where Helm wants text, `1e6` becomes other text than `1000000`, and JSON has one number for both.
+    let with_floats = match annotations.and_then(Value::as_object).is_some_and(has_number) {
+        true => yaml::parse_with_floats(text, nodes).ok(),
+        false => None,
+    };
+    let annotations = with_floats.as_ref().map_or(annotations, |object| object.pointer("/metadata/annotations"));
+    let annotation = |name: &str| annotations?.get(name).map(scalar_text);
     let lowered = |list: String| list.split(',').map(|item| item.trim().to_lowercase()).collect::<Vec<_>>();
     let hook = match annotation("helm.sh/hook") {
         None => None,
@@ -199,10 +211,16 @@ fn check_head(object: &Value) -> Result<(), String> {
     }
 }
 
+/// Whether one of the annotations that Helm reads is a number.
+fn has_number(annotations: &serde_json::Map<String, Value>) -> bool {
+    annotations.iter().any(|(name, value)| name.starts_with("helm.sh/") && value.is_number())
+}
+
 fn scalar_text(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         Value::Null => String::new(),
+        Value::Number(number) => number_text(number),
         other => other.to_string(),
     }
 }

@@ -6,10 +6,10 @@ use std::rc::Rc;
 use serde_json::{Map as JsonMap, Value as Json};
 
 use super::functions::semver::Version;
-use super::json::kind;
+use super::json::{kind, number_text};
+use super::print;
 use super::template::quote::{is_printable, quote};
 use super::value::{Element, Field, List, Map, MapType, Struct, Value};
-use super::{number, print};
 
 /// A chart's own description.
 #[derive(Debug, Clone, Default)]
@@ -278,10 +278,7 @@ fn text(field: &str, json: &Json) -> Result<String, String> {
         Json::Null => Ok(String::new()),
         Json::String(text) => Ok(text.clone()),
         Json::Bool(value) => Ok(value.to_string()),
-        Json::Number(number) => match (number.is_f64(), number.as_f64()) {
-            (true, Some(value)) => Ok(number::format_g_f32(value as f32)),
-            _ => Ok(number.to_string()),
-        },
+        Json::Number(number) => Ok(number_text(number)),
         Json::Array(_) | Json::Object(_) => Err(unusable(json, field, "string")),
     }
 }

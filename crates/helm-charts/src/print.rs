@@ -45,6 +45,11 @@ fn append(value: &Value, out: &mut Vec<u8>, depth: usize) -> Result<(), Fault> {
         Value::Uint8(value) => out.extend_from_slice(value.to_string().as_bytes()),
         Value::Uint64(value) => out.extend_from_slice(value.to_string().as_bytes()),
         Value::Float(value) => out.extend_from_slice(number::format_g(*value).as_bytes()),
+        Value::Complex(real, imaginary) => {
+            let sign = if imaginary.is_sign_negative() { "" } else { "+" };
+            let text = format!("({}{sign}{}i)", number::format_g(*real), number::format_g(*imaginary));
+            out.extend_from_slice(text.as_bytes());
+        }
         Value::Str(text) => out.extend_from_slice(text.as_bytes()),
         Value::Raw(bytes) => out.extend_from_slice(bytes),
         Value::List(list) => {

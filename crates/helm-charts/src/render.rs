@@ -1,7 +1,6 @@
 //! One render: the values that templates see, the order in which Helm executes them, and the result.
 
-use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -9,9 +8,9 @@ use std::sync::Arc;
 use super::capabilities::KubeVersion;
 use super::dependencies::{Node, resolve};
 use super::error::ChartError;
-use super::functions::{self, Cluster, Context, author_message};
+use super::functions::{self, Cluster, author_message};
 use super::json::replace_invalid;
-use super::limits::{Allowance, Budget, Fault, MAX_TEMPLATE_NODES, MAX_YAML_NODES};
+use super::limits::{Allowance, Fault, MAX_TEMPLATE_NODES, MAX_YAML_NODES};
 use super::manifest::{self, Document};
 use super::template::{Env, Namespace, ParseError, Tree, execute, parse, without_no_value};
 use super::user_values::UserValues;
@@ -74,34 +73,47 @@ impl Crd {
 /// The stack of a render. Pages that are not used are never touched.
 const STACK: usize = 256 << 20;
 
-/// Renders on a stack of its own: templates recurse as deep as Helm lets them, which a caller's stack may not hold.
+/// Calls on a stack of its own: templates recurse as deep as Helm lets them, which a caller's stack may not hold.
+pub(super) fn on_own_stack<T>(call: impl FnOnce() -> Result<T, ChartError>) -> Result<T, ChartError> {
+    // A new thread would take as long as a tenth of a render. What a panic leaves behind is dropped with the render.
+    let called = catch_unwind(AssertUnwindSafe(|| stacker::grow(STACK, call)));
+    called.unwrap_or_else(|_| Err(ChartError::Render { reason: "rendering panicked".to_owned() }))
+}
+
+/// Renders a chart, or gives what there is of it where its templates fail.
 pub(super) fn render(
     chart: &Chart,
     release: &Release<'_>,
     cluster: Option<Arc<dyn Cluster>>,
-) -> Result<Rendered, ChartError> {
-    // A new thread would take as long as a tenth of a render. What a panic leaves behind is dropped with the render.
-    let rendered = catch_unwind(AssertUnwindSafe(|| stacker::grow(STACK, || run(chart, release, cluster))));
-    rendered.unwrap_or_else(|_| Err(ChartError::Render { reason: "rendering panicked".to_owned() }))
+) -> Result<Rendered, Failure> {
+    let rendered = on_own_stack(|| Ok(run(chart, release, cluster)));
+    rendered.unwrap_or_else(|error| Err(Failure { error, rendered: None }))
 }
 
-fn run(chart: &Chart, release: &Release<'_>, cluster: Option<Arc<dyn Cluster>>) -> Result<Rendered, ChartError> {
-    let values_error = |reason: String| ChartError::Values { reason };
+/// Why a chart was not rendered.
+#[derive(Debug)]
+pub(super) struct Failure {
+    pub error: ChartError,
+    /// What `helm template --debug` prints beside the error; none where Helm had not begun to render.
+    pub rendered: Option<Box<Rendered>>,
+}
+
+impl From<Failure> for ChartError {
+    fn from(failure: Failure) -> Self {
+        failure.error
+    }
+}
+
+fn run(chart: &Chart, release: &Release<'_>, cluster: Option<Arc<dyn Cluster>>) -> Result<Rendered, Failure> {
+    let values_error = |reason: String| Failure { error: ChartError::Values { reason }, rendered: None };
     let node = resolve(chart, release.values.values()).map_err(values_error)?;
     let mut values = release.values.values().clone();
     coalesce(&node, &mut values, Nulls::Delete).map_err(values_error)?;
     let values = serde_json::Value::Object(values);
     schema::validate(&node, &values).map_err(values_error)?;
-    chart.check_kube_version(release.kube_version)?;
-
-    let context = Context {
-        budget: Budget::default(),
-        cluster,
-        texts: Cell::new(0),
-        now: functions::now(),
-        maps: RefCell::new(Vec::new()),
-    };
-    let env = Env { context, included: RefCell::new(HashMap::new()) };
+    let begun = |error| Failure { error, rendered: Some(Box::default()) };
+    chart.check_kube_version(release.kube_version).map_err(begun)?;
+    let env = Env::new(cluster);
     let mut files = Vec::new();
     let root =
         Scope { release: release_map(release), capabilities: release.kube_version.to_value(release.api_versions) };
@@ -112,7 +124,7 @@ fn run(chart: &Chart, release: &Release<'_>, cluster: Option<Arc<dyn Cluster>>) 
     // Its memory is used again by what follows.
     drop(values);
     root.chart(&env, &node, "", seen, &mut files);
-    let rendered = execute_all(&env, files)?;
+    let rendered = execute_all(&env, files).map_err(begun)?;
     assemble(&node, rendered)
 }
 
@@ -249,16 +261,20 @@ fn execution_error(path: &str, fault: Fault) -> ChartError {
 }
 
 /// Cuts the rendered files into documents, in order of their paths, then of their kinds.
-fn assemble(node: &Node<'_>, mut files: Vec<(String, String)>) -> Result<Rendered, ChartError> {
+fn assemble(node: &Node<'_>, mut files: Vec<(String, String)>) -> Result<Rendered, Failure> {
     files.retain(|(path, text)| !path.ends_with("NOTES.txt") && !text.trim().is_empty());
     files.sort();
     let mut rendered = Rendered::default();
     let nodes = Allowance::new(MAX_YAML_NODES);
-    for (path, text) in files {
-        for document in manifest::split(&path, &text, &nodes)? {
-            match document.hook {
+    for (path, text) in &files {
+        match manifest::split(path, text, &nodes) {
+            Ok(documents) => documents.into_iter().for_each(|document| match document.hook {
                 None => rendered.documents.push(document),
                 Some(_) => rendered.hooks.push(document),
+            }),
+            Err(error) => {
+                let documents = files.iter().map(|(path, text)| Document::unread(path, text)).collect();
+                return Err(Failure { error, rendered: Some(Box::new(Rendered { documents, ..rendered })) });
             }
         }
     }

@@ -1,10 +1,13 @@
 //! `values.schema.json`: what is not plainly right is compiled, once per chart, with boon, whose author also wrote the
-//! validator that Helm uses: both find the same problems in the same order. Loads nothing from the network or the disk.
+//! validator that Helm uses: both find the same problems in the same order. Loads nothing from the network or the disk;
+//! what it refers to elsewhere is brought to it.
 
 mod cost;
+mod documents;
 mod message;
 mod plain;
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::sync::{Arc, OnceLock};
 
@@ -14,6 +17,7 @@ use serde_json::Value;
 use super::dependencies::Node;
 use super::json;
 use super::values::as_written;
+pub(super) use documents::Documents;
 use plain::Plain;
 
 /// A chart's schema. One that cannot be used fails when values are checked, as in Helm.
@@ -45,15 +49,12 @@ impl std::fmt::Debug for Compiled {
 
 const LOCATION: &str = "file:///values.schema.json";
 
-struct NoLoader;
+/// Gives the validator what is known.
+struct Known(Documents);
 
-impl UrlLoader for NoLoader {
+impl UrlLoader for Known {
     fn load(&self, url: &str) -> Result<Value, Box<dyn std::error::Error>> {
-        // As Helm, which cannot load these either and lets them allow everything.
-        if url.starts_with("urn:") {
-            return Ok(Value::Bool(true));
-        }
-        Err(format!("the schema refers to {url}; other files are not loaded").into())
+        Ok(self.0.load(url)?)
     }
 }
 
@@ -62,12 +63,20 @@ impl Schema {
         Self { text: text.clone(), plain: Plain::parse(text), full: OnceLock::new() }
     }
 
-    fn validate(&self, values: &Value) -> Result<(), String> {
+    /// The URLs of what it refers to on the network and is not among `documents`.
+    pub(super) fn missing(&self, documents: &Documents) -> BTreeSet<String> {
+        // A plain schema refers to nothing beyond itself.
+        let full = || self.full.get_or_init(|| Full::parse(&self.text)).as_ref().ok();
+        let full = if self.plain.is_some() { None } else { full() };
+        full.map(|full| documents.missing(&full.json)).unwrap_or_default()
+    }
+
+    fn validate(&self, values: &Value, documents: &Documents) -> Result<(), String> {
         if self.plain.as_ref().is_some_and(|plain| plain.accepts(values)) {
             return Ok(());
         }
         let full = self.full.get_or_init(|| Full::parse(&self.text));
-        full.as_ref().map_err(Clone::clone)?.validate(&as_written(values))
+        full.as_ref().map_err(Clone::clone)?.validate(&as_written(values), documents)
     }
 }
 
@@ -78,24 +87,19 @@ impl Full {
         Ok(Self { json, compiled: OnceLock::new() })
     }
 
-    fn validate(&self, values: &Value) -> Result<(), String> {
-        let compiled = || {
-            let compiled = self.compiled.get_or_init(|| Compiled::new(&self.json));
-            compiled.as_ref().map_err(Clone::clone)
-        };
-        if let Err(reason) = cost::check(&self.json, values) {
-            // What is wrong with the schema itself, the validator says better.
-            compiled()?;
-            return Err(reason);
-        }
-        compiled()?.validate(values)
+    fn validate(&self, values: &Value, documents: &Documents) -> Result<(), String> {
+        // What is wrong with the schema itself, the validator says best.
+        let compiled = self.compiled.get_or_init(|| Compiled::new(&self.json, documents));
+        let compiled = compiled.as_ref().map_err(Clone::clone)?;
+        cost::check(&self.json, documents, values)?;
+        compiled.validate(values)
     }
 }
 
 impl Compiled {
-    fn new(json: &Value) -> Result<Self, String> {
+    fn new(json: &Value, documents: &Documents) -> Result<Self, String> {
         let mut compiler = Compiler::new();
-        compiler.use_loader(Box::new(NoLoader));
+        compiler.use_loader(Box::new(Known(documents.clone())));
         compiler.add_resource(LOCATION, json.clone()).map_err(|error| message::unusable(&error))?;
         let mut schemas = Schemas::new();
         let index = compiler.compile(LOCATION, &mut schemas).map_err(|error| message::unusable(&error))?;
@@ -122,7 +126,7 @@ fn not_json(text: &[u8], error: &serde_json::Error) -> String {
 
 /// Checks values against the schemas of a chart and its subcharts; the message lists every chart and place.
 pub(super) fn validate(node: &Node<'_>, values: &Value) -> Result<(), String> {
-    let problems = problems(node, values);
+    let problems = problems(node, values, &node.chart.remote_schemas);
     match problems.is_empty() {
         true => Ok(()),
         false => {
@@ -131,10 +135,10 @@ pub(super) fn validate(node: &Node<'_>, values: &Value) -> Result<(), String> {
     }
 }
 
-fn problems(node: &Node<'_>, values: &Value) -> String {
+fn problems(node: &Node<'_>, values: &Value, documents: &Documents) -> String {
     let mut out = String::new();
     if let Some(schema) = &node.chart.schema
-        && let Err(reason) = schema.validate(values)
+        && let Err(reason) = schema.validate(values, documents)
     {
         // Writing to a String cannot fail.
         let _ = write!(out, "{}:\n{reason}", node.name);
@@ -142,7 +146,7 @@ fn problems(node: &Node<'_>, values: &Value) -> String {
     for child in &node.children {
         match values.get(&child.name) {
             None | Some(Value::Null) => {}
-            Some(values @ Value::Object(_)) => out.push_str(&problems(child, values)),
+            Some(values @ Value::Object(_)) => out.push_str(&problems(child, values, documents)),
             Some(_) => {
                 let _ = writeln!(out, "{}:\ninvalid type for values: expected object (map)", child.name);
             }

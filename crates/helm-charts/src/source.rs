@@ -12,11 +12,13 @@ mod oci;
 mod proxy;
 mod repository;
 mod retry;
+mod schemas;
 mod version;
 
 use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -149,6 +151,9 @@ pub struct Charts {
     cache: Cache,
     /// By what identifies the chart.
     downloads: Mutex<HashMap<String, Arc<tokio::sync::Mutex<Download>>>>,
+    /// Schemas by their URLs. They are fetched one after the other.
+    schemas: tokio::sync::Mutex<HashMap<String, Arc<[u8]>>>,
+    no_schemas: AtomicBool,
 }
 
 /// What is known about a chart in this process.
@@ -163,7 +168,14 @@ impl Charts {
     /// Charts as seen from `environment`. Nothing is read before the first chart is wanted.
     pub fn new(environment: Environment) -> Self {
         let cache = Cache::at(environment.cache.clone());
-        Self { environment, client: OnceCell::new(), cache, downloads: Mutex::default() }
+        Self {
+            environment,
+            client: OnceCell::new(),
+            cache,
+            downloads: Mutex::default(),
+            schemas: tokio::sync::Mutex::default(),
+            no_schemas: AtomicBool::new(false),
+        }
     }
 
     /// Gets a chart.
@@ -246,8 +258,12 @@ impl Charts {
         }
     }
 
+    async fn client(&self) -> Result<&Client, SourceError> {
+        self.client.get_or_try_init(|| async { Client::new(&self.environment) }).await
+    }
+
     async fn fetch(&self, request: &Request<'_>) -> Result<Archive, SourceError> {
-        let client = self.client.get_or_try_init(|| async { Client::new(&self.environment) }).await?;
+        let client = self.client().await?;
         match request.source {
             Source::Repository(url) => repository::fetch(client, &self.cache, url, request).await,
             Source::Archive(url) => repository::fetch_archive(client, url, request.credentials).await,

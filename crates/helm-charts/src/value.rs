@@ -23,6 +23,8 @@ pub(super) enum Value {
     Uint64(u64),
     /// Every number that came from YAML or JSON.
     Float(f64),
+    /// The real and the imaginary part of a constant such as `1+2i`.
+    Complex(f64, f64),
     Str(Arc<str>),
     /// A Go string that is not UTF-8: a binary file, or text that was cut.
     Raw(Arc<[u8]>),
@@ -231,6 +233,7 @@ pub(super) enum Kind {
     Uint8,
     Uint64,
     Float64,
+    Complex128,
     String,
     Slice,
     Map,
@@ -249,6 +252,7 @@ impl Kind {
             Kind::Uint8 => "uint8",
             Kind::Uint64 => "uint64",
             Kind::Float64 => "float64",
+            Kind::Complex128 => "complex128",
             Kind::String => "string",
             Kind::Slice => "slice",
             Kind::Map => "map",
@@ -268,6 +272,7 @@ impl Value {
             Value::Uint8(_) => Kind::Uint8,
             Value::Uint64(_) => Kind::Uint64,
             Value::Float(_) => Kind::Float64,
+            Value::Complex(..) => Kind::Complex128,
             Value::Str(_) | Value::Raw(_) => Kind::String,
             Value::List(_) => Kind::Slice,
             Value::Map(_) | Value::Files(_) => Kind::Map,
@@ -317,6 +322,7 @@ impl Value {
             Value::Uint8(value) => *value != 0,
             Value::Uint64(value) => *value != 0,
             Value::Float(value) => *value != 0.0,
+            Value::Complex(real, imaginary) => *real != 0.0 || *imaginary != 0.0,
             Value::Str(text) => !text.is_empty(),
             Value::Raw(bytes) => !bytes.is_empty(),
             Value::List(list) => !list.items.is_empty(),

@@ -2,13 +2,14 @@
 
 use std::path::Path;
 
+use tokio::runtime::{Builder, Runtime};
 use tokio_util::sync::CancellationToken;
 
 use super::RenderError;
 use super::flags::Options;
 use crate::application;
-use helm_charts::Archive;
 use helm_charts::source::{Charts, Credentials, Environment, Request, Source, Wanted};
+use helm_charts::{Archive, Chart};
 
 /// What is there by that name wins over what could be fetched by it, as in Helm.
 pub(super) fn locate(chart: &str, options: &Options, warn: &mut dyn FnMut(&str)) -> Result<Archive, RenderError> {
@@ -58,13 +59,29 @@ fn fetch(
     };
     let credentials = (!options.username.is_empty() || !options.password.is_empty())
         .then(|| Credentials { username: options.username.clone(), password: options.password.clone().into() });
-    let ca_file = (!options.ca_file.is_empty()).then(|| options.ca_file.clone().into());
-    let charts = Charts::new(Environment { ca_file, ..application::chart_environment() });
     let request = Request { source, name, version: &version, digest: None, credentials: credentials.as_ref() };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(RenderError::Runtime)?;
-    let found = runtime.block_on(charts.get(&request, &CancellationToken::new()))?;
+    let found = runtime()?.block_on(charts(options).get(&request, &CancellationToken::new()))?;
     if let Some(reason) = found.unreachable {
         warn(&format!("{reason}; this is the chart that was fetched before"));
     }
     Ok(found.archive)
+}
+
+/// Adds what the chart's schemas refer to on the network, unless nothing is to be fetched.
+pub(super) fn add_remote_schemas(chart: &mut Chart, options: &Options) -> Result<(), RenderError> {
+    if chart.missing_remote_schemas().is_empty() {
+        return Ok(());
+    }
+    let charts = charts(options);
+    charts.fetch_remote_schemas(!options.no_remote_schemas);
+    Ok(runtime()?.block_on(charts.add_remote_schemas(chart, &CancellationToken::new()))?)
+}
+
+fn charts(options: &Options) -> Charts {
+    let ca_file = (!options.ca_file.is_empty()).then(|| options.ca_file.clone().into());
+    Charts::new(Environment { ca_file, ..application::chart_environment() })
+}
+
+fn runtime() -> Result<Runtime, RenderError> {
+    Builder::new_current_thread().enable_all().build().map_err(RenderError::Runtime)
 }

@@ -14,6 +14,8 @@ use terraform_plugin::value::Value;
 pub struct ProviderModel {
     /// Connections by the host cluster's name.
     pub host_clusters: Value<BTreeMap<String, Value<HostClusterModel>>>,
+    /// Whether what schemas of charts refer to is fetched.
+    pub remote_schemas: Value<bool>,
 }
 
 /// One entry of `host_clusters`. The schema describes the attributes.

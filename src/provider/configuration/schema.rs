@@ -21,11 +21,20 @@ pub fn schema() -> Schema {
          Without `host_clusters` there is one host cluster called `default`. It alone is configured by the environment \
          variables named below, and by the same search for a kubeconfig.",
     );
+    let remote_schemas = optional(
+        AttributeType::Bool,
+        "Whether documents are fetched that the `values.schema.json` of a chart refers to by a URL, as Helm fetches them. They \
+         are kept in the cache of charts, and taken from there while they are unreachable. Default `true`; with `false` nothing \
+         is fetched, and what a schema says in such documents is not checked. The charts of vCluster refer to none.",
+    );
     Schema {
         version: 0,
         block: Block {
             version: 0,
-            attributes: HashMap::from([("host_clusters".to_owned(), host_clusters)]),
+            attributes: HashMap::from([
+                ("host_clusters".to_owned(), host_clusters),
+                ("remote_schemas".to_owned(), remote_schemas),
+            ]),
             description: Description::markdown(
                 "Virtual clusters (vCluster) handed out from groups of existing Kubernetes clusters, with nothing to install \
                  on them.",

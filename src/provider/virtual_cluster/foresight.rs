@@ -88,7 +88,8 @@ pub async fn check(
     let archive = tokio::time::timeout(patience, archive(&access, &assumed, group.as_ref(), host.as_ref()));
     match archive.await {
         Ok(Some(archive)) => {
-            let objects = render::foresee(diags, host.as_ref(), assumed, private, followed, &archive).await?;
+            let chart = access.read(&archive).await;
+            let objects = render::foresee(diags, host.as_ref(), assumed, private, followed, chart).await?;
             Some(Foreseen { objects, archive: Some(archive) })
         }
         Ok(None) => {
@@ -220,7 +221,8 @@ pub async fn check_group(
         let host = known.iter().find(|host| host.name() == key);
         let mut found = Diagnostics::default();
         let plan = VirtualClusterModel { host_cluster: Value::Value(key.clone()), ..assumed.clone() };
-        let seen = render::foresee(&mut found, host, plan, &private, Some(followed), &archive).await;
+        let chart = access.read(&archive).await;
+        let seen = render::foresee(&mut found, host, plan, &private, Some(followed), chart).await;
         is_sound &= seen.is_some();
         for Diagnostic { summary, detail, attribute } in found.errors {
             let attribute = if attribute == AttributePath::new("chart") { attribute } else { at.clone() };

@@ -68,7 +68,7 @@ pub async fn foresee(
     mut plan: VirtualClusterModel,
     private: &VirtualClusterPrivate,
     followed: Option<Followed>,
-    archive: &Archive,
+    chart: Result<Chart, ChartError>,
 ) -> Option<Option<Vec<Json>>> {
     if let Some(followed) = &followed {
         follow(&mut plan, followed);
@@ -80,7 +80,7 @@ pub async fn foresee(
         Some((spec.typed(&place)?, spec))
     };
     let Some((typed, spec)) = looked() else { return Some(None) };
-    let chart = parsed(diags, archive, &spec)?;
+    let chart = parsed(diags, chart, &spec)?;
     let served = match host {
         Some(host) => Served::by(&mut Diagnostics::default(), host).await,
         None => None,
@@ -166,7 +166,8 @@ pub async fn from_source(
     if let Value::Value(chart) = &mut with_digest.chart {
         chart.digest = Value::Value(archive.digest().to_owned());
     }
-    prepare(diags, target, &with_digest, private, &archive).await
+    let chart = access.read(&archive).await;
+    prepare(diags, target, &with_digest, private, (&archive, chart)).await
 }
 
 /// Prepares a virtual cluster that exists: its chart is the archive that the host keeps. Only where that was lost does the
@@ -191,7 +192,8 @@ pub async fn from_archive(
     };
     let archive = Archive::from_tgz(&bytes);
     let archive = archive.map_err(|error| chart_error(diags, "The kept chart cannot be read.", &error)).ok()?;
-    prepare(diags, target, planned, private, &archive).await
+    let chart = access.read(&archive).await;
+    prepare(diags, target, planned, private, (&archive, chart)).await
 }
 
 async fn prepare(
@@ -199,7 +201,7 @@ async fn prepare(
     target: &Target<'_>,
     planned: &VirtualClusterModel,
     private: &VirtualClusterPrivate,
-    archive: &Archive,
+    (archive, chart): (&Archive, Result<Chart, ChartError>),
 ) -> Option<Prepared> {
     let Target { host, place, offered, followed } = target;
     let own = Spec::of(planned, private)?;
@@ -208,7 +210,7 @@ async fn prepare(
         None => own,
     };
     let typed = spec.typed(place)?;
-    let chart = parsed(diags, archive, &spec)?;
+    let chart = parsed(diags, chart, &spec)?;
     let given = given(diags, &spec)?;
     let values = values(diags, &spec, &typed, &given)?;
     let (chart, served) = (Arc::new(chart), Served::by(diags, host).await?);
@@ -238,8 +240,8 @@ async fn prepare(
 }
 
 /// The chart, if it is one, and of the version that the spec says.
-fn parsed(diags: &mut Diagnostics, archive: &Archive, spec: &Spec) -> Option<Chart> {
-    let chart = Chart::parse(archive).map_err(|error| chart_error(diags, "The chart cannot be used.", &error)).ok()?;
+fn parsed(diags: &mut Diagnostics, chart: Result<Chart, ChartError>, spec: &Spec) -> Option<Chart> {
+    let chart = chart.map_err(|error| chart_error(diags, "The chart cannot be used.", &error)).ok()?;
     let chart_version = &chart.metadata().version;
     // Helm takes a leading `v` for decoration.
     if chart_version.strip_prefix('v').unwrap_or(chart_version) != spec.vcluster_version {

@@ -53,6 +53,11 @@ fn warn(message: &str) -> String {
 const WARN_START: &str = "HELM_ERR_START";
 const WARN_END: &str = "HELM_ERR_END";
 
+/// An error as it is without Helm, which marks what an author says.
+pub(crate) fn without_marks(error: &str) -> String {
+    error.replace(WARN_START, "").replace(WARN_END, "")
+}
+
 /// The author's words within an error, if there are any.
 pub(crate) fn author_message(error: &str) -> Option<&str> {
     let start = error.find(WARN_START)? + WARN_START.len();

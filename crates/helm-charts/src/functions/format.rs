@@ -1,8 +1,9 @@
 //! `printf`: Go's verbs, flags, widths and its notes about arguments that do not fit (`%!d(string=x)`).
 
+mod float;
+
 use super::super::json::replace_invalid;
 use super::super::limits::Fault;
-use super::super::number;
 use super::super::print;
 use super::super::template::quote;
 use super::super::value::{Kind, Value};
@@ -100,6 +101,8 @@ impl Printer<'_> {
             return Ok("");
         };
         rest = chars.as_str();
+        // In `%+v` the plus asks for the names of fields.
+        flags.plus &= verb != 'v';
         if verb == '%' {
             self.out.push(b'%');
         } else if !valid_index {
@@ -216,8 +219,11 @@ impl Printer<'_> {
                 Kind::Bool if matches!(verb, 't' | 'v') => self.padded(print::format_value(arg)?.as_bytes(), flags),
                 Kind::String => self.string(arg, verb, flags),
                 Kind::Int | Kind::Int64 | Kind::Uint8 | Kind::Uint64 => self.integer(arg, verb, flags),
-                Kind::Float64 => self.float(arg, verb, flags),
-                _ => self.bad_verb(arg, verb),
+                _ => match *arg {
+                    Value::Float(value) if float::VERBS.contains(verb) => self.float(value, verb, flags),
+                    Value::Complex(re, im) if float::VERBS.contains(verb) => self.complex((re, im), verb, flags),
+                    _ => self.bad_verb(arg, verb),
+                },
             },
         }
     }
@@ -324,55 +330,20 @@ impl Printer<'_> {
         self.padded(text.as_bytes(), Flags { zero: false, ..flags })
     }
 
-    fn float(&mut self, arg: &Value, verb: char, flags: Flags) -> Result<(), Fault> {
-        let Value::Float(value) = *arg else { return Ok(()) };
-        let text = match (verb, flags.precision) {
-            _ if !value.is_finite() => number::format_g(value),
-            ('v' | 'g' | 'G', None) => number::format_g(value),
-            ('f' | 'F', precision) => decimal(value, precision.unwrap_or(6)),
-            ('e' | 'E', precision) => scientific(value, precision.unwrap_or(6)),
-            ('v' | 'g' | 'G', Some(precision)) => general(value, precision),
-            _ => return self.bad_verb(arg, verb),
-        };
-        let text = if matches!(verb, 'E' | 'G') { text.to_ascii_uppercase() } else { text };
+    fn float(&mut self, value: f64, verb: char, flags: Flags) -> Result<(), Fault> {
+        let text = float::shown(value, verb, flags.precision, flags.sharp);
         let digits = text.trim_start_matches(['-', '+']);
         let plus = flags.plus || text.starts_with('+');
         let zero = flags.zero && value.is_finite();
         self.signed(text.starts_with('-'), "", digits, Flags { plus, zero, ..flags })
     }
-}
 
-/// Digits after which every float has only zeros. Rust panics where more than 65,535 are asked for.
-const EXACT: usize = 1100;
-
-/// `%.3f`
-fn decimal(value: f64, precision: usize) -> String {
-    let exact = precision.min(EXACT);
-    format!("{value:.exact$}") + &"0".repeat(precision - exact)
-}
-
-/// Rust writes `1e7` where Go writes `1e+07`.
-fn scientific(value: f64, precision: usize) -> String {
-    let exact = precision.min(EXACT);
-    let text = format!("{value:.exact$e}");
-    let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
-    let (sign, exponent) = exponent.strip_prefix('-').map_or(('+', exponent), |exponent| ('-', exponent));
-    format!("{mantissa}{}e{sign}{exponent:0>2}", "0".repeat(precision - exact))
-}
-
-/// `%.3g`: significant digits, without trailing zeros.
-fn general(value: f64, precision: usize) -> String {
-    let precision = precision.max(1);
-    let text = scientific(value, precision - 1);
-    let exponent: i64 = text.split_once('e').and_then(|(_, exponent)| exponent.parse().ok()).unwrap_or(0);
-    let trim = |digits: &str| match digits.contains('.') {
-        true => digits.trim_end_matches('0').trim_end_matches('.').to_owned(),
-        false => digits.to_owned(),
-    };
-    if exponent < -4 || exponent >= precision as i64 {
-        let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "+00"));
-        return format!("{}e{exponent}", trim(mantissa));
+    /// Both parts get the width.
+    fn complex(&mut self, (real, imaginary): (f64, f64), verb: char, flags: Flags) -> Result<(), Fault> {
+        self.out.push(b'(');
+        self.float(real, verb, flags)?;
+        self.float(imaginary, verb, Flags { plus: true, ..flags })?;
+        self.out.extend_from_slice(b"i)");
+        Ok(())
     }
-    let decimals = usize::try_from(precision as i64 - 1 - exponent).unwrap_or(0);
-    trim(&decimal(value, decimals))
 }

@@ -163,6 +163,7 @@ impl Writer<'_> {
             Value::Uint8(value) => self.push(value),
             Value::Uint64(value) => self.push(value),
             Value::Float(value) => self.push(float(*value)),
+            Value::Complex(..) => return Err(Failure::Toml("unsupported type: complex128")),
             Value::Str(text) => self.string(text.as_bytes()),
             Value::Raw(bytes) => self.string(bytes),
             Value::Time(time) => self.push(time.rfc3339()),

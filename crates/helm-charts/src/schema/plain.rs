@@ -183,7 +183,7 @@ mod tests {
     use rand::{Rng as _, SeedableRng as _};
     use serde_json::json;
 
-    use super::super::Compiled;
+    use super::super::{Compiled, Documents};
     use super::*;
 
     fn parse(schema: &Value) -> Option<Plain> {
@@ -249,7 +249,8 @@ mod tests {
             let root = json!({"$defs": definitions, "properties": {"a": own}, "additionalProperties": other});
             let Some(plain) = parse(&root) else { continue };
             plain_schemas += 1;
-            let compiled = Compiled::new(&root).unwrap_or_else(|error| panic!("{root} is no schema: {error}"));
+            let compiled = Compiled::new(&root, &Documents::default())
+                .unwrap_or_else(|error| panic!("{root} is no schema: {error}"));
             for _ in 0..4 {
                 let value = json!({"a": value(&mut random, 0), "b": value(&mut random, 0)});
                 if plain.accepts(&value) {

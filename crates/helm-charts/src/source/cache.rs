@@ -1,4 +1,4 @@
-//! Archives on disk, by digest, and which digest a request gave last. Files appear whole or not at all, are verified at
+//! Archives and schemas on disk, by digest, and which digest a request gave last. Files appear whole or not at all, are verified at
 //! each read, and hold no credential: any number of processes may share a directory. A cache that cannot be used costs
 //! downloads, never an error.
 
@@ -47,6 +47,30 @@ impl Cache {
         }
     }
 
+    /// The schema that was at `url` last. One that is damaged counts as missing.
+    pub(super) fn schema(&self, url: &str) -> Option<Vec<u8>> {
+        let digest = fs::read_to_string(self.request_path(&schema_key(url))?).ok()?;
+        let text = fs::read(self.schema_path(digest.trim())?).ok()?;
+        (hex(&text) == digest.trim()).then_some(text)
+    }
+
+    /// Keeps the schema that is at `url`.
+    pub(super) fn keep_schema(&self, url: &str, text: &[u8]) {
+        let digest = hex(text);
+        let (Some(path), Some(request)) = (self.schema_path(&digest), self.request_path(&schema_key(url))) else {
+            return;
+        };
+        let kept = write(&path, text).and_then(|()| write(&request, format!("{digest}\n").as_bytes()));
+        if let Err(error) = kept {
+            tracing::warn!(%error, path = %path.display(), "cannot keep the schema in the cache");
+        }
+    }
+
+    fn schema_path(&self, hex: &str) -> Option<PathBuf> {
+        let is_digest = hex.len() == 64 && hex.bytes().all(|byte| byte.is_ascii_hexdigit());
+        Some(self.directory.as_ref().filter(|_| is_digest)?.join("schemas").join(format!("{hex}.json")))
+    }
+
     /// `<directory>/<hex>.tgz`; none for what is no digest, and so might lead out of the directory.
     fn archive_path(&self, digest: &str) -> Option<PathBuf> {
         let hex = digest.strip_prefix("sha256:")?;
@@ -55,9 +79,17 @@ impl Cache {
     }
 
     fn request_path(&self, key: &str) -> Option<PathBuf> {
-        let hex: String = Sha256::digest(key).iter().map(|byte| format!("{byte:02x}")).collect();
-        Some(self.directory.as_ref()?.join("requests").join(hex))
+        Some(self.directory.as_ref()?.join("requests").join(hex(key.as_bytes())))
     }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// No request for a chart has such a key.
+fn schema_key(url: &str) -> String {
+    format!("schema\n{url}")
 }
 
 /// Writes a file that nobody sees half-written.

@@ -140,7 +140,7 @@ impl<'a> State<'a> {
                 None => expected("float"),
             },
             (Param::Float, _) => expected("float"),
-            (Param::Uint32, Expr::Number(_, number)) => match number.int.and_then(|value| u64::try_from(value).ok()) {
+            (Param::Uint32, Expr::Number(_, number)) => match number.uint {
                 Some(value) => Ok(Value::Uint64(value)),
                 None => expected("unsigned integer"),
             },

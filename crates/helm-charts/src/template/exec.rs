@@ -1,12 +1,13 @@
 //! Walks a template's tree and writes its output, with Go's rules for dot, variables, nil and control flow.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::quote;
 use super::tree::{Branch, Call, Command, Expr, Name, Node, Number, Pipe, Tree, is_empty};
-use crate::functions::Context;
-use crate::limits::Fault;
+use crate::functions::{self, Cluster, Context};
+use crate::limits::{Budget, Fault};
 use crate::print;
 use crate::value::{Element, MapType, Value};
 
@@ -16,6 +17,15 @@ pub(crate) struct Env {
     pub context: Context,
     /// How often each template is being included right now.
     pub included: RefCell<HashMap<String, usize>>,
+}
+
+impl Env {
+    /// For one render. `lookup` asks the cluster; without one it finds nothing.
+    pub(crate) fn new(cluster: Option<Arc<dyn Cluster>>) -> Self {
+        let (budget, maps) = (Budget::default(), RefCell::default());
+        let context = Context { budget, cluster, texts: Cell::new(0), now: functions::now(), maps };
+        Self { context, included: RefCell::default() }
+    }
 }
 
 /// The templates that can be called by name. `tpl` adds a layer of its own.
@@ -368,8 +378,11 @@ impl<'a> State<'a> {
     }
 
     fn number(&self, number: &Number) -> Result<Value, Fault> {
+        if let Some((real, imaginary)) = number.complex {
+            return Ok(Value::Complex(real, imaginary));
+        }
         let text = number.text.as_str();
-        let hex = text.starts_with("0x") || text.starts_with("0X");
+        let hex = (text.starts_with("0x") || text.starts_with("0X")) && !text.contains(['p', 'P']);
         let looks_float = text.contains(['.', 'e', 'E', 'p', 'P']) && !text.starts_with('\'') && !hex;
         match (number.float, number.int) {
             (Some(float), _) if looks_float => Ok(Value::Float(float)),

@@ -86,7 +86,10 @@ pub(crate) struct Command {
 pub(crate) struct Number {
     pub text: String,
     pub int: Option<i64>,
+    pub uint: Option<u64>,
     pub float: Option<f64>,
+    /// The real and the imaginary part.
+    pub complex: Option<(f64, f64)>,
 }
 
 #[derive(Debug)]

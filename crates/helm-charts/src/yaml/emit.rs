@@ -3,6 +3,7 @@
 
 mod analysis;
 mod order;
+mod reread;
 
 use std::sync::Arc;
 
@@ -44,6 +45,12 @@ enum Stop {
     /// JSON cannot express the value.
     Inexpressible,
     Fault(Fault),
+}
+
+impl From<reread::Unreadable> for Stop {
+    fn from(_: reread::Unreadable) -> Self {
+        Stop::Inexpressible
+    }
 }
 
 impl From<Fault> for Stop {
@@ -100,8 +107,11 @@ impl Emitter {
             Value::Float(value) if through_json && !value.is_finite() => return Err(Stop::Inexpressible),
             Value::Float(value) if through_json => self.plain_scalar(&float(*value), context),
             Value::Float(value) => self.plain_scalar(&direct_float(*value), context),
+            Value::Complex(..) if through_json => return Err(Stop::Inexpressible),
+            Value::Complex(..) => return Err(Stop::Fault("cannot marshal type: complex128".into())),
+            Value::Str(text) if through_json => self.string(&reread::text(text)?, context),
             Value::Str(text) => self.string(text, context),
-            Value::Raw(bytes) if through_json => self.string(&replace_invalid(bytes), context),
+            Value::Raw(bytes) if through_json => self.string(&reread::text(&replace_invalid(bytes))?, context),
             Value::Raw(bytes) => {
                 let text = base64(bytes);
                 self.indicator("!!binary", true, false, false);
@@ -186,6 +196,9 @@ impl Emitter {
         let outer = self.indent;
         self.increase_indent(false);
         for (key, item) in entries {
+            if self.dialect == Dialect::V2 {
+                reread::check_key(key)?;
+            }
             self.size += key.len();
             self.key(key);
             self.value(item, Context::Mapping, depth + 1)?;
@@ -352,10 +365,12 @@ impl Emitter {
 
     fn double_quoted(&mut self, text: &str, may_fold: bool) {
         self.indicator("\"", true, false, false);
+        // go-yaml looks for the mark at the beginning of the text, whichever character it is at.
+        let all = text.starts_with('\u{feff}');
         let mut spaces = false;
         let mut chars = text.char_indices().peekable();
         while let Some((index, c)) = chars.next() {
-            if !is_printable(c) || is_break(c) || c == '"' || c == '\\' {
+            if all || !is_printable(c) || is_break(c) || c == '"' || c == '\\' {
                 self.escape(c);
                 spaces = false;
             } else if c == ' ' {

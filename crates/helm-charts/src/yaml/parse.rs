@@ -1,18 +1,19 @@
 //! Reads one YAML document into JSON, as `sigs.k8s.io/yaml` does: aliases and merge keys are expanded, keys become
 //! strings, the last of equal keys wins. A second document is ignored, as Helm ignores it.
 
-use std::collections::HashMap;
-
-use libyaml_safer::{ErrorKind, Event, EventData, Parser, ScalarStyle};
+use base64::Engine as _;
+use base64::alphabet::STANDARD;
+use base64::engine::{GeneralPurpose, GeneralPurposeConfig};
 use serde_json::{Map, Number, Value};
 
+use super::compose::{MAX_DEPTH, Node, compose, too_many_values};
 use super::resolve::{Scalar, resolve};
 use super::simple;
+use crate::json::replace_invalid;
 use crate::limits::{Allowance, MAX_YAML_NODES};
 use crate::number;
+use crate::template::quote::quote;
 
-/// Nested collections in a document. go-yaml's limit is 10,000; ours holds the stack.
-const MAX_DEPTH: usize = 500;
 /// Values that aliases may unfold into.
 const MAX_DECODED: usize = 4_000_000;
 /// Bytes of text that aliases may repeat.
@@ -36,17 +37,22 @@ pub(crate) fn parse_within(text: &str, allowance: &Allowance) -> Result<Value, Y
     }
 }
 
+/// As [`parse_within`], but `1e3` stays a float: where Go wants text it becomes other text than `1000`.
+pub(crate) fn parse_with_floats(text: &str, allowance: &Allowance) -> Result<Value, YamlError> {
+    parse_as(text, allowance, Numbers::AsWritten)
+}
+
 /// As [`parse_within`], for any document.
 pub(super) fn parse_any(text: &str, allowance: &Allowance) -> Result<Value, YamlError> {
+    parse_as(text, allowance, Numbers::AsJson)
+}
+
+fn parse_as(text: &str, allowance: &Allowance, numbers: Numbers) -> Result<Value, YamlError> {
     let failed = |reason: String| YamlError(format!("error converting YAML to JSON: {reason}"));
-    // libyaml-safer 0.3 panics where a comma follows a tag at once, as in `[!a,]`, and at tags with escapes that are no
-    // characters.
-    let max_nodes = allowance.left();
-    let composed = std::panic::catch_unwind(|| Composer::compose(text, max_nodes));
-    let composed = composed.unwrap_or_else(|_| Err("the parser does not support this text".to_owned()));
-    let (nodes, root) = composed.map_err(|reason| failed(format!("yaml: {reason}")))?;
+    let (nodes, root) = compose(text, allowance.left()).map_err(|reason| failed(format!("yaml: {reason}")))?;
     let Some(root) = root else { return Ok(Value::Null) };
-    let mut decoder = Decoder { nodes: &nodes, open_aliases: Vec::new(), decoded: 0, from_aliases: 0, repeated: 0 };
+    let mut decoder =
+        Decoder { nodes: &nodes, numbers, open_aliases: Vec::new(), decoded: 0, from_aliases: 0, repeated: 0 };
     let value = decoder.decode(root).map_err(failed)?;
     match allowance.take(nodes.len().max(decoder.decoded)) {
         true => Ok(value),
@@ -54,147 +60,18 @@ pub(super) fn parse_any(text: &str, allowance: &Allowance) -> Result<Value, Yaml
     }
 }
 
-fn too_many_values() -> String {
-    format!("more than {MAX_YAML_NODES} values are not supported")
-}
-
-/// Whether a block scalar at the end of the text ends with the line break that was added: not where its last line is white
-/// space that is no part of it, unless it keeps all line breaks.
-fn has_added_break(scalar: &str, last_is_text: bool) -> bool {
-    scalar.strip_suffix('\n').is_some_and(|rest| {
-        let last = rest.rsplit('\n').next().unwrap_or_default();
-        last_is_text || last.trim_matches([' ', '\t']).is_empty()
-    })
-}
-
-enum Node {
-    Scalar { text: String, plain: bool, tag: Option<String> },
-    Sequence(Vec<usize>),
-    Mapping(Vec<(usize, usize)>),
-    Alias(String, usize),
-}
-
-struct Composer<'a> {
-    parser: Parser<&'a mut &'a [u8]>,
-    nodes: Vec<Node>,
-    max_nodes: usize,
-    anchors: HashMap<String, usize>,
-    /// Where the text ended before a line break was added to it, and whether its last line has more than white space.
-    unbroken_end: Option<(usize, bool)>,
-}
-
-impl Composer<'_> {
-    fn compose(text: &str, max_nodes: usize) -> Result<(Vec<Node>, Option<usize>), String> {
-        // libyaml-safer 0.3 panics on a block scalar that ends with the text. It gets a line break to end with, and
-        // the scalar loses it again.
-        let unbroken = !text.is_empty() && !text.ends_with('\n');
-        let broken = if unbroken { format!("{text}\n") } else { String::new() };
-        let mut bytes = if unbroken { broken.as_bytes() } else { text.as_bytes() };
-        let mut parser = Parser::new();
-        parser.set_input_string(&mut bytes);
-        let last_is_text = text.rsplit('\n').next().is_some_and(|line| !line.trim().is_empty());
-        let unbroken_end = unbroken.then_some((text.len(), last_is_text));
-        let mut composer = Composer { parser, nodes: Vec::new(), max_nodes, anchors: HashMap::new(), unbroken_end };
-        composer.next()?;
-        let root = match composer.next()? {
-            EventData::DocumentStart { .. } => {
-                let first = composer.next()?;
-                let root = composer.node(first, 0)?;
-                composer.next()?;
-                Some(root)
-            }
-            _ => None,
-        };
-        Ok((composer.nodes, root))
-    }
-
-    fn next(&mut self) -> Result<EventData, String> {
-        let unbroken_end = self.unbroken_end;
-        let without_added_break = |event: Event| {
-            let mut data = event.data;
-            if let EventData::Scalar { value, style: ScalarStyle::Literal | ScalarStyle::Folded, .. } = &mut data
-                && unbroken_end.is_some_and(|(end, _)| event.end_mark.index >= end as u64)
-                && unbroken_end.is_some_and(|(_, last_is_text)| has_added_break(value, last_is_text))
-            {
-                value.pop();
-            }
-            data
-        };
-        self.parser.parse().map(without_added_break).map_err(|error| {
-            // As go-yaml counts: scanner errors are one line further on than parser errors.
-            let mark = error.problem_mark().map_or(0, |mark| mark.line);
-            let context = error.context_mark().map_or(0, |mark| mark.line);
-            let line = match (mark, context) {
-                (0, line) => line,
-                (line, _) if error.kind() == ErrorKind::Scanner => line + 1,
-                (line, _) => line,
-            };
-            match line {
-                0 => error.problem().to_owned(),
-                line => format!("line {line}: {}", error.problem()),
-            }
-        })
-    }
-
-    fn add(&mut self, node: Node, anchor: Option<String>) -> usize {
-        let index = self.nodes.len();
-        self.nodes.push(node);
-        if let Some(anchor) = anchor {
-            self.anchors.insert(anchor, index);
-        }
-        index
-    }
-
-    fn node(&mut self, event: EventData, depth: usize) -> Result<usize, String> {
-        if depth > MAX_DEPTH {
-            return Err(format!("exceeded max depth of {MAX_DEPTH}"));
-        }
-        if self.nodes.len() >= self.max_nodes {
-            return Err(too_many_values());
-        }
-        match event {
-            EventData::Alias { anchor } => match self.anchors.get(&anchor) {
-                Some(&target) => Ok(self.add(Node::Alias(anchor, target), None)),
-                None => Err(format!("unknown anchor '{anchor}' referenced")),
-            },
-            EventData::Scalar { anchor, tag, value, plain_implicit, .. } => {
-                Ok(self.add(Node::Scalar { text: value, plain: plain_implicit, tag }, anchor))
-            }
-            EventData::SequenceStart { anchor, .. } => {
-                let index = self.add(Node::Sequence(Vec::new()), anchor);
-                let mut items = Vec::new();
-                loop {
-                    match self.next()? {
-                        EventData::SequenceEnd => break,
-                        item => items.push(self.node(item, depth + 1)?),
-                    }
-                }
-                self.nodes[index] = Node::Sequence(items);
-                Ok(index)
-            }
-            EventData::MappingStart { anchor, .. } => {
-                let index = self.add(Node::Mapping(Vec::new()), anchor);
-                let mut entries = Vec::new();
-                loop {
-                    match self.next()? {
-                        EventData::MappingEnd => break,
-                        key => {
-                            let key = self.node(key, depth + 1)?;
-                            let value = self.next()?;
-                            entries.push((key, self.node(value, depth + 1)?));
-                        }
-                    }
-                }
-                self.nodes[index] = Node::Mapping(entries);
-                Ok(index)
-            }
-            _ => Err("unexpected end of the document".to_owned()),
-        }
-    }
+/// What becomes of a float that is a whole number.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Numbers {
+    /// JSON has one kind of number.
+    AsJson,
+    /// It stays a float.
+    AsWritten,
 }
 
 struct Decoder<'a> {
     nodes: &'a [Node],
+    numbers: Numbers,
     open_aliases: Vec<usize>,
     decoded: usize,
     from_aliases: usize,
@@ -207,7 +84,12 @@ impl Decoder<'_> {
         match &self.nodes[index] {
             Node::Scalar { text, plain, tag } => {
                 self.count_text(text)?;
-                json(scalar(text, *plain, tag.as_deref())?, text).ok_or_else(|| unsupported_float(text))
+                let scalar = scalar(text, *plain, tag.as_deref())?;
+                let unsupported = match scalar {
+                    Scalar::Float(value) => format!("json: unsupported value: {}", number::format_g(value)),
+                    _ => String::new(),
+                };
+                json(scalar, text, self.numbers).ok_or(unsupported)
             }
             Node::Alias(name, target) => self.through_alias(name, *target, |decoder| decoder.decode(*target)),
             Node::Sequence(items) => {
@@ -271,6 +153,10 @@ impl Decoder<'_> {
         for (key, value) in pairs {
             match self.key(*key)? {
                 Key::Merge => self.merge(*value, entries)?,
+                Key::Null => {
+                    let value = go_syntax(&self.decode(*value)?);
+                    return Err(format!("unsupported map key of type: %!s(<nil>), key: <nil>, value: {value}"));
+                }
                 Key::Name(name) => {
                     let value = self.decode(*value)?;
                     entries.insert(name, value);
@@ -297,7 +183,9 @@ impl Decoder<'_> {
         let (text, plain, tag) = match &self.nodes[index] {
             Node::Scalar { text, plain, tag } => (text, *plain, tag.as_deref()),
             Node::Alias(name, target) => return self.through_alias(name, *target, |decoder| decoder.key(*target)),
-            Node::Sequence(_) | Node::Mapping(_) => return Err("yaml: invalid map key: not a scalar".to_owned()),
+            Node::Sequence(_) | Node::Mapping(_) => {
+                return Err(format!("yaml: invalid map key: {}", go_syntax(&self.decode(index)?)));
+            }
         };
         if text == "<<" && (plain || tag.is_some_and(|tag| tag.ends_with(":merge"))) {
             return Ok(Key::Merge);
@@ -314,7 +202,8 @@ impl Decoder<'_> {
                 value if value.is_nan() => ".nan".to_owned(),
                 value => number::format_g_f32(value as f32),
             },
-            Scalar::Null => return Err("unsupported map key of type: %!s(<nil>)".to_owned()),
+            Scalar::Binary(text) => text,
+            Scalar::Null => return Ok(Key::Null),
         };
         Ok(Key::Name(name))
     }
@@ -323,14 +212,26 @@ impl Decoder<'_> {
 enum Key {
     Name(String),
     Merge,
+    Null,
 }
 
 fn want_map() -> String {
     "yaml: map merge requires map or sequence of maps as the value".to_owned()
 }
 
-fn unsupported_float(text: &str) -> String {
-    format!("json: unsupported value: {text}")
+/// `%#v`, which is what an error shows of a value.
+fn go_syntax(value: &Value) -> String {
+    let list = |items: &mut dyn Iterator<Item = String>| items.collect::<Vec<_>>().join(", ");
+    match value {
+        Value::Null => "interface {}(nil)".to_owned(),
+        Value::String(text) => quote(text),
+        Value::Array(items) => format!("[]interface {{}}{{{}}}", list(&mut items.iter().map(go_syntax))),
+        Value::Object(entries) => {
+            let mut entries = entries.iter().map(|(key, value)| format!("{}:{}", quote(key), go_syntax(value)));
+            format!("map[interface {{}}]interface {{}}{{{}}}", list(&mut entries))
+        }
+        other => other.to_string(),
+    }
 }
 
 const TAG_PREFIX: &str = "tag:yaml.org,2002:";
@@ -341,49 +242,58 @@ fn scalar(text: &str, plain: bool, tag: Option<&str>) -> Result<Scalar, String> 
     };
     let resolved = match tag.strip_prefix(TAG_PREFIX) {
         Some("str") => Scalar::Text,
-        Some("binary") => return Err("yaml: !!binary is not supported".to_owned()),
-        Some(kind @ ("bool" | "int" | "float" | "null" | "timestamp")) => {
-            let resolved = resolve(text);
-            match (kind, resolved) {
-                ("float", Scalar::Int(value)) => Scalar::Float(value as f64),
-                ("bool", value @ Scalar::Bool(_))
-                | ("int", value @ (Scalar::Int(_) | Scalar::Uint(_)))
-                | ("float", value @ Scalar::Float(_))
-                | ("null", value @ Scalar::Null)
-                | ("timestamp", value @ Scalar::Timestamp) => value,
-                (kind, other) => {
-                    let found = match other {
-                        Scalar::Null => "null",
-                        Scalar::Bool(_) => "bool",
-                        Scalar::Int(_) | Scalar::Uint(_) => "int",
-                        Scalar::Float(_) => "float",
-                        Scalar::Timestamp => "timestamp",
-                        Scalar::Text => "str",
-                    };
-                    return Err(format!("yaml: cannot decode !!{found} `{text}` as a !!{kind}"));
-                }
+        Some("binary") => Scalar::Binary(binary(text)?),
+        Some(kind @ ("bool" | "int" | "float" | "null" | "timestamp")) => match (kind, resolve(text)) {
+            ("float", Scalar::Int(value)) => Scalar::Float(value as f64),
+            ("bool", value @ Scalar::Bool(_))
+            | ("int", value @ (Scalar::Int(_) | Scalar::Uint(_)))
+            | ("float", value @ Scalar::Float(_))
+            | ("null", value @ Scalar::Null)
+            | ("timestamp", value @ Scalar::Timestamp) => value,
+            (kind, other) => {
+                let found = match other {
+                    Scalar::Null => "null",
+                    Scalar::Bool(_) => "bool",
+                    Scalar::Int(_) | Scalar::Uint(_) => "int",
+                    Scalar::Float(_) => "float",
+                    // Only looked for where nothing else is asked for.
+                    Scalar::Timestamp | Scalar::Text | Scalar::Binary(_) => "str",
+                };
+                return Err(format!("yaml: cannot decode !!{found} `{text}` as a !!{kind}"));
             }
-        }
+        },
         _ => Scalar::Text,
     };
     Ok(resolved)
 }
 
-/// What a scalar without quotes and tag is; `None` for what JSON cannot express.
-pub(super) fn plain_json(text: &str) -> Option<Value> {
-    json(resolve(text), text)
+/// What base64 stands for. Line breaks have no meaning, nor have bits beyond the last byte; JSON takes no bytes that are not
+/// UTF-8.
+fn binary(text: &str) -> Result<String, String> {
+    const BASE64: GeneralPurpose =
+        GeneralPurpose::new(&STANDARD, GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true));
+    let bytes = BASE64.decode(text.replace(['\r', '\n'], ""));
+    let bytes = bytes.map_err(|_| "yaml: !!binary value contains invalid base64 data".to_owned())?;
+    Ok(replace_invalid(&bytes))
 }
 
-fn json(scalar: Scalar, text: &str) -> Option<Value> {
+/// What a scalar without quotes and tag is; `None` for what JSON cannot express.
+pub(super) fn plain_json(text: &str, numbers: Numbers) -> Option<Value> {
+    json(resolve(text), text, numbers)
+}
+
+fn json(scalar: Scalar, text: &str, numbers: Numbers) -> Option<Value> {
     let value = match scalar {
         Scalar::Null => Value::Null,
         Scalar::Bool(value) => Value::Bool(value),
         Scalar::Int(value) => Value::Number(value.into()),
         Scalar::Uint(value) => Value::Number(value.into()),
-        // JSON has one kind of number: a whole one stays whole.
-        Scalar::Float(value) if value.fract() == 0.0 && value.abs() < 9.0e15 => Value::Number((value as i64).into()),
+        Scalar::Float(value) if numbers == Numbers::AsJson && value.fract() == 0.0 && value.abs() < 9.0e15 => {
+            Value::Number((value as i64).into())
+        }
         Scalar::Float(value) => Value::Number(Number::from_f64(value)?),
         Scalar::Text | Scalar::Timestamp => Value::String(text.to_owned()),
+        Scalar::Binary(text) => Value::String(text),
     };
     Some(value)
 }

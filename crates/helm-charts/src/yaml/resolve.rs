@@ -10,6 +10,8 @@ pub(super) enum Scalar {
     Int(i64),
     Uint(u64),
     Float(f64),
+    /// What base64 stood for, of which only text is left.
+    Binary(String),
     /// Looks like a date; read as text, but quoted when written.
     Timestamp,
     Text,
@@ -61,7 +63,13 @@ fn numeric(text: &str) -> Scalar {
     {
         return Scalar::Float(value);
     }
-    Scalar::Text
+    signed_binary(&plain).unwrap_or(Scalar::Text)
+}
+
+/// go-yaml reads what follows `0b` with a sign of its own.
+fn signed_binary(text: &str) -> Option<Scalar> {
+    let digits = text.strip_prefix("0b").filter(|digits| digits.starts_with(['+', '-']))?;
+    i64::from_str_radix(digits, 2).ok().map(Scalar::Int)
 }
 
 /// `[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?`
@@ -191,6 +199,11 @@ mod tests {
             ("0644", Scalar::Int(420)),
             ("0o17", Scalar::Int(15)),
             ("08", Scalar::Float(8.0)),
+            ("0b11", Scalar::Int(3)),
+            ("0b-11", Scalar::Int(-3)),
+            ("0b+2", Scalar::Text),
+            (".5_0", Scalar::Float(0.5)),
+            ("1e3_0", Scalar::Float(1e30)),
             ("1_000", Scalar::Int(1000)),
             ("1e3", Scalar::Float(1000.0)),
             ("1.", Scalar::Float(1.0)),

@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value};
 
-use super::parse::plain_json;
+use super::parse::{Numbers, plain_json};
 use super::resolve::{Scalar, resolve};
 
 /// Nested collections.
@@ -235,7 +235,7 @@ fn plain(text: &str) -> Option<Value> {
         c => c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '/' | '~' | '+' | '$' | '('),
     };
     (begins && !text.contains(": ") && !text.ends_with(':')).then_some(())?;
-    plain_json(text)
+    plain_json(text, Numbers::AsJson)
 }
 
 #[cfg(test)]

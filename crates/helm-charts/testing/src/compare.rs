@@ -30,6 +30,11 @@ impl Case {
 
     /// What we print, or our error.
     pub fn ours(&self, chart: &Chart) -> Result<String, String> {
+        let kind = chart.metadata().kind.as_str();
+        if !["", "application"].contains(&kind) {
+            // The command refuses what there is nothing to install of.
+            return Err(format!("{kind} charts are not installable"));
+        }
         let mut values = UserValues::default();
         values.merge_file(&self.values).map_err(|error| error.to_string())?;
         let kube_version = KubeVersion::parse(&self.kube_version).ok_or("a bad Kubernetes version")?;

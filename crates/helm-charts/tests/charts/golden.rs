@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
-use helm_charts::{Archive, Chart};
+use helm_charts::{Archive, Chart, HELM_API_VERSIONS, HELM_KUBE_VERSION};
 use helm_charts_testing::compare::Case;
 
 fn fixtures() -> PathBuf {
@@ -127,6 +127,19 @@ fn charts_render_as_their_golden_files() {
         }
     });
     assert!(failures.is_empty(), "{} differ:\n{}", failures.len(), failures.join("\n"));
+}
+
+#[test]
+fn without_a_cluster_charts_see_the_kubernetes_of_helm_itself() {
+    let Some(helm) = helm_charts_testing::compare::find() else { return };
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    snippet_chart(
+        directory.path(),
+        "{{ .Capabilities.KubeVersion }}{{ range .Capabilities.APIVersions }} {{ . }}{{ end }}",
+    );
+    let output = std::process::Command::new(helm).arg("template").arg(directory.path()).output().expect("Helm runs");
+    let theirs = snippet_output(Ok(String::from_utf8(output.stdout).expect("UTF-8")));
+    assert_eq!(theirs, format!("{HELM_KUBE_VERSION} {}", HELM_API_VERSIONS.join(" ")));
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod cache;
 mod network;
 mod oci;
 mod repository;
+mod schemas;
 
 use std::path::Path;
 use std::time::Duration;

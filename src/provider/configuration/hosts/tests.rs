@@ -11,7 +11,7 @@ fn text(value: &str) -> Value<String> {
 
 fn block<const N: usize>(entries: [(&str, HostClusterModel); N]) -> ProviderModel {
     let entries = entries.map(|(name, entry)| (name.to_owned(), Value::Value(entry)));
-    ProviderModel { host_clusters: Value::Value(entries.into()) }
+    ProviderModel { host_clusters: Value::Value(entries.into()), ..ProviderModel::default() }
 }
 
 /// An environment of nothing but these variables, with `home` as home directory.
@@ -194,7 +194,10 @@ fn names_are_dns_labels_and_the_map_is_not_empty() {
     let entry = HostClusterModel { host: text("eu"), ..Default::default() };
     check(&block([("EU 1", entry)]), r#"host_clusters["EU 1"]: "EU 1" cannot be the name of a host cluster"#);
     check(&block([]), "host_clusters: host_clusters is empty");
-    let null = ProviderModel { host_clusters: Value::Value([("eu-1".to_owned(), Value::Null)].into()) };
+    let null = ProviderModel {
+        host_clusters: Value::Value([("eu-1".to_owned(), Value::Null)].into()),
+        ..ProviderModel::default()
+    };
     check(&null, r#"host_clusters["eu-1"]: Host cluster "eu-1" is null"#);
 }
 
@@ -203,7 +206,7 @@ fn what_is_unknown_fails_nothing() {
     let home = tempfile::tempdir().unwrap();
     let environment = environment(home.path(), &[]);
     let check = |host_clusters| {
-        let hosts = resolve(&ProviderModel { host_clusters }, &environment).unwrap();
+        let hosts = resolve(&ProviderModel { host_clusters, ..ProviderModel::default() }, &environment).unwrap();
         assert!(matches!(hosts.get("eu-1"), Ok(HostCluster::Unknown)), "{hosts:?}");
     };
     let entry = |entry| Value::Value([("eu-1".to_owned(), Value::Value(entry))].into());

@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 
 use libyaml_safer::{EventData, Parser};
 
+use crate::yaml;
+
 /// What an index says about one chart.
 #[derive(Debug, Default)]
 pub(super) struct Index {
@@ -130,10 +132,8 @@ impl Reader<'_> {
     /// A text; none for null and for what is no scalar.
     fn scalar(&mut self, event: EventData) -> Result<Option<String>, String> {
         match event {
-            EventData::Scalar { value, plain_implicit, .. } => {
-                let null = plain_implicit && matches!(value.as_str(), "" | "~" | "null" | "Null" | "NULL");
-                Ok((!null).then_some(value))
-            }
+            EventData::Scalar { value, plain_implicit: true, .. } => Ok(yaml::plain_text(&value)),
+            EventData::Scalar { value, .. } => Ok(Some(value)),
             EventData::Alias { .. } => Err("it has aliases, which are not supported".to_owned()),
             event => self.skip_from(&event).map(|()| None),
         }
@@ -183,7 +183,7 @@ entries:
     created: "2026-01-01T00:00:00Z"
     description: |
       urls: not this one
-    digest: 0123
+    digest: "0123"
     maintainers:
     - name: somebody
       urls: [nor this]
@@ -194,6 +194,8 @@ entries:
     version: 0.34.7
   - {name: widget, version: "0.34.6", urls: ["widget-0.34.6.tgz"], digest: ~}
   - {name: widget, urls: [no-version.tgz]}
+  - {name: widget, version: 1.10}
+  - {name: widget, version: 72445e2}
   - ~
 generated: "2026-01-01T00:00:00Z"
 "#;
@@ -207,7 +209,9 @@ generated: "2026-01-01T00:00:00Z"
     fn one_chart_is_read_and_the_others_are_named() {
         let index = read(INDEX.as_bytes(), "widget").unwrap();
         let urls = ["charts/widget-0.34.7.tgz", "https://mirror.example.com/widget-0.34.7.tgz"];
-        let expected = vec![entry("0.34.7", &urls, Some("0123")), entry("0.34.6", &["widget-0.34.6.tgz"], None)];
+        let mut expected = vec![entry("0.34.7", &urls, Some("0123")), entry("0.34.6", &["widget-0.34.6.tgz"], None)];
+        // What is a number loses its text, as in Helm.
+        expected.extend([entry("1.1", &[], None), entry("7.2445e+06", &[], None)]);
         assert_eq!(index.entries, Some(expected));
         assert_eq!(index.names.into_iter().collect::<Vec<_>>(), ["other", "widget"]);
         assert_eq!(read(INDEX.as_bytes(), "nothing").unwrap().entries, None);

@@ -181,29 +181,51 @@ impl<'a> Parser<'a> {
     fn number(&self, item: &Item<'a>) -> Parse<Number> {
         let text = item.text.clone().into_owned();
         if item.kind == Kind::CharConstant {
-            let inner = text.get(1..).unwrap_or_default();
-            let value = match quote::unquote_char(inner, '\'') {
-                Some((quote::Unquoted::Char(c), "'")) => i64::from(c as u32),
-                Some((quote::Unquoted::Byte(byte), "'")) => i64::from(byte),
-                _ => return self.fail(format!("malformed character constant: {text}")),
+            let value = match quote::unquote_char(text.get(1..).unwrap_or_default(), '\'') {
+                Some((quote::Unquoted::Char(c), "'")) => u64::from(c),
+                Some((quote::Unquoted::Byte(byte), "'")) => u64::from(byte),
+                Some(_) => return self.fail(format!("malformed character constant: {text}")),
+                None => return self.fail("invalid syntax"),
             };
-            return Ok(Number { text, int: Some(value), float: Some(value as f64) });
+            let float = Some(value as f64);
+            return Ok(Number { text, int: i64::try_from(value).ok(), uint: Some(value), float, complex: None });
         }
-        if item.kind == Kind::Complex || text.ends_with('i') {
-            return self.fail(format!("complex number {text} is not supported"));
+        if item.kind == Kind::Complex {
+            let pair = number::parse_complex(&text);
+            return pair.map_or_else(|reason| self.fail(reason), |pair| Ok(complex(text, pair)));
         }
-        let int = number::parse_int(&text);
-        if int.is_some() || number::parse_uint(&text).is_some() {
-            let float = int.map_or_else(|| number::parse_float(&text), |value| Some(value as f64));
-            return Ok(Number { text, int, float });
+        if let Some(imaginary) = text.strip_suffix('i').and_then(number::parse_float) {
+            return Ok(complex(text, (0.0, imaginary)));
         }
-        let Some(float) = number::parse_float(&text.replace('_', "")) else {
+        let (int, uint) = (number::parse_int(&text), number::parse_uint(&text));
+        if int.is_some() || uint.is_some() {
+            let uint = uint.or_else(|| (int == Some(0)).then_some(0));
+            let float = int.map(|value| value as f64).or(uint.map(|value| value as f64));
+            return Ok(Number { text, int, uint, float, complex: None });
+        }
+        let Some(float) = number::parse_float(&text) else {
             return self.fail(format!("illegal number syntax: {}", quote::quote(&text)));
         };
         if !text.contains(['.', 'e', 'E', 'p', 'P']) {
             return self.fail(format!("integer overflow: {}", quote::quote(&text)));
         }
-        let whole = float.fract() == 0.0 && float.abs() < 9.2e18;
-        Ok(Number { text, int: whole.then_some(float as i64), float: Some(float) })
+        let (int, uint) = whole(float);
+        Ok(Number { text, int, uint, float: Some(float), complex: None })
     }
+}
+
+/// A complex constant is one of other types, too, if it has no imaginary part.
+fn complex(text: String, pair: (f64, f64)) -> Number {
+    let real = Some(pair.0).filter(|_| pair.1 == 0.0);
+    let (int, uint) = real.map_or((None, None), whole);
+    Number { text, int, uint, float: real, complex: Some(pair) }
+}
+
+/// A float as the whole numbers that it is.
+fn whole(float: f64) -> (Option<i64>, Option<u64>) {
+    const TWO_TO_63: f64 = 9_223_372_036_854_775_808.0;
+    let is_whole = float.fract() == 0.0;
+    let int = is_whole && (-TWO_TO_63..TWO_TO_63).contains(&float);
+    let uint = is_whole && (0.0..2.0 * TWO_TO_63).contains(&float);
+    (int.then_some(float as i64), uint.then_some(float as u64))
 }
