@@ -10,6 +10,7 @@ use super::limits::Fault;
 use super::value::Value;
 use emit::Dialect;
 
+pub use parse::YamlError;
 pub(super) use parse::{parse, parse_within};
 
 /// `toYaml`: without the last newline, and empty for what JSON cannot express.
