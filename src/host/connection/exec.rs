@@ -123,7 +123,8 @@ impl Answer {
 impl Plugin {
     /// Runs the plugin and reads the credential that it prints.
     pub async fn run(&self) -> Result<Credential, Reason> {
-        let output = match tokio::time::timeout(TIMEOUT, self.command().output()).await {
+        let mut command = self.command().map_err(|error| self.failed(self.not_started(&error)))?;
+        let output = match tokio::time::timeout(TIMEOUT, command.output()).await {
             Ok(output) => output.map_err(|error| self.failed(self.not_started(&error)))?,
             Err(_) => return Err(self.failed(format!("it did not end within {} seconds", TIMEOUT.as_secs()))),
         };
@@ -133,14 +134,14 @@ impl Plugin {
         self.credential(&output.stdout)
     }
 
-    fn command(&self) -> Command {
+    fn command(&self) -> io::Result<Command> {
         // There is no terminal between Terraform and its providers, so nobody can answer a plugin's question.
         let mut spec = json!({ "interactive": false });
         if let Some(cluster) = &self.cluster {
             spec["cluster"] = cluster.to_json();
         }
         let info = json!({ "apiVersion": self.exec.api_version, "kind": "ExecCredential", "spec": spec });
-        let mut command = Command::new(located(&self.exec.command));
+        let mut command = Command::new(located(&self.exec.command)?);
         command
             .args(&self.exec.args)
             .envs(self.exec.env.iter().map(|(name, value)| (name, value.expose_secret())))
@@ -149,7 +150,7 @@ impl Plugin {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true);
-        command
+        Ok(command)
     }
 
     fn credential(&self, output: &[u8]) -> Result<Credential, Reason> {
@@ -158,7 +159,8 @@ impl Plugin {
 
     fn checked(&self, output: &[u8]) -> Result<Credential, String> {
         let answer = Answer::read(output)?;
-        if answer.kind != "ExecCredential" {
+        // As in Go, what is missing is taken to be the right one.
+        if !matches!(answer.kind.as_str(), "" | "ExecCredential") {
             return Err("what it printed is no ExecCredential: its kind says something else".to_owned());
         }
         if answer.api_version != self.exec.api_version {
@@ -236,14 +238,15 @@ fn identity(answer: &Answer) -> Result<Identity, String> {
 
 /// The command where this process's `PATH` has it: the plugin's own `env` has no say in which program it is. As in Go, not
 /// in the working directory.
-fn located(command: &str) -> PathBuf {
+fn located(command: &str) -> io::Result<PathBuf> {
+    // Windows has extensions of its own to add.
+    if command.contains(std::path::is_separator) || cfg!(windows) {
+        return Ok(command.into());
+    }
     let path = std::env::var_os("PATH").unwrap_or_default();
     let directories = std::env::split_paths(&path).filter(|directory| directory.is_absolute());
     let found = directories.map(|directory| directory.join(command)).find(|path| is_program(path));
-    match found {
-        Some(found) if !command.contains(std::path::is_separator) => found,
-        _ => command.into(),
-    }
+    found.ok_or_else(|| io::ErrorKind::NotFound.into())
 }
 
 #[cfg(unix)]

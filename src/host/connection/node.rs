@@ -185,6 +185,6 @@ mod tests {
         assert_eq!(parse(&[0xFF, 0xFE].into_iter().chain(little).collect::<Vec<_>>()).unwrap(), expected);
         assert_eq!(parse(&[0xFE, 0xFF].into_iter().chain(big).collect::<Vec<_>>()).unwrap(), expected);
         assert_eq!(parse(b"a: \xff"), Err("it is not a text in UTF-8".to_owned()));
-        assert_eq!(parse(b"a: b\nc: [\n"), Err("it is not YAML or JSON at line 3".to_owned()));
+        assert_eq!(parse(b"a: b\nc: [\n"), Err("it is not YAML or JSON at line 2".to_owned()));
     }
 }

@@ -13,6 +13,7 @@ use hyper_util::client::legacy::connect::proxy::{SocksV5, Tunnel};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use kube::client::{Body, ClientBuilder, ConfigExt as _};
 use rustls::ClientConfig;
+use rustls::crypto::CryptoProvider;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls_pki_types::ServerName;
 use secrecy::ExposeSecret as _;
@@ -60,6 +61,10 @@ fn unusable(problem: &str) -> Reason {
 
 fn tls(endpoint: &Endpoint, identity: Option<&Identity>) -> Result<ClientConfig, Reason> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    if CryptoProvider::get_default().is_none() {
+        // Fails only where another thread has installed one in between.
+        let _ = CryptoProvider::clone(&provider).install_default();
+    }
     let mut config = match &endpoint.roots {
         Some(roots) => {
             let builder =
@@ -68,7 +73,7 @@ fn tls(endpoint: &Endpoint, identity: Option<&Identity>) -> Result<ClientConfig,
             let authorities = Authorities::new(roots, provider);
             builder.dangerous().with_custom_certificate_verifier(Arc::new(authorities)).with_no_client_auth()
         }
-        // kube knows where each system keeps its authorities.
+        // kube knows where each system keeps its authorities, and takes the process's own provider.
         None => endpoint.config.rustls_client_config().map_err(|_| {
             unusable("this machine has no certificate authorities of its own: set cluster_ca_certificate")
         })?,

@@ -74,13 +74,20 @@ async fn serve(mut client: impl AsyncRead + AsyncWrite + Unpin, certificate: Opt
         let path = head.split(' ').nth(1).unwrap_or_default();
         let path = path.split('?').next().unwrap_or_default();
         let answers = [
-            ("/version", json!({ "major": "1", "minor": "35", "gitVersion": "v1.35.4", "gitCommit": "", "gitTreeState": "",
-                "buildDate": "", "goVersion": "", "compiler": "", "platform": "" })),
-            ("/api/v1/namespaces/kube-system", json!({ "apiVersion": "v1", "kind": "Namespace",
-                "metadata": { "name": "kube-system", "uid": "uid-1" } })),
+            (
+                "/version",
+                json!({ "major": "1", "minor": "35", "gitVersion": "v1.35.4", "gitCommit": "", "gitTreeState": "",
+                "buildDate": "", "goVersion": "", "compiler": "", "platform": "" }),
+            ),
+            (
+                "/api/v1/namespaces/kube-system",
+                json!({ "apiVersion": "v1", "kind": "Namespace",
+                "metadata": { "name": "kube-system", "uid": "uid-1" } }),
+            ),
         ];
         let known = answers.iter().find(|(known, _)| path.ends_with(known));
-        let (prefix, body) = known.map_or((path, json!({})), |(known, body)| (path.trim_end_matches(known), body.clone()));
+        let (prefix, body) =
+            known.map_or((path, json!({})), |(known, body)| (path.trim_end_matches(known), body.clone()));
         let mut seen = Seen { prefix: prefix.to_owned(), certificate: certificate.clone(), ..Seen::default() };
         for (name, value) in head.lines().filter_map(|line| line.split_once(": ")) {
             match name.to_lowercase() {
@@ -92,16 +99,21 @@ async fn serve(mut client: impl AsyncRead + AsyncWrite + Unpin, certificate: Opt
         seen.impersonation.sort();
         log.lock().unwrap().push(seen);
         let body = body.to_string();
-        let head = format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n", body.len());
+        let head =
+            format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n", body.len());
         if client.write_all(format!("{head}{body}").as_bytes()).await.is_err() {
             return;
         }
     }
 }
 
-/// The head of a request; `None` where none comes any more.
-async fn read_head(client: &mut (impl AsyncRead + Unpin)) -> Option<String> {
-    let mut head = Vec::new();
+/// The head of a request; `None` where none comes any more, or something else than HTTP.
+async fn read_head(client: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> Option<String> {
+    let mut head = vec![client.read_u8().await.ok()?];
+    if !head[0].is_ascii_alphabetic() {
+        client.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.ok()?;
+        return None;
+    }
     while !head.ends_with(b"\r\n\r\n") {
         head.push(client.read_u8().await.ok()?);
     }
@@ -208,14 +220,8 @@ async fn pass_on(
 }
 
 async fn connect(client: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> Option<(String, Option<String>)> {
-    // A handshake of TLS has no end of lines that a proxy waits for.
-    let first = client.read_u8().await.ok()?;
-    if !first.is_ascii_alphabetic() {
-        client.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.ok()?;
-        return None;
-    }
     let head = read_head(client).await?;
-    let target = head.strip_prefix("ONNECT ")?.split(' ').next()?.to_owned();
+    let target = head.strip_prefix("CONNECT ")?.split(' ').next()?.to_owned();
     let mut lines = head.lines().filter_map(|line| line.split_once(": "));
     let basic = lines.find(|(name, _)| name.eq_ignore_ascii_case("proxy-authorization")).map(|(_, value)| value);
     let basic = basic.and_then(|value| BASE64_STANDARD.decode(value.strip_prefix("Basic ")?).ok());

@@ -10,7 +10,8 @@ pub fn cases() -> Vec<Case> {
 }
 
 fn servers() -> Vec<Case> {
-    let server = |name, server: &str| cluster(name, &format!("{{server: '{server}', certificate-authority-data: $CA}}"));
+    let server =
+        |name, server: &str| cluster(name, &format!("{{server: '{server}', certificate-authority-data: $CA}}"));
     vec![
         server("host name", "$LOCALHOST"),
         server("slash at the end", "$SERVER/"),
@@ -19,13 +20,16 @@ fn servers() -> Vec<Case> {
         server("query and fragment behind a path", "$SERVER/k8s?a=b#c"),
         server("scheme in capitals", "HTTPS://127.0.0.1:$PORT"),
         server("no scheme", "127.0.0.1:$PORT").only_ours("`server` without a scheme"),
-        server("no scheme, without TLS", "127.0.0.1:$PORT").plain().only_theirs("`server` without a scheme", "it does not speak TLS"),
+        server("no scheme, without TLS", "127.0.0.1:$PORT")
+            .plain()
+            .only_theirs("`server` without a scheme", "it does not speak TLS"),
         server("other scheme", "tcp://127.0.0.1:$PORT").refused("its scheme is not http or https"),
         server("no host", "https://").refused("is no URL"),
         server("port that is none", "https://127.0.0.1:port").refused("its port is not a number"),
         server("port that is too large", "https://127.0.0.1:70000").refused("its port is not a number"),
         server("space", "https://a b").refused("is no URL"),
-        server("user in the URL", "https://me:pa55@127.0.0.1:$PORT").only_theirs("user and password in the URL of `server`", "credentials do not belong into the URL"),
+        server("user in the URL", "https://me:pa55@127.0.0.1:$PORT")
+            .only_theirs("user and password in the URL of `server`", "credentials do not belong into the URL"),
         server("nobody listens", "https://127.0.0.1:1").refused("connection refused"),
         server("nobody listens on IPv6", "https://[::1]:1").refused("https://[::1]:1 does not answer"),
         server("name that nobody knows", "https://eu.example.invalid:1").refused("its name cannot be resolved"),
@@ -49,21 +53,32 @@ fn proxies() -> Vec<Case> {
         proxy("proxy with a user only", "http://me@$PROXY"),
         proxy("proxy with TLS", "https://$TLSPROXY"),
         proxy("proxy with TLS and credentials", "https://me:pa55@$TLSPROXY"),
-        proxy("https to a plain proxy", "https://$PROXY").refused("it does not speak TLS; a proxy that speaks plain HTTP itself has a proxy_url with http://"),
+        proxy("https to a plain proxy", "https://$PROXY")
+            .refused("it does not speak TLS; a proxy that speaks plain HTTP itself has a proxy_url with http://"),
         proxy("http to a proxy with TLS", "http://$TLSPROXY").refused("the proxy did not connect"),
-        proxy("https to a plain proxy that says nothing", "https://$SOCKS").refused("a proxy that speaks plain HTTP itself"),
+        proxy("https to a plain proxy that says nothing", "https://$SOCKS")
+            .refused("a proxy that speaks plain HTTP itself"),
         proxy("SOCKS", "socks5://$SOCKS"),
         proxy("SOCKS with credentials", "socks5://me:p%4055@$SOCKS"),
         proxy("SOCKS to what is none", "socks5://$PROXY").refused("the proxy did not connect"),
-        proxy("proxy where nobody listens", "http://127.0.0.1:1").refused("the proxy did not connect (connection refused)"),
+        proxy("proxy where nobody listens", "http://127.0.0.1:1")
+            .refused("the proxy did not connect (connection refused)"),
         proxy("proxy without a scheme", "$PROXY").refused("proxy-url:"),
         proxy("proxy of another scheme", "ftp://$PROXY").refused("proxy-url: expected http://, https:// or socks5://"),
         proxy("proxy that is no URL", "http://a b:3128").refused("proxy-url: it is no URL"),
         proxy("proxy with a bad port", "http://me:pa55@127.0.0.1:port").refused("proxy-url: its port is not a number"),
-        cluster("proxy to this machine", "{server: $SERVER, certificate-authority-data: $CA, proxy-url: 'http://$PROXY'}"),
-        cluster("proxy of the file beside NO_PROXY", "{server: $FARAWAY, certificate-authority-data: $CA, proxy-url: 'http://$PROXY'}")
-            .variable("NO_PROXY", "*"),
-        text("plain HTTP through a proxy", config("{server: $FARAWAY, proxy-url: 'http://$PROXY'}", USER)).plain().only_ours("`http://` servers behind an HTTP proxy"),
+        cluster(
+            "proxy to this machine",
+            "{server: $SERVER, certificate-authority-data: $CA, proxy-url: 'http://$PROXY'}",
+        ),
+        cluster(
+            "proxy of the file beside NO_PROXY",
+            "{server: $FARAWAY, certificate-authority-data: $CA, proxy-url: 'http://$PROXY'}",
+        )
+        .variable("NO_PROXY", "*"),
+        text("plain HTTP through a proxy", config("{server: $FARAWAY, proxy-url: 'http://$PROXY'}", USER))
+            .plain()
+            .only_ours("`http://` servers behind an HTTP proxy"),
         text("plain HTTP through SOCKS", config("{server: $FARAWAY, proxy-url: 'socks5://$SOCKS'}", USER)).plain(),
     ]
 }
@@ -87,15 +102,22 @@ fn environment() -> Vec<Case> {
         proxied("HTTPS_PROXY of SOCKS that resolves names", "socks5h://$SOCKS"),
         cluster("https_proxy", FARAWAY).variable("https_proxy", "http://$PROXY"),
         proxied("upper case before lower case", "http://$PROXY").variable("https_proxy", "http://127.0.0.1:1"),
-        cluster("HTTP_PROXY is not for https", FARAWAY).variable("HTTP_PROXY", "http://$PROXY").refused("its name cannot be resolved"),
-        cluster("ALL_PROXY is none of Go's", FARAWAY).variable("ALL_PROXY", "http://$PROXY").refused("its name cannot be resolved"),
-        cluster("never for this machine", "{server: $SERVER, certificate-authority-data: $CA}").variable("HTTPS_PROXY", "http://127.0.0.1:1"),
-        cluster("never for localhost", "{server: $LOCALHOST, certificate-authority-data: $CA}").variable("HTTPS_PROXY", "http://127.0.0.1:1"),
+        cluster("HTTP_PROXY is not for https", FARAWAY)
+            .variable("HTTP_PROXY", "http://$PROXY")
+            .refused("its name cannot be resolved"),
+        cluster("ALL_PROXY is none of Go's", FARAWAY)
+            .variable("ALL_PROXY", "http://$PROXY")
+            .refused("its name cannot be resolved"),
+        cluster("never for this machine", "{server: $SERVER, certificate-authority-data: $CA}")
+            .variable("HTTPS_PROXY", "http://127.0.0.1:1"),
+        cluster("never for localhost", "{server: $LOCALHOST, certificate-authority-data: $CA}")
+            .variable("HTTPS_PROXY", "http://127.0.0.1:1"),
         cluster("HTTPS_PROXY that is no URL", "{server: $NOWHERE, certificate-authority-data: $CA}")
             .variable("HTTPS_PROXY", "http://[bad")
             .refused("HTTPS_PROXY of the environment is not valid"),
         name("NO_PROXY with the name", "eu.example.invalid").refused("its name cannot be resolved"),
-        name("NO_PROXY with the name in capitals and spaces", "other, EU.example.INVALID ").refused("its name cannot be resolved"),
+        name("NO_PROXY with the name in capitals and spaces", "other, EU.example.INVALID ")
+            .refused("its name cannot be resolved"),
         name("NO_PROXY with the domain", "example.invalid").refused("its name cannot be resolved"),
         name("NO_PROXY with a dot first", ".example.invalid").refused("its name cannot be resolved"),
         name("NO_PROXY with a dot first and the name itself", ".eu.example.invalid"),
@@ -114,6 +136,9 @@ fn environment() -> Vec<Case> {
         address("NO_PROXY with the network", "10.0.0.0/8,255.0.0.0/8").refused("does not answer"),
         address("NO_PROXY with another network", "10.0.0.0/8"),
         address("NO_PROXY with the beginning of the address", "255."),
-        cluster("no_proxy", FARAWAY).variable("HTTPS_PROXY", "http://$PROXY").variable("no_proxy", "example.invalid").refused("its name cannot be resolved"),
+        cluster("no_proxy", FARAWAY)
+            .variable("HTTPS_PROXY", "http://$PROXY")
+            .variable("no_proxy", "example.invalid")
+            .refused("its name cannot be resolved"),
     ]
 }
