@@ -4,9 +4,7 @@
 use std::time::Duration;
 
 use http::Uri;
-use http::header::{HeaderValue, USER_AGENT};
-use kube::client::ConfigExt as _;
-use kube::config::AuthInfo;
+use http::header::{HeaderName, HeaderValue, USER_AGENT};
 use secrecy::ExposeSecret;
 
 use super::credential::{Credential, Identity, Source};
@@ -229,12 +227,7 @@ fn join(
     config.headers.push((USER_AGENT, HeaderValue::from_static(crate::application::USER_AGENT)));
     // Another credential is another user, who may not be allowed to act as somebody else.
     if explicit.credential.is_none() {
-        config.auth_info = impersonation(base)?;
-        if config.extra_headers_layer().is_err() {
-            return Err(
-                base.user_problem("as, as-uid, as-groups and as-user-extra have characters that cannot be sent")
-            );
-        }
+        config.headers.extend(impersonation(base)?);
     }
     Ok(Joined { config, roots, server })
 }
@@ -265,15 +258,31 @@ fn proxy(
     }
 }
 
-fn impersonation(base: &Selected) -> Result<AuthInfo, ConnectError> {
+/// The headers that say as whom the user acts.
+fn impersonation(base: &Selected) -> Result<Vec<(HeaderName, HeaderValue)>, ConnectError> {
     let whom = base.impersonation()?;
-    Ok(AuthInfo {
-        impersonate: Some(whom.user).filter(|user| !user.is_empty()),
-        impersonate_uid: Some(whom.uid).filter(|uid| !uid.is_empty()),
-        impersonate_groups: Some(whom.groups),
-        impersonate_user_extra: Some(whom.extra.into_iter().collect()),
-        ..AuthInfo::default()
-    })
+    let mut headers = vec![("user".to_owned(), &whom.user), ("uid".to_owned(), &whom.uid)];
+    headers.retain(|(_, value)| !value.is_empty());
+    headers.extend(whom.groups.iter().map(|group| ("group".to_owned(), group)));
+    for (key, values) in &whom.extra {
+        headers.extend(values.iter().map(|value| (format!("extra-{}", header_key(key)), value)));
+    }
+    let header = |(name, value): (String, &String)| {
+        let name = HeaderName::try_from(format!("impersonate-{name}")).ok()?;
+        // As in Go, letters of any alphabet can be sent.
+        Some((name, HeaderValue::from_bytes(value.as_bytes()).ok()?))
+    };
+    headers
+        .into_iter()
+        .map(header)
+        .collect::<Option<_>>()
+        .ok_or_else(|| base.user_problem("as, as-uid, as-groups and as-user-extra have characters that cannot be sent"))
+}
+
+/// A key as the name of a header has it: what may not stand there, and the percent sign, in hexadecimal.
+fn header_key(key: &str) -> String {
+    let stands = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$&'*+-.^_`|~".contains(&byte);
+    key.bytes().map(|byte| if stands(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
 }
 
 /// The kubeconfig's credential. As in kubectl, none is sent where there is no TLS.

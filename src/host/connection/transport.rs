@@ -50,7 +50,7 @@ pub(super) fn client(endpoint: &Endpoint, identity: Option<&Identity>) -> Result
     connector.set_reset_reader_on_write(config.reset_reader_on_write);
     let client = hyper_util::client::legacy::Builder::new(TokioExecutor::new()).build::<_, Body>(connector);
 
-    let headers = config.extra_headers_layer().map_err(|_| unusable("the impersonation cannot be sent"))?;
+    let headers = config.extra_headers_layer().map_err(|_| unusable("its headers cannot be sent"))?;
     let service = ServiceBuilder::new().layer(config.base_uri_layer()).layer(headers).service(client);
     Ok(ClientBuilder::new(service, config.default_namespace.clone()).build())
 }

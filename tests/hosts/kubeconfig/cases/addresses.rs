@@ -15,6 +15,7 @@ fn servers() -> Vec<Case> {
     vec![
         server("host name", "$LOCALHOST"),
         server("slash at the end", "$SERVER/"),
+        server("host name in capitals", "https://LOCALHOST:$PORT"),
         server("path", "$SERVER/k8s/clusters/c-1"),
         server("path with a slash at the end", "$SERVER/k8s/"),
         server("query and fragment behind a path", "$SERVER/k8s?a=b#c"),

@@ -104,6 +104,8 @@ fn types() -> Vec<Case> {
         text("context without a user", both().replace(", user: u}}", "}}")).only_ours("no credential"),
         text("no current context", both().replace("current-context: c\n", ""))
             .refused("has no current context, and config_context does not choose one; it has c"),
+        text("null as an entry", both().replace("users:\n", "users:\n- null\n")),
+        text("namespace that is none", both().replace("user: u}}", "user: u, namespace: 'Not Valid!'}}")),
         text("empty entries", "current-context: c\ncontexts: [{name: c}]\n").refused("names no cluster"),
     ]
 }

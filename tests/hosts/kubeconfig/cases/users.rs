@@ -136,6 +136,14 @@ fn impersonation() -> Vec<Case> {
             "{token: t0k3n, as: her, as-uid: u-1, as-groups: [a, b, a], as-user-extra: {scopes: [x, z], 'Acme.com/Proj%ct': [z]}}",
         ),
         user("acting as a user of another alphabet", "{token: t0k3n, as: 'system:serviceaccount:a:b'}"),
+        user(
+            "acting as one whose name has other letters",
+            "{token: t0k3n, as: Jörg Müller, as-groups: [größe], as-user-extra: {größe: [ü]}}",
+        ),
+        user("extra that is no list", "{token: t0k3n, as: her, as-user-extra: {a: b}}")
+            .refused("as-user-extra.a has to be a list"),
+        user("token of other letters", "{token: tökén}"),
+        user("number with a tag of texts as token", "{token: !!str 1234}"),
         user("groups without a user", "{token: t0k3n, as-groups: [a]}")
             .refused("as-uid, as-groups and as-user-extra need as"),
         user("uid without a user", "{token: t0k3n, as-uid: u-1}").refused("need as"),
