@@ -25,6 +25,14 @@ pub fn kubectl() -> Result<PathBuf, BinaryError> {
     binaries::on_path("kubectl").map_or_else(|| binaries::find(binaries::KUBECTL), Ok)
 }
 
+/// `kubectl` in the version of the rig's hosts, for what depends on how it reads things.
+///
+/// # Errors
+/// When it has to be built and cannot.
+pub fn kubectl_of_hosts() -> Result<PathBuf, BinaryError> {
+    binaries::find(binaries::KUBECTL)
+}
+
 /// `terraform` of `PATH` if it is 1.11 or newer, else [`tofu`].
 ///
 /// # Errors

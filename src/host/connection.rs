@@ -11,13 +11,17 @@ use std::path::PathBuf;
 mod address;
 mod credential;
 mod endpoint;
+mod exceptions;
 mod exclusive;
 mod exec;
 mod kubeconfig;
 mod line;
+mod node;
 mod pem;
 mod problem;
 pub(super) mod session;
+mod transport;
+mod trust;
 pub mod variables;
 
 pub use address::{check_host, check_proxy_url};
@@ -25,6 +29,7 @@ pub use endpoint::Endpoint;
 pub use exclusive::{Given, conflicts};
 pub use pem::{certificates, check_private_key};
 pub use problem::{ConnectError, Setting};
+pub(super) use trust::Distrust;
 
 /// What a user says about one host cluster. What is `None` or empty comes from the kubeconfig.
 ///

@@ -9,8 +9,10 @@ use std::fmt;
 
 mod classify;
 mod permission;
+mod wording;
 
 pub use permission::Permission;
+pub(super) use wording::of_system;
 
 /// A failed operation on a host cluster.
 ///

@@ -336,8 +336,8 @@ async fn failing_plugin_is_quoted_and_not_run_for_every_request() {
         let error = host.identity().await.unwrap_err();
         assert_eq!(
             error.to_string(),
-            "cannot read namespace kube-system on host cluster \"eu-1\": the credential plugin \"sh\" failed: exit status: \
-             1: please log in"
+            "cannot read namespace kube-system on host cluster \"eu-1\": the credential plugin \"sh\" failed: it ended \
+             with exit status 1: please log in"
         );
     }
     assert_eq!(runs(dir.path()), 1);
@@ -356,5 +356,5 @@ async fn proxies_are_used_and_blamed() {
     let proxy_url = Some(Secret::from(format!("http://{address}")));
     let error = identity_error(&Connection { proxy_url, ..server.administrator() }).await;
     let Reason::Unreachable { problem: Unreachable::Proxy(problem), .. } = error.reason() else { panic!("{error}") };
-    assert_eq!(problem, "tunnel error: proxy authorization required");
+    assert_eq!(problem, "it asks for a user name and a password that it knows");
 }

@@ -10,4 +10,5 @@
 
 mod command_render;
 mod connection;
+mod kubeconfig;
 mod operations;

@@ -51,6 +51,7 @@ pub use name::release_name;
 pub use output::Selection;
 pub use render::{Crd, Release, Rendered};
 pub use user_values::UserValues;
+pub use yaml::YamlError;
 
 use files::Files;
 use functions::semver::{Constraints, Version};
@@ -98,6 +99,16 @@ type ChartFiles = BTreeMap<String, Arc<[u8]>>;
 /// Text that is not YAML, or not a map.
 pub fn parse_values(text: &str) -> Result<Map<String, Value>, ChartError> {
     values_within(text, &Allowance::new(MAX_YAML_NODES))
+}
+
+/// Reads YAML as Helm, `kubectl` and everything else above `sigs.k8s.io/yaml` read it: YAML 1.1, the first document only, and of
+/// equal keys the last. No document is null.
+///
+/// # Errors
+///
+/// Text that is not YAML.
+pub fn parse_yaml(text: &str) -> Result<Value, YamlError> {
+    yaml::parse(text)
 }
 
 fn values_within(text: &str, allowance: &Allowance) -> Result<Map<String, Value>, ChartError> {

@@ -13,6 +13,7 @@ use emit::Dialect;
 #[cfg(feature = "source")]
 use parse::Numbers;
 
+pub use parse::YamlError;
 pub(super) use parse::{parse, parse_with_floats, parse_within};
 
 /// `toYaml`: without the last newline, and empty for what JSON cannot express.

@@ -1,21 +1,17 @@
 //! Joins what the user said with what the kubeconfig says into one [`Endpoint`], and checks all of it without the network.
 //! `docs/design/connections.md` has the precedence and its reasons.
 
-use std::collections::BTreeMap;
-use std::path::Path;
 use std::time::Duration;
 
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
-use http::header::{HeaderValue, USER_AGENT};
-use kube::config::{AuthInfo, Cluster, ExecAuthCluster, ExecInteractiveMode};
+use http::Uri;
+use http::header::{HeaderName, HeaderValue, USER_AGENT};
 use secrecy::ExposeSecret;
 
 use super::credential::{Credential, Identity, Source};
-use super::exec::{API_VERSIONS, Plugin};
+use super::exec::{ClusterInfo, Plugin};
+use super::kubeconfig::document::{Cluster, Named, User};
 use super::kubeconfig::{Selected, looked_at};
-use super::{ConnectError, Connection, Environment, Exec, Secret, Setting, address, pem};
-use crate::host::error::Reason;
+use super::{ConnectError, Connection, Environment, Setting, address, pem};
 
 /// A host that takes longer to accept a connection is not going to.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -24,8 +20,10 @@ const READ_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// A connection that is complete and checked: everything that is needed to open it.
 pub struct Endpoint {
-    /// Address, TLS and proxy; no credential.
+    /// Address, proxy and whom to act as; no authorities and no credential.
     pub(super) config: kube::Config,
+    /// The authorities in DER; `None` for those of this machine, or where any certificate is accepted.
+    pub(super) roots: Option<Vec<Vec<u8>>>,
     pub(super) source: Source,
     /// What answers instead of the address.
     #[cfg(test)]
@@ -41,16 +39,20 @@ impl Endpoint {
     pub fn resolve(connection: &Connection, environment: &Environment) -> Result<Self, Vec<ConnectError>> {
         let mut problems = Vec::new();
         let explicit = problems.collect_from(Explicit::check(connection));
-        let base = problems.keep(base(connection, environment));
+        let base = problems.collect_from(base(connection, environment));
         let (Some(explicit), Some(base)) = (explicit, base) else { return Err(problems) };
-        let config = problems.keep(join(connection, &explicit, &base, environment));
-        let source = match explicit.credential {
-            Some(source) => Some(source),
-            None => problems.keep(credential_of(&base)),
+        let joined = problems.keep(join(connection, &explicit, &base, environment));
+        let source = match (explicit.credential, &joined) {
+            (Some(source), _) => Some(source),
+            (None, Some(joined)) => problems.keep(credential_of(&base, joined)),
+            (None, None) => {
+                problems.keep(base.credential(|| Err(base.cluster_problem("it cannot be used"))).map(drop)).and(None)
+            }
         };
-        match (config, source) {
-            (Some(config), Some(source)) if problems.is_empty() => Ok(Self {
+        match (joined, source) {
+            (Some(Joined { config, roots, .. }), Some(source)) if problems.is_empty() => Ok(Self {
                 config,
+                roots,
                 source,
                 #[cfg(test)]
                 simulated: None,
@@ -63,7 +65,7 @@ impl Endpoint {
     #[cfg(test)]
     pub(crate) fn simulated(client: kube::Client) -> Self {
         let config = kube::Config::new(http::Uri::from_static("https://simulated"));
-        Self { config, source: Source::Fixed(Credential::default()), simulated: Some(client) }
+        Self { config, roots: None, source: Source::Fixed(Credential::default()), simulated: Some(client) }
     }
 
     /// The API server's URL.
@@ -82,9 +84,9 @@ impl Connection {
 /// The user's own values, read.
 #[derive(Default)]
 struct Explicit {
-    host: Option<http::Uri>,
+    host: Option<Uri>,
     roots: Option<Vec<Vec<u8>>>,
-    proxy: Option<http::Uri>,
+    proxy: Option<Uri>,
     credential: Option<Source>,
 }
 
@@ -116,8 +118,8 @@ fn is_server_name(name: &str) -> bool {
 }
 
 fn explicit_credential(connection: &Connection) -> Result<Option<Source>, Vec<ConnectError>> {
-    let fixed = |setting, credential: Result<Credential, Reason>| {
-        credential.map(|credential| Some(Source::Fixed(credential))).map_err(|e| vec![invalid(setting)(e.to_string())])
+    let fixed = |setting, credential: Result<Credential, String>| {
+        credential.map(|credential| Some(Source::Fixed(credential))).map_err(|problem| vec![invalid(setting)(problem)])
     };
     if let Some(token) = &connection.token {
         return fixed(Setting::Token, Credential::bearer(token.expose_secret()));
@@ -130,7 +132,9 @@ fn explicit_credential(connection: &Connection) -> Result<Option<Source>, Vec<Co
         let chain = problems.keep(pem::certificates(certificate).map_err(invalid(Setting::ClientCertificate)));
         let private = problems.keep(pem::private_key(key.expose_secret()).map_err(invalid(Setting::ClientKey)));
         if let (Some(chain), Some(private)) = (chain, private) {
-            problems.keep(pem::check_pair(chain, &private).map_err(invalid(Setting::ClientKey)));
+            problems.keep(
+                pem::check_pair(chain, &private, Setting::ClientCertificate).map_err(invalid(Setting::ClientKey)),
+            );
         }
         let identity = Identity { certificate: certificate.clone(), key: key.clone() };
         return if problems.is_empty() {
@@ -140,34 +144,24 @@ fn explicit_credential(connection: &Connection) -> Result<Option<Source>, Vec<Co
         };
     }
     if let Some(exec) = &connection.exec {
-        check_exec(exec).map_err(|problem| vec![invalid(Setting::Exec)(problem)])?;
+        exec.check().map_err(|problem| vec![invalid(Setting::Exec)(problem)])?;
         return Ok(Some(Source::Plugin(Plugin { exec: exec.clone(), cluster: None, install_hint: None })));
     }
     Ok(None)
 }
 
-fn check_exec(exec: &Exec) -> Result<(), String> {
-    if exec.command.trim().is_empty() {
-        return Err("command is empty".to_owned());
-    }
-    if !API_VERSIONS.contains(&exec.api_version.as_str()) {
-        return Err(format!("api_version {:?} is none of {}", exec.api_version, API_VERSIONS.join(", ")));
-    }
-    Ok(())
-}
-
 /// What lies under the user's own values: a kubeconfig, the pod's service account, or nothing where `host` is set.
-fn base(connection: &Connection, environment: &Environment) -> Result<Selected, ConnectError> {
+fn base(connection: &Connection, environment: &Environment) -> Result<Selected, Vec<ConnectError>> {
     if let Some(selected) = connection.select(environment)? {
         return Ok(selected);
     }
     if connection.host.is_some() {
-        return Ok(Selected { files: String::new(), cluster: Cluster::default(), user: AuthInfo::default() });
+        return Ok(Selected::default());
     }
     in_cluster(environment).ok_or_else(|| {
         let mut looked_at = looked_at(environment);
         looked_at.push("a pod's service account".to_owned());
-        ConnectError::NothingFound { looked_at }
+        vec![ConnectError::NothingFound { looked_at }]
     })
 }
 
@@ -180,14 +174,22 @@ fn in_cluster(environment: &Environment) -> Option<Selected> {
         return None;
     }
     let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
-    let path = |path: &Path| Some(path.display().to_string());
-    let cluster = Cluster {
-        server: Some(format!("https://{host}:{port}")),
-        certificate_authority: path(&environment.service_account.join("ca.crt")),
-        ..Cluster::default()
-    };
-    let user = AuthInfo { token_file: path(&token), ..AuthInfo::default() };
-    Some(Selected { files: "of the pod's service account".to_owned(), cluster, user })
+    let mut cluster = Cluster { server: format!("https://{host}:{port}"), ..Cluster::default() };
+    cluster.authority.file = Some(environment.service_account.join("ca.crt"));
+    let user = User { token_file: Some(token), ..User::default() };
+    let file = &environment.service_account;
+    Some(Selected {
+        cluster: Named { name: String::new(), file: file.clone(), entry: cluster },
+        user: Named { name: String::new(), file: file.clone(), entry: user },
+    })
+}
+
+/// The user's own values over the kubeconfig's.
+struct Joined {
+    config: kube::Config,
+    roots: Option<Vec<Vec<u8>>>,
+    /// The API server's URL as it was written.
+    server: String,
 }
 
 fn join(
@@ -195,159 +197,118 @@ fn join(
     explicit: &Explicit,
     base: &Selected,
     environment: &Environment,
-) -> Result<kube::Config, ConnectError> {
-    let Selected { cluster, user, .. } = base;
-    let url = match (&explicit.host, &cluster.server) {
-        (Some(url), _) => url.clone(),
-        (None, Some(server)) => address::check_host(server).map_err(|e| base.problem(format!("server {e}")))?,
-        (None, None) => return Err(base.problem("its cluster has no server".to_owned())),
-    };
-    // A host of one's own makes the kubeconfig's idea of its name wrong; kubectl sees it the same way.
-    let its_server_name = cluster.tls_server_name.as_ref().filter(|_| connection.host.is_none());
-    let insecure = connection
-        .insecure
-        .unwrap_or(cluster.insecure_skip_tls_verify == Some(true) && connection.cluster_ca_certificate.is_none());
-    let roots = match &explicit.roots {
-        _ if insecure => None,
-        Some(roots) => Some(roots.clone()),
-        None => base.roots()?,
-    };
-    let proxy = match (&explicit.proxy, cluster.proxy_url.as_deref().filter(|url| !url.is_empty())) {
-        (Some(url), _) => Some(url.clone()),
-        (None, Some(url)) => {
-            Some(address::check_proxy_url(url).map_err(|e| base.problem(format!("proxy-url is not valid: {e}")))?)
+) -> Result<Joined, ConnectError> {
+    let cluster = &base.cluster.entry;
+    let (url, server) = match (&explicit.host, cluster.server.as_str()) {
+        (Some(url), _) => (url.clone(), url.to_string().trim_end_matches('/').to_owned()),
+        (None, "") => return Err(base.cluster_problem("it has no server")),
+        (None, server) => {
+            let url = address::check_server(server).map_err(|e| base.cluster_problem(format!("server: {e}")))?;
+            (url, server.to_owned())
         }
-        (None, None) => address::proxy_of_environment(&url, environment).map_err(invalid(Setting::ProxyUrl))?,
     };
-
+    let insecure = connection.insecure.unwrap_or(cluster.insecure && connection.cluster_ca_certificate.is_none());
+    let is_plain = url.scheme_str() == Some("http");
+    let roots = match &explicit.roots {
+        // As in kubectl, nothing about TLS counts where there is none.
+        _ if is_plain || connection.insecure == Some(true) => None,
+        Some(roots) => Some(roots.clone()),
+        None => base.roots(insecure)?,
+    };
     let mut config = kube::Config::new(url);
-    config.root_cert = roots;
     config.accept_invalid_certs = insecure;
-    config.tls_server_name = connection.tls_server_name.as_ref().or(its_server_name).cloned();
-    config.proxy_url = proxy;
+    // None are needed, and this machine may have none.
+    config.root_cert = (insecure || is_plain).then(Vec::new);
+    config.tls_server_name = server_name(connection, base)?;
+    config.proxy_url = proxy(explicit, base, &config.cluster_url, environment)?;
     config.connect_timeout = Some(CONNECT_TIMEOUT);
     config.read_timeout = Some(READ_TIMEOUT);
     config.reset_reader_on_write = true;
-    // The session retries, with bounds of its own.
-    config.default_retry = false;
     config.headers.push((USER_AGENT, HeaderValue::from_static(crate::application::USER_AGENT)));
     // Another credential is another user, who may not be allowed to act as somebody else.
     if explicit.credential.is_none() {
-        config.auth_info = AuthInfo {
-            impersonate: user.impersonate.clone(),
-            impersonate_uid: user.impersonate_uid.clone(),
-            impersonate_groups: user.impersonate_groups.clone(),
-            impersonate_user_extra: user.impersonate_user_extra.clone(),
-            ..AuthInfo::default()
-        };
+        config.headers.extend(impersonation(base)?);
     }
-    Ok(config)
+    Ok(Joined { config, roots, server })
 }
 
-/// The kubeconfig's own credential. As in kubectl, a client certificate and a token may stand together.
-fn credential_of(base: &Selected) -> Result<Source, ConnectError> {
-    let user = &base.user;
-    if let Some(provider) = &user.auth_provider {
-        let name = &provider.name;
-        return Err(
-            base.problem(format!("its user has the auth-provider {name:?}, which Kubernetes no longer has: use exec"))
-        );
+fn server_name(connection: &Connection, base: &Selected) -> Result<Option<String>, ConnectError> {
+    let its = base.cluster.entry.tls_server_name.as_str();
+    match &connection.tls_server_name {
+        Some(name) => Ok(Some(name.clone())),
+        // A host of one's own makes the kubeconfig's idea of its name wrong; kubectl sees it the same way.
+        None if its.is_empty() || connection.host.is_some() => Ok(None),
+        None if is_server_name(its) => Ok(Some(its.to_owned())),
+        None => Err(base.cluster_problem(format!("tls-server-name {its:?} is no DNS name and no IP address"))),
     }
-    let identity = base.identity()?;
-    let header = if let (Some(username), Some(password)) = (&user.username, &user.password) {
-        Credential::basic(username, password.expose_secret())
-    } else if let Some(token) = user.token.as_ref().map(ExposeSecret::expose_secret).filter(|token| !token.is_empty()) {
-        Credential::bearer(token)
-    } else {
-        Ok(Credential::default())
-    };
-    let header = header.map_err(|reason| base.problem(format!("its user cannot be used: {reason}")))?;
-    if header.authorization.is_none() && identity.is_none() {
-        if let Some(path) = &user.token_file {
-            return Ok(Source::TokenFile(path.into()));
-        }
-        if let Some(exec) = &user.exec {
-            return plugin_of(exec, base).map(Source::Plugin);
-        }
-    }
-    Ok(Source::Fixed(Credential { identity, ..header }))
 }
 
-fn plugin_of(exec: &kube::config::ExecConfig, base: &Selected) -> Result<Plugin, ConnectError> {
-    if exec.interactive_mode == Some(ExecInteractiveMode::Always) {
-        return Err(
-            base.problem("its exec plugin wants a terminal (interactiveMode: Always); Terraform gives it none".into())
-        );
-    }
-    let pair = |entry: &std::collections::HashMap<String, String>| {
-        Some((entry.get("name")?.clone(), Secret::from(entry.get("value")?.clone())))
-    };
-    let cluster = match exec.provide_cluster_info {
-        true => {
-            let info = ExecAuthCluster::try_from(&base.cluster).map_err(|error| base.problem(error.to_string()))?;
-            Some(serde_json::to_value(info).map_err(|error| base.problem(error.to_string()))?)
+fn proxy(
+    explicit: &Explicit,
+    base: &Selected,
+    server: &Uri,
+    environment: &Environment,
+) -> Result<Option<Uri>, ConnectError> {
+    match (&explicit.proxy, base.cluster.entry.proxy_url.as_str()) {
+        (Some(url), _) => Ok(Some(url.clone())),
+        (None, "") => address::proxy_of_environment(server, environment).map_err(invalid(Setting::ProxyUrl)),
+        (None, url) => {
+            address::check_proxy_url(url).map(Some).map_err(|e| base.cluster_problem(format!("proxy-url: {e}")))
         }
-        false => None,
-    };
-    let own = Exec {
-        api_version: exec.api_version.clone().unwrap_or_default(),
-        command: exec.command.clone().unwrap_or_default(),
-        args: exec.args.clone().unwrap_or_default(),
-        env: exec.env.iter().flatten().filter_map(pair).collect::<BTreeMap<_, _>>(),
-    };
-    check_exec(&own).map_err(|problem| base.problem(format!("its user's exec: {problem}")))?;
-    Ok(Plugin { exec: own, cluster, install_hint: exec.install_hint.clone() })
+    }
 }
 
-impl Selected {
-    fn problem(&self, problem: String) -> ConnectError {
-        ConnectError::Kubeconfig { setting: Setting::ConfigPaths, files: self.files.clone(), problem }
+/// The headers that say as whom the user acts.
+fn impersonation(base: &Selected) -> Result<Vec<(HeaderName, HeaderValue)>, ConnectError> {
+    let whom = base.impersonation()?;
+    let mut headers = vec![("user".to_owned(), &whom.user), ("uid".to_owned(), &whom.uid)];
+    headers.retain(|(_, value)| !value.is_empty());
+    headers.extend(whom.groups.iter().map(|group| ("group".to_owned(), group)));
+    for (key, values) in &whom.extra {
+        headers.extend(values.iter().map(|value| (format!("extra-{}", header_key(key)), value)));
     }
+    let header = |(name, value): (String, &String)| {
+        let name = HeaderName::try_from(format!("impersonate-{name}")).ok()?;
+        // As in Go, letters of any alphabet can be sent.
+        Some((name, HeaderValue::from_bytes(value.as_bytes()).ok()?))
+    };
+    headers
+        .into_iter()
+        .map(header)
+        .collect::<Option<_>>()
+        .ok_or_else(|| base.user_problem("as, as-uid, as-groups and as-user-extra have characters that cannot be sent"))
+}
 
-    fn roots(&self) -> Result<Option<Vec<Vec<u8>>>, ConnectError> {
-        let cluster = &self.cluster;
-        let data = cluster.certificate_authority_data.as_deref();
-        let Some(text) = self.text("certificate-authority", data, cluster.certificate_authority.as_deref())? else {
-            return Ok(None);
-        };
-        let roots = pem::certificates(&text).map_err(|e| self.problem(format!("certificate-authority: {e}")))?;
-        Ok(Some(roots.iter().map(|root| root.to_vec()).collect()))
-    }
+/// A key as the name of a header has it: what may not stand there, and the percent sign, in hexadecimal.
+fn header_key(key: &str) -> String {
+    let stands = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$&'*+-.^_`|~".contains(&byte);
+    key.bytes().map(|byte| if stands(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+}
 
-    fn identity(&self) -> Result<Option<Identity>, ConnectError> {
-        let user = &self.user;
-        let data = user.client_certificate_data.as_deref();
-        let certificate = self.text("client-certificate", data, user.client_certificate.as_deref())?;
-        let data = user.client_key_data.as_ref().map(ExposeSecret::expose_secret);
-        let key = self.text("client-key", data, user.client_key.as_deref())?;
-        match (certificate, key) {
-            (Some(certificate), Some(key)) => {
-                let check = || {
-                    let chain = pem::certificates(&certificate).map_err(|e| format!("client-certificate: {e}"))?;
-                    let private = pem::private_key(&key).map_err(|e| format!("client-key: {e}"))?;
-                    pem::check_pair(chain, &private)
-                };
-                check().map_err(|problem| self.problem(problem))?;
-                Ok(Some(Identity { certificate, key: Secret::from(key) }))
-            }
-            (None, None) => Ok(None),
-            _ => Err(self.problem("its user has half a client certificate: client-certificate and client-key".into())),
-        }
-    }
-
-    /// What a kubeconfig holds in base64 (`<name>-data`), else in a file.
-    fn text(&self, name: &str, data: Option<&str>, file: Option<&str>) -> Result<Option<String>, ConnectError> {
-        if let Some(data) = data.filter(|data| !data.is_empty()) {
-            let decoded = BASE64_STANDARD.decode(data).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-            return decoded.map(Some).ok_or_else(|| self.problem(format!("{name}-data is not base64 of a text")));
-        }
-        let Some(path) = file.filter(|path| !path.is_empty()) else { return Ok(None) };
-        std::fs::read_to_string(path).map(Some).map_err(|error| ConnectError::Unreadable {
-            setting: Setting::ConfigPaths,
-            path: path.into(),
-            problem: error.to_string(),
+/// The kubeconfig's credential. As in kubectl, none is sent where there is no TLS.
+fn credential_of(base: &Selected, joined: &Joined) -> Result<Source, ConnectError> {
+    let config = &joined.config;
+    let source = base.credential(|| {
+        let cluster = &base.cluster.entry;
+        Ok(ClusterInfo {
+            server: joined.server.clone(),
+            tls_server_name: config.tls_server_name.clone().unwrap_or_default(),
+            insecure: config.accept_invalid_certs,
+            authority: if joined.roots.is_some() { base.authority_text()? } else { Vec::new() },
+            proxy_url: config.proxy_url.as_ref().map(proxy_text).unwrap_or_default(),
+            disable_compression: cluster.disable_compression,
+            config: cluster.exec_config.clone(),
         })
+    })?;
+    match config.cluster_url.scheme_str() {
+        Some("http") => Ok(Source::Fixed(Credential::default())),
+        _ => Ok(source),
     }
+}
+
+/// `Uri` gives every URL a path.
+fn proxy_text(url: &Uri) -> String {
+    url.to_string().trim_end_matches('/').to_owned()
 }
 
 fn invalid(setting: Setting) -> impl Fn(String) -> ConnectError {

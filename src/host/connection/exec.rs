@@ -5,18 +5,21 @@
 
 use secrecy::ExposeSecret as _;
 use std::io;
+use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 use std::time::{Duration, SystemTime};
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use jiff::Timestamp;
-use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::process::Command;
 use tokio::time::Instant;
 
 use super::credential::{Credential, Identity};
-use super::{Exec, Secret};
-use crate::host::error::Reason;
+use super::node::{self, Node};
+use super::{Exec, Secret, pem};
+use crate::host::error::{Reason, of_system};
 
 /// Plugins may ask an identity provider far away; none needs longer without a person.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -32,31 +35,96 @@ pub(super) const API_VERSIONS: [&str; 2] = ["client.authentication.k8s.io/v1", "
 pub(super) struct Plugin {
     pub exec: Exec,
     /// `spec.cluster` of the ExecCredential, where the kubeconfig wants it passed (`provideClusterInfo`).
-    pub cluster: Option<Value>,
+    pub cluster: Option<ClusterInfo>,
     /// What the kubeconfig says about how to get the command.
     pub install_hint: Option<String>,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct ExecCredential {
-    api_version: Option<String>,
-    status: Option<Status>,
+/// What a plugin is told of the cluster.
+pub(super) struct ClusterInfo {
+    pub server: String,
+    pub tls_server_name: String,
+    pub insecure: bool,
+    pub authority: Vec<u8>,
+    pub proxy_url: String,
+    pub disable_compression: bool,
+    pub config: Option<Value>,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Status {
-    expiration_timestamp: Option<String>,
-    token: Option<String>,
-    client_certificate_data: Option<String>,
-    client_key_data: Option<String>,
+impl ClusterInfo {
+    fn to_json(&self) -> Value {
+        let all = json!({
+            "server": self.server,
+            "tls-server-name": self.tls_server_name,
+            "insecure-skip-tls-verify": self.insecure,
+            "certificate-authority-data": BASE64_STANDARD.encode(&self.authority),
+            "proxy-url": self.proxy_url,
+            "disable-compression": self.disable_compression,
+            "config": self.config,
+        });
+        let is_set = |value: &Value| !matches!(value, Value::Null | Value::Bool(false)) && *value != json!("");
+        match all {
+            Value::Object(fields) => fields.into_iter().filter(|(_, value)| is_set(value)).collect(),
+            other => other,
+        }
+    }
+}
+
+impl Exec {
+    /// What is wrong with the plugin before it runs.
+    pub(super) fn check(&self) -> Result<(), String> {
+        if self.command.trim().is_empty() {
+            return Err("command is empty".to_owned());
+        }
+        if API_VERSIONS.contains(&self.api_version.as_str()) {
+            return Ok(());
+        }
+        match self.api_version.as_str() {
+            "" => Err(format!("api_version is empty: it is one of {}", API_VERSIONS.join(", "))),
+            other => Err(format!("api_version {other:?} is none of {}", API_VERSIONS.join(", "))),
+        }
+    }
+}
+
+/// What a plugin prints.
+struct Answer {
+    api_version: String,
+    kind: String,
+    has_status: bool,
+    expiration_timestamp: String,
+    token: String,
+    certificate: String,
+    key: String,
+}
+
+impl Answer {
+    /// Reads YAML or JSON. Errors never quote it.
+    fn read(output: &[u8]) -> Result<Self, String> {
+        if output.trim_ascii().is_empty() {
+            return Err("it printed nothing".to_owned());
+        }
+        let value = node::parse(output).map_err(|_| "what it printed is neither YAML nor JSON")?;
+        let read = |root: Node<'_>| {
+            let status = root.field("status")?;
+            Ok(Self {
+                api_version: root.field("apiVersion")?.text()?,
+                kind: root.field("kind")?.text()?,
+                has_status: !status.is_null(),
+                expiration_timestamp: status.field("expirationTimestamp")?.text()?,
+                token: status.field("token")?.text()?,
+                certificate: status.field("clientCertificateData")?.text()?,
+                key: status.field("clientKeyData")?.text()?,
+            })
+        };
+        read(Node::root(&value)).map_err(|problem: String| format!("what it printed is no ExecCredential: {problem}"))
+    }
 }
 
 impl Plugin {
     /// Runs the plugin and reads the credential that it prints.
     pub async fn run(&self) -> Result<Credential, Reason> {
-        let output = match tokio::time::timeout(TIMEOUT, self.command().output()).await {
+        let mut command = self.command().map_err(|error| self.failed(self.not_started(&error)))?;
+        let output = match tokio::time::timeout(TIMEOUT, command.output()).await {
             Ok(output) => output.map_err(|error| self.failed(self.not_started(&error)))?,
             Err(_) => return Err(self.failed(format!("it did not end within {} seconds", TIMEOUT.as_secs()))),
         };
@@ -66,14 +134,14 @@ impl Plugin {
         self.credential(&output.stdout)
     }
 
-    fn command(&self) -> Command {
+    fn command(&self) -> io::Result<Command> {
         // There is no terminal between Terraform and its providers, so nobody can answer a plugin's question.
         let mut spec = json!({ "interactive": false });
         if let Some(cluster) = &self.cluster {
-            spec["cluster"] = cluster.clone();
+            spec["cluster"] = cluster.to_json();
         }
         let info = json!({ "apiVersion": self.exec.api_version, "kind": "ExecCredential", "spec": spec });
-        let mut command = Command::new(&self.exec.command);
+        let mut command = Command::new(located(&self.exec.command)?);
         command
             .args(&self.exec.args)
             .envs(self.exec.env.iter().map(|(name, value)| (name, value.expose_secret())))
@@ -82,41 +150,49 @@ impl Plugin {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true);
-        command
+        Ok(command)
     }
 
     fn credential(&self, output: &[u8]) -> Result<Credential, Reason> {
-        let failed = |problem: &str| self.failed(problem.to_owned());
-        // serde's own message quotes what it found.
-        let answer: ExecCredential =
-            serde_json::from_slice(output).map_err(|_| failed("what it printed is not an ExecCredential in JSON"))?;
-        if answer.api_version.as_deref() != Some(&self.exec.api_version) {
-            let its = answer.api_version.unwrap_or_default();
-            return Err(
-                self.failed(format!("it answered with api_version {its:?}, asked for {:?}", self.exec.api_version))
-            );
+        self.checked(output).map_err(|problem| self.failed(problem))
+    }
+
+    fn checked(&self, output: &[u8]) -> Result<Credential, String> {
+        let answer = Answer::read(output)?;
+        // As in Go, what is missing is taken to be the right one.
+        if !matches!(answer.kind.as_str(), "" | "ExecCredential") {
+            return Err("what it printed is no ExecCredential: its kind says something else".to_owned());
         }
-        let status = answer.status.ok_or_else(|| failed("its answer has no status"))?;
-        let credential = match (status.token, status.client_certificate_data, status.client_key_data) {
-            (token, Some(certificate), Some(key)) => {
-                super::pem::certificates(&certificate).map_err(|e| self.failed(format!("its certificate: {e}")))?;
-                super::pem::check_private_key(&key).map_err(|e| self.failed(format!("its private key: {e}")))?;
-                let identity = Identity { certificate, key: Secret::from(key) };
-                let bearer = token.map(|token| Credential::bearer(&token)).transpose()?.unwrap_or_default();
-                Credential { identity: Some(identity), ..bearer }
-            }
-            (Some(token), None, None) => Credential::bearer(&token)?,
-            (_, None, None) => return Err(failed("its answer has neither a token nor a client certificate")),
-            _ => return Err(failed("its answer has half a client certificate: certificate and key belong together")),
+        if answer.api_version != self.exec.api_version {
+            let Answer { api_version, .. } = answer;
+            return Err(format!("it answered with api_version {api_version:?}, asked for {:?}", self.exec.api_version));
+        }
+        if !answer.has_status {
+            return Err("its answer has no status".to_owned());
+        }
+        let bearer = || match answer.token.as_str() {
+            "" => Ok(Credential::default()),
+            token => Credential::bearer(token),
         };
-        let expires = status.expiration_timestamp.map(|text| {
-            let end = text.parse::<Timestamp>();
-            end.map_err(|_| self.failed(format!("its expirationTimestamp {text:?} is not RFC 3339")))
-        });
-        let valid_until = expires.transpose()?.map(|end| {
-            let left = SystemTime::from(end).duration_since(SystemTime::now()).unwrap_or_default();
-            Instant::now() + left.saturating_sub(MARGIN)
-        });
+        let credential = match (answer.certificate.is_empty(), answer.key.is_empty()) {
+            (false, false) => Credential { identity: Some(identity(&answer)?), ..bearer()? },
+            (true, true) if answer.token.is_empty() => {
+                return Err("its answer has neither a token nor a client certificate".to_owned());
+            }
+            (true, true) => bearer()?,
+            _ => {
+                return Err("its answer has half a client certificate: certificate and key belong together".to_owned());
+            }
+        };
+        let valid_until = match answer.expiration_timestamp.as_str() {
+            "" => None,
+            text => {
+                let end: Timestamp =
+                    text.parse().map_err(|_| format!("its expirationTimestamp {text:?} is not RFC 3339"))?;
+                let left = SystemTime::from(end).duration_since(SystemTime::now()).unwrap_or_default();
+                Some(Instant::now() + left.saturating_sub(MARGIN))
+            }
+        };
         Ok(Credential { valid_until, ..credential })
     }
 
@@ -124,27 +200,69 @@ impl Plugin {
         let hint = self.install_hint.as_deref().map(|hint| format!("; {}", hint.trim())).unwrap_or_default();
         match error.kind() {
             io::ErrorKind::NotFound => format!("there is no such command on this machine{hint}"),
-            _ => format!("it cannot be started ({error}){hint}"),
+            io::ErrorKind::PermissionDenied => format!("it is no program that this user may run{hint}"),
+            io::ErrorKind::ExecutableFileBusy => "another process is writing to it".to_owned(),
+            _ => format!("it cannot be started ({}){hint}", of_system(error).as_deref().unwrap_or("no reason given")),
         }
     }
 
     /// What a failing plugin said, without the secrets that it was given.
     fn told(&self, output: &Output) -> String {
-        let mut said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        let ended = match output.status.code() {
+            Some(code) => format!("it ended with exit status {code}"),
+            None => "it was ended by a signal".to_owned(),
+        };
+        let mut said = printable(String::from_utf8_lossy(&output.stderr).trim());
         for secret in self.exec.env.values().map(Secret::expose_secret).filter(|secret| secret.len() >= 4) {
             said = said.replace(secret, "(sensitive)");
         }
         let start = said.len().saturating_sub(SHOWN);
         let start = (start..=said.len()).find(|at| said.is_char_boundary(*at)).unwrap_or_default();
         match &said[start..] {
-            "" => format!("{}, and it wrote nothing to standard error", output.status),
-            said => format!("{}: {said}", output.status),
+            "" => format!("{ended}, and wrote nothing to standard error"),
+            said => format!("{ended}: {said}"),
         }
     }
 
     fn failed(&self, problem: String) -> Reason {
         Reason::Exec { command: self.exec.command.clone(), problem }
     }
+}
+
+fn identity(answer: &Answer) -> Result<Identity, String> {
+    let chain = pem::certificates(&answer.certificate).map_err(|e| format!("its clientCertificateData: {e}"))?;
+    let key = pem::private_key(&answer.key).map_err(|e| format!("its clientKeyData: {e}"))?;
+    pem::check_pair(chain, &key, "clientCertificateData").map_err(|e| format!("its clientKeyData: {e}"))?;
+    Ok(Identity { certificate: answer.certificate.clone(), key: Secret::from(answer.key.clone()) })
+}
+
+/// The command where this process's `PATH` has it: the plugin's own `env` has no say in which program it is. As in Go, not
+/// in the working directory.
+fn located(command: &str) -> io::Result<PathBuf> {
+    // Windows has extensions of its own to add.
+    if command.contains(std::path::is_separator) || cfg!(windows) {
+        return Ok(command.into());
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let directories = std::env::split_paths(&path).filter(|directory| directory.is_absolute());
+    let found = directories.map(|directory| directory.join(command)).find(|path| is_program(path));
+    found.ok_or_else(|| io::ErrorKind::NotFound.into())
+}
+
+#[cfg(unix)]
+fn is_program(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    path.metadata().is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0)
+}
+
+#[cfg(not(unix))]
+fn is_program(path: &Path) -> bool {
+    path.is_file()
+}
+
+/// Text of others without what would move a terminal's cursor or change its colours.
+pub(super) fn printable(text: &str) -> String {
+    text.chars().filter(|char| !char.is_control() || char.is_ascii_whitespace()).collect()
 }
 
 #[cfg(test)]
@@ -180,6 +298,21 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn answer_may_be_yaml() {
+        let yaml = "apiVersion: client.authentication.k8s.io/v1\nkind: ExecCredential\nstatus:\n  token: abc\n";
+        let credential = plugin(&format!("cat <<E\n{yaml}E")).run().await.unwrap();
+        assert_eq!(credential.authorization.unwrap(), "Bearer abc");
+    }
+
+    #[tokio::test]
+    async fn path_of_the_plugins_own_env_does_not_choose_the_program() {
+        let mut plugin = plugin(&printing(r#"{"token":"abc"}"#));
+        plugin.exec.env.insert("PATH".to_owned(), Secret::from("/nowhere".to_owned()));
+        plugin.exec.args[1] = plugin.exec.args[1].replace("echo", "command echo");
+        plugin.run().await.unwrap();
+    }
+
+    #[tokio::test]
     async fn expired_credential_is_due_at_once() {
         let script = printing(r#"{"token":"abc","expirationTimestamp":"2020-01-01T00:00:00Z"}"#);
         assert!(plugin(&script).run().await.unwrap().valid_until.unwrap() <= Instant::now());
@@ -198,15 +331,20 @@ mod tests {
     async fn failing_plugin_is_quoted_without_secrets() {
         check_failure(
             "echo \"login needed for $PLUGIN_SECRET\" >&2; exit 3",
-            "exit status: 3: login needed for (sensitive)",
+            "it ended with exit status 3: login needed for (sensitive)",
         )
         .await;
-        check_failure("exit 1", "exit status: 1, and it wrote nothing to standard error").await;
-        check_failure("echo nonsense", "is not an ExecCredential").await;
+        check_failure("exit 1", "it ended with exit status 1, and wrote nothing to standard error").await;
+        check_failure("true", "it printed nothing").await;
+        check_failure("echo nonsense", "is no ExecCredential: it has to be a map, and is a text").await;
+        check_failure("echo 'a: b: c'", "is neither YAML nor JSON").await;
+        check_failure("echo '{\"kind\": \"Secret\"}'", "its kind says something else").await;
+        check_failure(&printing(r#"{"token":7}"#), "status.token has to be a text, and is a number").await;
+        check_failure("kill -9 $$", "it was ended by a signal").await;
         check_failure(&printing("{}"), "neither a token nor a client certificate").await;
         check_failure(&printing(r#"{"token":"a","expirationTimestamp":"soon"}"#), "not RFC 3339").await;
         check_failure(
-            r#"echo '{"apiVersion":"client.authentication.k8s.io/v1beta1"}'"#,
+            r#"echo '{"apiVersion":"client.authentication.k8s.io/v1beta1","kind":"ExecCredential"}'"#,
             "it answered with api_version",
         )
         .await;

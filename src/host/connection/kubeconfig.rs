@@ -1,24 +1,29 @@
-//! Reads kubeconfig files and picks a context's cluster and user, the way kubectl does.
+//! Finds kubeconfig files, merges them and picks a context's cluster and user, the way kubectl does. What is in one file is
+//! [`document`]'s business; what an entry comes to, that of [`entries`].
 
-use std::path::PathBuf;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 
-use kube::config::{AuthInfo, Cluster, Kubeconfig, KubeconfigError};
-
+use super::problem::file_problem;
 use super::{ConnectError, Connection, Environment, Setting};
+use document::{Cluster, Document, Named, User};
+
+pub(super) mod document;
+mod entries;
 
 /// The cluster and the user that a kubeconfig's context names.
+#[derive(Default)]
 pub(super) struct Selected {
-    /// The files it comes from, for messages.
-    pub files: String,
-    pub cluster: Cluster,
-    pub user: AuthInfo,
+    pub cluster: Named<Cluster>,
+    pub user: Named<User>,
 }
 
 /// The places where kubectl looks for a kubeconfig: every file of `KUBECONFIG`, else the one in the home directory.
 fn default_paths(environment: &Environment) -> Vec<PathBuf> {
-    let listed = environment.variable("KUBECONFIG").map(|list| std::env::split_paths(list).collect::<Vec<_>>());
-    let listed: Vec<_> = listed.into_iter().flatten().filter(|path| !path.as_os_str().is_empty()).collect();
-    if listed.is_empty() { environment.home.iter().map(|home| home.join(".kube/config")).collect() } else { listed }
+    match environment.variable("KUBECONFIG") {
+        Some(list) => std::env::split_paths(list).filter(|path| !path.as_os_str().is_empty()).collect(),
+        None => environment.home.iter().map(|home| home.join(".kube/config")).collect(),
+    }
 }
 
 /// [`default_paths`] in words.
@@ -30,30 +35,55 @@ pub(super) fn looked_at(environment: &Environment) -> Vec<String> {
     }
 }
 
+/// The document in the file; `None` where there is no file.
+fn read(path: &Path) -> Result<Option<Document>, ConnectError> {
+    let setting = Setting::ConfigPaths;
+    match std::fs::read(path) {
+        Ok(bytes) => Document::read(&bytes, path).map(Some).map_err(|problem| {
+            let files = path.display().to_string();
+            ConnectError::Kubeconfig { setting, files, problem }
+        }),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(ConnectError::Unreadable { setting, path: path.to_owned(), problem: file_problem(&error) }),
+    }
+}
+
 impl Connection {
     /// The kubeconfig's part of this connection. `None` where there is no kubeconfig to read.
-    pub(super) fn select(&self, environment: &Environment) -> Result<Option<Selected>, ConnectError> {
-        let paths: Vec<_> = if !self.config_paths.is_empty() {
-            self.config_paths.iter().map(|path| environment.expand(path)).collect()
-        } else if self.host.is_some() {
-            return Ok(None);
-        } else {
-            // As kubectl does, pass over those that are not there.
-            default_paths(environment).into_iter().filter(|path| path.exists()).collect()
+    pub(super) fn select(&self, environment: &Environment) -> Result<Option<Selected>, Vec<ConnectError>> {
+        let named = !self.config_paths.is_empty();
+        let paths = match (named, &self.host) {
+            (true, _) => self.config_paths.iter().map(|path| environment.expand(path)).collect(),
+            (false, Some(_)) => return Ok(None),
+            (false, None) => default_paths(environment),
         };
-        if paths.is_empty() {
+        let mut problems = Vec::new();
+        let mut files = Vec::new();
+        let mut merged = Document::default();
+        for path in paths {
+            match read(&path) {
+                Ok(Some(document)) => merged.merge(document),
+                // As kubectl does, pass over those that are not there.
+                Ok(None) if !named => continue,
+                Ok(None) => problems.push(ConnectError::Unreadable {
+                    setting: Setting::ConfigPaths,
+                    path: path.clone(),
+                    problem: "there is no such file".to_owned(),
+                }),
+                Err(problem) => problems.push(problem),
+            }
+            files.push(path.display().to_string());
+        }
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        if files.is_empty() {
             return match self.chosen() {
-                Some(setting) => Err(ConnectError::NoKubeconfig { setting, looked_at: looked_at(environment) }),
+                Some(setting) => Err(vec![ConnectError::NoKubeconfig { setting, looked_at: looked_at(environment) }]),
                 None => Ok(None),
             };
         }
-        let files = paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ");
-        let mut kubeconfig = Kubeconfig::default();
-        for path in &paths {
-            kubeconfig =
-                Kubeconfig::read_from(path).and_then(|next| kubeconfig.merge(next)).map_err(|e| problem(e, path))?;
-        }
-        self.pick(kubeconfig, files).map(Some)
+        self.pick(&merged, &files.join(", ")).map(Some).map_err(|problem| vec![problem])
     }
 
     /// What the user chose from the kubeconfig, first of all its context.
@@ -64,79 +94,60 @@ impl Connection {
         context.or(cluster).or(user)
     }
 
-    fn pick(&self, kubeconfig: Kubeconfig, files: String) -> Result<Selected, ConnectError> {
-        let unknown = |setting, what, name: &str, known: Vec<&String>| ConnectError::Unknown {
-            setting,
-            files: files.clone(),
-            what,
-            name: name.to_owned(),
-            known: known.into_iter().cloned().collect(),
-        };
-        let contexts = || kubeconfig.contexts.iter().map(|context| &context.name).collect::<Vec<_>>();
-        let current = kubeconfig.current_context.as_ref().filter(|name| !name.is_empty());
-        let context = match self.config_context.as_ref().map(|name| (Setting::ConfigContext, name)) {
-            Some(chosen) => Some(chosen),
+    fn pick(&self, document: &Document, files: &str) -> Result<Selected, ConnectError> {
+        let context = match &self.config_context {
+            Some(name) => Some((Setting::ConfigContext, name)),
             // With both of its halves chosen, a context is not needed.
             None if self.config_context_cluster.is_some() && self.config_context_auth_info.is_some() => None,
-            None => match current {
-                Some(name) => Some((Setting::ConfigPaths, name)),
-                None => {
-                    let known = contexts().into_iter().cloned().collect();
-                    return Err(ConnectError::NoContext { files, known });
+            None if document.current_context.is_empty() => {
+                let known = names(&document.contexts);
+                return Err(ConnectError::NoContext { files: files.to_owned(), known });
+            }
+            None => Some((Setting::ConfigPaths, &document.current_context)),
+        };
+        let context = context.map(|(setting, name)| find(&document.contexts, name, "context", setting, files));
+        let context = context.transpose()?;
+        let of_context = |name: fn(&document::Context) -> &str| context.map_or("", |context| name(&context.entry));
+
+        let cluster = match &self.config_context_cluster {
+            Some(name) => find(&document.clusters, name, "cluster", Setting::ConfigContextCluster, files)?,
+            None => match of_context(|context| &context.cluster) {
+                "" => {
+                    let problem = format!("context {:?} names no cluster", context.map_or("", |one| &one.name));
+                    let setting = Setting::ConfigPaths;
+                    return Err(ConnectError::Kubeconfig { setting, files: files.to_owned(), problem });
                 }
+                name => find(&document.clusters, name, "cluster", Setting::ConfigPaths, files)?,
             },
         };
-        let context = match context {
-            None => None,
-            Some((setting, name)) => match kubeconfig.contexts.iter().find(|context| context.name == *name) {
-                Some(found) => found.context.as_ref(),
-                None => return Err(unknown(setting, "context", name, contexts())),
+        let user = match &self.config_context_auth_info {
+            Some(name) => find(&document.users, name, "user", Setting::ConfigContextAuthInfo, files)?.clone(),
+            None => match of_context(|context| &context.user) {
+                // A context without a user is how kubeconfigs say "anonymous".
+                "" => Named::default(),
+                name => find(&document.users, name, "user", Setting::ConfigPaths, files)?.clone(),
             },
         };
-
-        let from_context = |name| (Setting::ConfigPaths, name);
-        let cluster_name = match &self.config_context_cluster {
-            Some(name) => (Setting::ConfigContextCluster, name.as_str()),
-            None => from_context(context.map_or("", |context| context.cluster.as_str())),
-        };
-        let clusters = &kubeconfig.clusters;
-        let cluster = match clusters.iter().find(|cluster| cluster.name == cluster_name.1) {
-            Some(found) => found.cluster.clone().unwrap_or_default(),
-            None => {
-                let known = clusters.iter().map(|cluster| &cluster.name).collect();
-                return Err(unknown(cluster_name.0, "cluster", cluster_name.1, known));
-            }
-        };
-
-        let user_name = match &self.config_context_auth_info {
-            Some(name) => (Setting::ConfigContextAuthInfo, name.as_str()),
-            None => from_context(context.and_then(|context| context.user.as_deref()).unwrap_or_default()),
-        };
-        let users = &kubeconfig.auth_infos;
-        let user = match users.iter().find(|user| user.name == user_name.1) {
-            Some(found) => found.auth_info.clone().unwrap_or_default(),
-            // A context without a user is how kubeconfigs say "anonymous".
-            None if user_name.1.is_empty() => AuthInfo::default(),
-            None => {
-                let known = users.iter().map(|user| &user.name).collect();
-                return Err(unknown(user_name.0, "user", user_name.1, known));
-            }
-        };
-        Ok(Selected { files, cluster, user })
+        Ok(Selected { cluster: cluster.clone(), user })
     }
 }
 
-/// kube's errors with the file's name, and without lines of the file: they may hold credentials.
-fn problem(error: KubeconfigError, path: &std::path::Path) -> ConnectError {
-    let problem = match error {
-        KubeconfigError::ReadConfig(error, path) => {
-            return ConnectError::Unreadable { setting: Setting::ConfigPaths, path, problem: error.to_string() };
-        }
-        KubeconfigError::Parse(error) => match error.location() {
-            Some(at) => format!("it is not valid at line {}, column {}", at.line(), at.column()),
-            None => "it is not a kubeconfig".to_owned(),
-        },
-        error => error.to_string(),
-    };
-    ConnectError::Kubeconfig { setting: Setting::ConfigPaths, files: path.display().to_string(), problem }
+fn names<T>(entries: &[Named<T>]) -> Vec<String> {
+    entries.iter().map(|entry| entry.name.clone()).collect()
+}
+
+fn find<'d, T>(
+    entries: &'d [Named<T>],
+    name: &str,
+    what: &'static str,
+    setting: Setting,
+    files: &str,
+) -> Result<&'d Named<T>, ConnectError> {
+    entries.iter().find(|entry| entry.name == name).ok_or_else(|| ConnectError::Unknown {
+        setting,
+        files: files.to_owned(),
+        what,
+        name: name.to_owned(),
+        known: names(entries),
+    })
 }

@@ -1,6 +1,7 @@
 //! What can be wrong with a connection before anything is contacted. Each problem knows the setting that it is about.
 
 use std::fmt;
+use std::io::{self, ErrorKind};
 use std::path::PathBuf;
 
 /// A setting of a connection, named as its attribute in the provider block.
@@ -198,4 +199,17 @@ impl ConnectError {
 
 fn list(names: &[String]) -> String {
     if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+}
+
+/// Why a file cannot be read, in our own words.
+pub(super) fn file_problem(error: &io::Error) -> String {
+    let known = match error.kind() {
+        ErrorKind::NotFound => "there is no such file",
+        ErrorKind::PermissionDenied => "permission denied",
+        ErrorKind::IsADirectory => "it is a directory",
+        ErrorKind::NotADirectory => "a part of its path is no directory",
+        ErrorKind::InvalidData => "it is not a text in UTF-8",
+        _ => return crate::host::error::of_system(error).unwrap_or_else(|| "it cannot be read".to_owned()),
+    };
+    known.to_owned()
 }

@@ -5,16 +5,13 @@
 //! server, is never taken for an answer. A request that may have taken effect without an answer may be sent twice: whoever
 //! writes makes sure that the second time changes nothing, by a version, a UID or a name that only they give.
 
-use secrecy::ExposeSecret as _;
 use std::sync::{Arc, Mutex as Lock};
 use std::time::Duration;
 
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, HeaderValue, RETRY_AFTER};
 use http::{Request, Response, StatusCode};
-use kube::client::{Body, ClientBuilder};
+use kube::client::Body;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -216,13 +213,7 @@ impl Sessions {
         if let Some(client) = &self.endpoint.simulated {
             return Ok(client.clone());
         }
-        let mut config = self.endpoint.config.clone();
-        if let Some(identity) = identity {
-            config.auth_info.client_certificate_data = Some(BASE64_STANDARD.encode(&identity.certificate));
-            config.auth_info.client_key_data = Some(BASE64_STANDARD.encode(identity.key.expose_secret()).into());
-        }
-        let builder = ClientBuilder::try_from(config).map_err(|error| Reason::of(&error, &self.endpoint.address()))?;
-        Ok(builder.build())
+        super::transport::client(&self.endpoint, identity)
     }
 
     /// Forgets a session whose credential was refused, unless another request has renewed it already.

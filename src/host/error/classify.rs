@@ -1,13 +1,18 @@
 //! From kube's errors to a [`Reason`]: by HTTP status where the API server answered, else by what is found in the chain
-//! of causes. Pure; asks nobody.
+//! of causes. Asks nobody, and never hands on the text of a library: that goes to the log.
 
 use std::error::Error as StdError;
 use std::io;
 
 use kube::core::Status;
-use rustls::CertificateError;
 
+use super::wording::of_system;
 use super::{Permission, Reason, Tls, Unreachable};
+
+mod tls;
+
+/// What kube says in place of a reason where an answer has no Status.
+const UNPARSED: &str = "Failed to parse error data";
 
 impl Reason {
     /// Classifies what a kube client bound to the API server at `address` returned.
@@ -21,7 +26,7 @@ impl Reason {
     /// Classifies an answer of the API server.
     pub fn of_status(status: &Status) -> Self {
         let message = match (status.message.trim(), status.reason.as_str()) {
-            ("", "") => "no reason given".to_owned(),
+            ("", "" | UNPARSED) => "no reason given".to_owned(),
             ("", reason) => reason.to_owned(),
             (message, _) => message.to_owned(),
         };
@@ -47,87 +52,81 @@ impl Reason {
 
     fn of_chain(error: &kube::Error, address: &str) -> Self {
         let unreachable = |problem| Self::Unreachable { address: address.to_owned(), problem };
-        let mut through_proxy = false;
         let mut connected = matches!(error, kube::Error::HyperError(_) | kube::Error::ReadEvents(_));
         for cause in causes(error) {
             if let Some(reason) = cause.downcast_ref::<Self>() {
                 return reason.clone();
             }
-            if let Some(error) = cause.downcast_ref::<rustls::Error>() {
-                return Self::Tls { address: address.to_owned(), problem: Tls::of(error) };
-            }
             if let Some(kube::Error::SerdeError(error)) = cause.downcast_ref::<kube::Error>() {
-                return Self::Other { message: format!("the answer is not what Kubernetes sends: {error}") };
+                let (line, column) = (error.line(), error.column());
+                let message = format!("the answer is not what Kubernetes sends (line {line}, column {column})");
+                return Self::Other { message };
+            }
+            if let Some(reason) = Self::of_cause(cause, address) {
+                return reason;
             }
             connected |= cause.is::<hyper_util::client::legacy::Error>();
-            let text = cause.to_string();
-            through_proxy |= text.starts_with("tunnel error") || text.starts_with("SOCKS error");
-            if through_proxy && cause.source().is_none() {
-                return unreachable(Unreachable::Proxy(text));
-            }
-            if text == "dns error" {
-                return unreachable(Unreachable::Dns(innermost(cause).to_string()));
-            }
-            if let Some(error) = cause.downcast_ref::<io::Error>()
-                && let Some(problem) = Unreachable::of(error)
-            {
-                return unreachable(problem);
-            }
-            if cause.is::<tokio::time::error::Elapsed>() {
-                return unreachable(Unreachable::Timeout);
-            }
         }
+        tracing::debug!(?error, "a request failed in a way that has no words of its own");
         match connected {
-            true => unreachable(Unreachable::Broken(innermost(error).to_string())),
-            false => Self::Other { message: error.to_string() },
+            true => unreachable(Unreachable::Broken(broken(error))),
+            false => Self::Other { message: "the request could not be made".to_owned() },
         }
     }
+
+    /// What one cause says by itself.
+    pub(in crate::host) fn of_cause(cause: &(dyn StdError + 'static), address: &str) -> Option<Self> {
+        let unreachable = |problem| Self::Unreachable { address: address.to_owned(), problem };
+        if let Some(error) = cause.downcast_ref::<rustls::Error>() {
+            return Some(Self::Tls { address: address.to_owned(), problem: Tls::of(error) });
+        }
+        if cause.to_string() == "dns error" {
+            return Some(unreachable(Unreachable::Dns(dns_problem(innermost(cause)))));
+        }
+        if cause.is::<tokio::time::error::Elapsed>() {
+            return Some(unreachable(Unreachable::Timeout));
+        }
+        cause.downcast_ref::<io::Error>().and_then(Unreachable::of).map(unreachable)
+    }
+
+    /// What the chain of causes says; `None` where none of them has words of its own.
+    pub(in crate::host) fn of_causes(error: &(dyn StdError + 'static), address: &str) -> Option<Self> {
+        causes(error).find_map(|cause| Self::of_cause(cause, address))
+    }
+}
+
+/// The resolver's reason, without what std puts before it.
+fn dns_problem(error: &(dyn StdError + 'static)) -> String {
+    let text = error.to_string();
+    text.rsplit(": ").next().unwrap_or_default().to_owned()
+}
+
+/// Why a connection that was made did not hold.
+fn broken(error: &(dyn StdError + 'static)) -> String {
+    let problem = match causes(error).find_map(|cause| cause.downcast_ref::<hyper::Error>()) {
+        Some(error) if error.is_incomplete_message() => "the connection was closed before the answer was complete",
+        Some(error) if error.is_parse() => "the answer is not HTTP",
+        Some(error) if error.is_timeout() => "the answer did not come in time",
+        _ => "the connection broke",
+    };
+    problem.to_owned()
 }
 
 impl Unreachable {
     fn of(error: &io::Error) -> Option<Self> {
         use io::ErrorKind::*;
+        let broken = |problem: &str| Self::Broken(problem.to_owned());
         Some(match error.kind() {
             ConnectionRefused => Self::Refused,
             TimedOut => Self::Timeout,
-            ConnectionReset | ConnectionAborted | BrokenPipe | UnexpectedEof | NetworkUnreachable | HostUnreachable
-            | NetworkDown | AddrNotAvailable | PermissionDenied => Self::Broken(innermost(error).to_string()),
-            _ => return None,
+            ConnectionReset | ConnectionAborted => broken("the connection was reset"),
+            BrokenPipe | UnexpectedEof => broken("the connection was closed"),
+            NetworkUnreachable | HostUnreachable | NetworkDown => broken("there is no way to its network"),
+            AddrNotAvailable => broken("this machine has no address to reach it from"),
+            PermissionDenied => broken("this machine does not permit the connection"),
+            _ => return of_system(error).map(Self::Broken),
         })
     }
-}
-
-impl Tls {
-    fn of(error: &rustls::Error) -> Self {
-        use CertificateError::*;
-        match error {
-            rustls::Error::InvalidCertificate(problem) => match problem {
-                UnknownIssuer | BadSignature => Self::UnknownAuthority,
-                NotValidForName => Self::NameMismatch("not the one that was asked for".into()),
-                NotValidForNameContext { expected, presented } => Self::NameMismatch(format!(
-                    "asked for {}, it has {}",
-                    expected.to_str(),
-                    presented.iter().map(|name| readable_name(name)).collect::<Vec<_>>().join(", ")
-                )),
-                Expired | ExpiredContext { .. } => Self::NotValidNow("expired".into()),
-                NotValidYet | NotValidYetContext { .. } => Self::NotValidNow("not valid yet".into()),
-                problem => Self::Other(problem.to_string()),
-            },
-            rustls::Error::InvalidMessage(_) => Self::NotTls,
-            rustls::Error::AlertReceived(alert) => match alert {
-                rustls::AlertDescription::HandshakeFailure | rustls::AlertDescription::ProtocolVersion => {
-                    Self::Other(format!("it ended the handshake ({alert:?})"))
-                }
-                alert => Self::ClientCertificate(format!("{alert:?}")),
-            },
-            error => Self::Other(error.to_string()),
-        }
-    }
-}
-
-/// rustls presents names in its own notation: `DnsName("kubernetes")`, `IpAddress(10.0.0.1)`.
-fn readable_name(presented: &str) -> &str {
-    presented.split_once('(').map_or(presented, |(_, name)| name.trim_end_matches(')').trim_matches('"'))
 }
 
 /// The error and its causes, outermost first. `io::Error` hides what it wraps from `source`, so it is looked into.
@@ -175,5 +174,6 @@ mod tests {
         check(429, "TooManyRequests", "", "the API server is not able to serve it now: TooManyRequests");
         check(500, "InternalError", "failed calling webhook", "failed calling webhook (HTTP status 500)");
         check(502, "", "", "no reason given (HTTP status 502)");
+        check(500, UNPARSED, "", "no reason given (HTTP status 500)");
     }
 }

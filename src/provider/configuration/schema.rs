@@ -101,6 +101,7 @@ fn connection() -> HashMap<String, Attribute> {
             Setting::ProxyUrl,
             Text,
             "URL of the proxy to the API server: `http://`, `https://` or `socks5://`, with `user:password@` if it wants them. \
+             `https://` is for a proxy that is itself spoken to in TLS, whatever is behind it. \
              Default: the kubeconfig's, else `HTTPS_PROXY` with the exceptions in `NO_PROXY`.",
         )),
         setting(Setting::ConfigPath, Text, "Path of a kubeconfig; `~` is the home directory. Excludes `config_paths`."),

@@ -19,10 +19,18 @@ const MAX_DECODED: usize = 4_000_000;
 /// Bytes of text that aliases may repeat.
 const MAX_REPEATED: usize = 16 << 20;
 
-/// Helm's message, with the line where go-yaml gives one.
+/// Text that is not YAML: Helm's message, with the line where go-yaml gives one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub(crate) struct YamlError(String);
+pub struct YamlError(String);
+
+impl YamlError {
+    /// The line that the parser stopped at, counted from 1.
+    pub fn line(&self) -> Option<usize> {
+        let (_, rest) = self.0.split_once("line ")?;
+        rest.split_once(':')?.0.parse().ok()
+    }
+}
 
 /// Parses the first document of `text`; no document is null. Numbers keep their integer form where they have one.
 pub(crate) fn parse(text: &str) -> Result<Value, YamlError> {
