@@ -43,7 +43,9 @@ impl ClusterGroup {
     /// Has virtual clusters of the same run be planned into the group as it is planned.
     fn note(&self, plan: &ClusterGroupModel) {
         if let Some(name) = plan.name.as_ref_option() {
-            self.configured.fleet().planned.plan_group(name, GroupSpec::of_plan(plan));
+            let spec = GroupSpec::of_plan(plan);
+            let without_unknown_values = GroupSpec::of_plan_without_unknown_values(plan);
+            self.configured.fleet().planned.plan_group(name, spec, without_unknown_values);
         }
     }
 

@@ -88,26 +88,23 @@ impl VirtualCluster {
         private: &VirtualClusterPrivate,
     ) -> VirtualClusterPrivate {
         let fleet = self.configured.fleet();
-        let unplanned = || private.clone();
-        let Some(name) = config.cluster_group.as_ref_option() else { return unplanned() };
-        match fleet.planned.group(name) {
-            None => unplanned(),
-            Some(None) => VirtualClusterPrivate {
-                followed: private.followed.as_ref().map(FollowedPrivate::that_is_not_known),
-                ..private.clone()
-            },
-            Some(Some(_)) => {
-                let known = fleet.connections.known();
-                let host =
-                    known.iter().find(|host| prior.host_cluster.as_ref_option().is_some_and(|key| key == host.name()));
+        let planned = config.cluster_group.as_ref_option().and_then(|name| Some((name, fleet.planned.group(name)?)));
+        let (Some((name, planned)), Some(before)) = (planned, &private.followed) else { return private.clone() };
+        let known = fleet.connections.known();
+        let host = known.iter().find(|host| prior.host_cluster.as_ref_option().is_some_and(|key| key == host.name()));
+        let followed = match planned {
+            Some(_) => {
                 let group = Membership::planned(fleet, name).await.ok().flatten();
                 let followed = group.zip(host).and_then(|(group, host)| group.followed(host));
-                VirtualClusterPrivate {
-                    followed: followed.as_ref().map(FollowedPrivate::from).or(private.followed.clone()),
-                    ..private.clone()
-                }
+                followed.as_ref().map_or_else(|| before.clone(), FollowedPrivate::from)
             }
-        }
+            None => {
+                let group = fleet.planned.group_without_unknown_values(name);
+                let followed = group.zip(host).and_then(|(group, host)| group.followed(host.name()));
+                FollowedPrivate::not_known(followed.as_ref())
+            }
+        };
+        VirtualClusterPrivate { followed: Some(followed), ..private.clone() }
     }
 
     /// Asks the host whether a change of size goes below what is in use, and whether volumes can grow with it.

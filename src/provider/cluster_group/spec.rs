@@ -64,6 +64,20 @@ impl GroupSpec {
         Self::of(&assumed)
     }
 
+    /// The same, with nothing for values that are not known yet.
+    pub fn of_plan_without_unknown_values(plan: &ClusterGroupModel) -> Option<Self> {
+        let known = |values: &Value<String>| if *values == Value::Unknown { Value::Null } else { values.clone() };
+        let mut assumed = ClusterGroupModel { values: known(&plan.values), ..plan.clone() };
+        if let Value::Value(hosts) = &mut assumed.host_clusters {
+            for host in hosts.values_mut() {
+                if let Value::Value(host) = host {
+                    host.values = known(&host.values);
+                }
+            }
+        }
+        Self::of_plan(&assumed)
+    }
+
     /// The attributes of a state that an import fills in.
     pub fn to_model(&self) -> ClusterGroupModel {
         let text = |text: &str| Value::Value(text.to_owned());

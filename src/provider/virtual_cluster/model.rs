@@ -159,9 +159,9 @@ pub struct FollowedPrivate {
 }
 
 impl FollowedPrivate {
-    /// What the group will say of all of it is not known yet.
-    pub fn that_is_not_known(&self) -> Self {
-        Self { digest: String::new(), ..self.clone() }
+    /// Not all of it is known yet. What is known of it are endpoint and host name, or not even that.
+    pub fn not_known(followed: Option<&Followed>) -> Self {
+        Self { digest: String::new(), ..followed.map(Self::from).unwrap_or_default() }
     }
 }
 
