@@ -10,11 +10,11 @@ use crate::provider::virtual_cluster::VirtualClusterModel;
 
 /// An operation, and what one virtual cluster may ask of its hosts for it, with the plan: alone, and as one of many.
 const BUDGETS: [(&str, usize, usize); 6] = [
-    ("create", 54, 19),
-    ("update", 41, 16),
-    ("resize", 47, 18),
-    ("pause", 39, 11),
-    ("resume", 41, 12),
+    ("create", 56, 20),
+    ("update", 45, 19),
+    ("resize", 49, 20),
+    ("pause", 43, 11),
+    ("resume", 45, 12),
     ("destroy", 36, 12),
 ];
 

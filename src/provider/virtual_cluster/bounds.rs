@@ -32,8 +32,12 @@ impl Beyond {
             Part::Resource(resource) => path.clone().attribute(resource.attribute()),
             Part::Hard(name) => path.clone().attribute("hard").key(name.clone()),
         };
-        let bound = if self.is_less { "below the minimum" } else { "above the maximum" };
-        let summary = format!("`{path}` is {bound} of cluster group \"{group}\".");
+        let bound = if self.is_less {
+            "is below the minimum of cluster group"
+        } else {
+            "is above the maximum of cluster group"
+        };
+        let summary = format!("`{path}` {bound} \"{group}\".");
         diags.fail(path, summary, format!("{}. {}.", self.problem, self.next));
     }
 }
