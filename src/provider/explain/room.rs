@@ -195,4 +195,16 @@ mod tests {
         let (refused, standing) = refused(None, &nodes, Rules { storage, ..Rules::default() });
         assert_eq!(excluded(&refused, &[standing]), "");
     }
+
+    #[test]
+    fn a_count_and_an_owner_are_no_fault_of_the_size() {
+        let (mut refused, _) = refused(Some("dev"), &[], Rules::default());
+        assert_eq!(blamed(&refused), None);
+        refused.kind = Kind::Share;
+        assert_eq!(blamed(&refused), None, "it grows");
+        refused.changes = vec![Change { of: Countable::VirtualClusters, ..refused.changes[0].clone() }];
+        assert_eq!(blamed(&refused), Some(AttributePath::new("cluster_group")));
+        refused.request.quota = Amounts::ZERO;
+        assert_eq!(blamed(&refused), Some(AttributePath::new("labels")), "it comes from another owner");
+    }
 }
