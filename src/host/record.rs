@@ -42,13 +42,19 @@ pub struct Item {
 pub struct Share {
     /// Its group, if it is in one.
     pub group: Option<String>,
-    /// Its labels, of which the group may let one say whose it is.
+    /// Its labels in a group, which may let one of them say whose it is.
     pub labels: Labels,
     /// What it may have, and whether it is paused.
     pub load: Load,
 }
 
 impl Share {
+    /// What a virtual cluster with these labels takes. Without a group nobody ever asks whose it is.
+    pub fn new(group: Option<String>, labels: &Labels, load: Load) -> Self {
+        let labels = if group.is_some() { labels.clone() } else { Labels::new() };
+        Self { group, labels, load }
+    }
+
     /// What it takes of the host's capacity.
     pub fn charged(&self) -> Amounts {
         self.load.of(Account::Capacity)

@@ -182,7 +182,7 @@ impl Spec {
     pub fn share(&self) -> Option<Share> {
         let extended = hard::extended(&self.effective_hard());
         let load = Load { size: self.size()?, extended, paused: self.paused };
-        Some(Share { group: self.cluster_group.clone(), labels: self.labels.clone(), load })
+        Some(Share::new(self.cluster_group.clone(), &self.labels, load))
     }
 
     /// What it has beside CPU, memory and storage: as it says, or else as its group gave it.
@@ -392,6 +392,8 @@ pub(crate) mod tests {
             |own, given| Spec { hard: own, given_hard: given, ..super::tests::spec() }.share().unwrap().load.extended;
         assert_eq!(takes(Hard::new(), gpus("2")), [("nvidia.com/gpu".into(), 2)].into());
         assert_eq!(takes(gpus("0"), gpus("2")), [].into());
+        let labels = |cluster_group| Spec { cluster_group, ..super::tests::spec() }.share().unwrap().labels;
+        assert_eq!((labels(None).len(), labels(Some("dev".to_owned())).len()), (0, 1), "nobody asks without a group");
     }
 
     #[test]

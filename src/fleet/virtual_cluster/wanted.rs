@@ -101,7 +101,7 @@ impl Wanted {
     pub fn share(&self) -> Option<Share> {
         let extended = hard::extended(&hard::merged(&self.given_hard, &self.hard));
         let load = Load { size: self.size()?, extended, paused: self.paused };
-        Some(Share { group: self.group.clone(), labels: self.labels.clone(), load })
+        Some(Share::new(self.group.clone(), &self.labels, load))
     }
 }
 
