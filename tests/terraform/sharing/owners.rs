@@ -191,10 +191,13 @@ fn each_owner_has_a_share() {
     platform.write(&shares(3));
     platform.apply().assert_success();
     hosts.eu.remove("/api/v1/namespaces/nested-system/secrets/quota.dev");
-    web.write(&(sized("one", 3, &of("ops")) + &two));
+    let small = sized("one", 3, &of("ops")) + &two;
+    web.write(&small);
     web.apply().assert_success();
+    web.write(&(sized("one", 4, &of("ops")) + &two));
+    check_refused(&web.apply(), &["the share of \"ops\"", "cpu: 1 requested, 0 available"]);
     assert_eq!(owners(), ["data", "data", "ops", "web"]);
-    check_refused(&planned(&web, &(sized("one", 4, &of("ops")) + &two)), &["cpu: 1 requested, 0 available"]);
+    web.write(&small);
     for workspace in [&web, &data, &platform] {
         workspace.destroy().assert_success();
     }
