@@ -1,6 +1,7 @@
 //! The pure rules of the product. No I/O; nothing of kube, tonic or tokio.
 
 pub mod accounting;
+pub mod amounts;
 pub mod capacity;
 pub mod distro;
 pub mod drift;
@@ -18,6 +19,7 @@ pub mod quantity;
 pub mod random;
 pub mod revision;
 pub mod room;
+pub mod shares;
 pub mod single_node;
 pub mod size;
 pub mod status;

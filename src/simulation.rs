@@ -19,13 +19,13 @@ use tokio::time::sleep;
 use crate::domain::random;
 use crate::provider::chart::ChartModel;
 use crate::provider::cluster_group::ClusterGroupModel;
-use crate::provider::cluster_group::model::GroupHostModel;
+use crate::provider::cluster_group::model::{GroupHostModel, SharesModel};
 use crate::provider::number::Number;
-use crate::provider::size::ResourcesModel;
+use crate::provider::size::{QuotaModel, ResourcesModel};
 use crate::provider::virtual_cluster::VirtualClusterModel;
-use api_server::Key;
+use api_server::{GPU, Key};
 use helm_charts::Archive;
-use invariants::{miscounted, recorded};
+use invariants::{Amount, Handout, OWNER, miscounted, recorded};
 use terraform::{End, Kept, apply, import};
 use terraform_plugin::value::Value;
 use world::{Fate, Weather, World};
@@ -99,6 +99,33 @@ fn group(hosts: &[&str], percent: u32, description: &str) -> ClusterGroupModel {
     }
 }
 
+/// A group that hands out so much in all and to each owner.
+fn bounded(group: ClusterGroupModel, handout: Option<Handout>) -> ClusterGroupModel {
+    let Some(Handout { total, owner }) = handout else { return group };
+    let limit = |[virtual_clusters, cpu, gpus]: Amount| {
+        let hard = [(format!("requests.{GPU}"), text(gpus.to_string()))];
+        Value::Value(QuotaModel {
+            cpu: text(format!("{cpu}m")),
+            hard: Value::Value(hard.into()),
+            virtual_clusters: Value::Value(Number::Whole(i64::try_from(virtual_clusters).unwrap_or_default())),
+            ..QuotaModel::default()
+        })
+    };
+    let shares = SharesModel { label: text(OWNER), default: limit(owner), exceptions: Value::Null };
+    ClusterGroupModel { quota: limit(total), shares: Value::Value(shares), ..group }
+}
+
+/// A virtual cluster with so many GPUs, of this owner.
+fn equipped(mut model: VirtualClusterModel, gpus: u32, owner: Option<&str>) -> VirtualClusterModel {
+    if let (Value::Value(resources), 1..) = (&mut model.resources, gpus) {
+        resources.hard = Value::Value([(format!("requests.{GPU}"), text(gpus.to_string()))].into());
+    }
+    if let Some(owner) = owner {
+        model.labels = Value::Value([(OWNER.to_owned(), text(owner))].into());
+    }
+    model
+}
+
 fn member(name: Option<&str>, cpu: u32, paused: bool) -> VirtualClusterModel {
     VirtualClusterModel {
         name: name.map_or(Value::Null, text),
@@ -125,6 +152,9 @@ fn solo(name: &str, cpu: u32, paused: bool) -> VirtualClusterModel {
 struct Team {
     name: Option<String>,
     grouped: bool,
+    /// Whose it is, where owners have shares. There are GPUs then.
+    owner: Option<&'static str>,
+    has_gpus: bool,
     kept: Option<Kept<VirtualClusterModel>>,
     wanted: Option<VirtualClusterModel>,
     /// A process of it was killed, or its state was lost: something may be in no state.
@@ -143,10 +173,11 @@ fn fate(world: &World, restless: bool) -> Fate {
 }
 
 impl Team {
-    fn wants(&self, cpu: u32, paused: bool) -> VirtualClusterModel {
+    fn wants(&self, cpu: u32, gpus: u32, paused: bool) -> VirtualClusterModel {
+        let gpus = if self.has_gpus { gpus } else { 0 };
         match &self.name {
-            Some(name) if !self.grouped => solo(name, cpu, paused),
-            name => member(name.as_deref(), cpu, paused),
+            Some(name) if !self.grouped => equipped(solo(name, cpu, paused), gpus, None),
+            name => equipped(member(name.as_deref(), cpu, paused), gpus, self.owner),
         }
     }
 
@@ -154,7 +185,8 @@ impl Team {
         for _ in 0..2 + world.draw(4) {
             sleep(Duration::from_millis(u64::from(world.draw(20_000)))).await;
             let (what, cpu) = (world.draw(6), 3 + world.draw(3));
-            self.wanted = (what > 0).then(|| self.wants(cpu, what == 1));
+            let gpus = if self.has_gpus { world.draw(3) } else { 0 };
+            self.wanted = (what > 0).then(|| self.wants(cpu, gpus, what == 1));
             let fates = (fate(world, world.draw(3) == 0), fate(world, true));
             let end = apply(world, &mut self.kept, self.wanted.as_ref(), fates).await;
             world.note(|| format!("team {:?} wanted {}: {end:?}", self.name, self.wanted.is_some()));
@@ -205,6 +237,8 @@ struct Setting {
     rivals: bool,
     /// Somebody deletes namespaces and ledgers.
     vandals: bool,
+    /// There are GPUs, and the group has a quota of which each owner has a share.
+    handout: Option<Handout>,
 }
 
 impl Setting {
@@ -221,6 +255,7 @@ impl Setting {
             weather,
             rivals: seed.is_multiple_of(2),
             vandals: seed.is_multiple_of(11),
+            handout: (seed % 4 == 1).then_some(Handout { total: [3, 13_000, 3], owner: [2, 9_000, 2] }),
         }
     }
 }
@@ -228,9 +263,10 @@ impl Setting {
 /// Lives through the world of a seed. What it stands for, and what went wrong.
 async fn live(world: &World, setting: &Setting) -> Vec<String> {
     world.state().invariants.percent = setting.percent;
+    world.state().invariants.bounds = setting.handout;
     let hosts: Vec<&str> = setting.clusters.iter().map(|(name, _)| *name).collect();
     let mut platform: Option<Kept<ClusterGroupModel>> = None;
-    let wanted = group(&hosts, setting.percent, "first");
+    let wanted = bounded(group(&hosts, setting.percent, "first"), setting.handout);
     let mut wrong = Vec::new();
     if let end @ (End::Failed(_) | End::Killed) = apply(world, &mut platform, Some(&wanted), Default::default()).await {
         return vec![format!("the group cannot be made: {end:?}")];
@@ -240,9 +276,12 @@ async fn live(world: &World, setting: &Setting) -> Vec<String> {
         [(Some("team-a"), true), (None, true), (Some("solo"), false), (setting.rivals.then_some("team-a"), true)];
     let mut teams: Vec<Team> = crew[..setting.teams]
         .iter()
-        .map(|(name, grouped)| Team {
+        .zip(["web", "data", "web", "web"])
+        .map(|((name, grouped), owner)| Team {
             name: name.map(str::to_owned),
             grouped: *grouped,
+            owner: setting.handout.map(|_| owner),
+            has_gpus: setting.handout.is_some(),
             kept: None,
             wanted: None,
             may_have_forgotten: false,
@@ -255,6 +294,7 @@ async fn live(world: &World, setting: &Setting) -> Vec<String> {
             // A host that is to leave stays as long as there are virtual clusters on it.
             let remaining = if world.draw(5) == 0 { &hosts[..1] } else { &hosts[..] };
             let changed = group(remaining, setting.percent, &format!("number {number}"));
+            let changed = bounded(changed, setting.handout);
             let end = apply(world, &mut platform, Some(&changed), (Fate::default(), fate(world, true))).await;
             world.note(|| format!("the group is changed: {end:?}"));
         }
@@ -289,12 +329,19 @@ async fn live(world: &World, setting: &Setting) -> Vec<String> {
         end => wrong.push(format!("the group does not converge: {end:?}")),
     }
     let forgotten = teams.iter().any(|team| team.may_have_forgotten);
+    if forgotten && setting.handout.is_some() {
+        // What is in no state holds what its owner may have, and a plan without room never gets as far as to find it.
+        for team in &mut teams {
+            wrong.extend(team.settle(world, None, true).await.err());
+        }
+        clean(world, true, &mut wrong).await;
+    }
     // First who leaves, then who stays, in what is left to them.
     for pass in [true, false] {
         for (number, team) in teams.iter_mut().enumerate() {
             let leaves = number % 2 == 1;
             if leaves == pass {
-                let wanted = (!leaves).then(|| team.wants(3, false));
+                let wanted = (!leaves).then(|| team.wants(3, 1, false));
                 wrong.extend(team.settle(world, wanted, forgotten).await.err());
             }
         }

@@ -13,15 +13,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::application;
-use crate::domain::room::{Launch, Numbers};
+use crate::domain::room::{Launch, Launching, Numbers};
+use crate::domain::shares::lacks_owner;
 use crate::domain::size::{Resource, Size};
 use crate::domain::table::Paint;
 use crate::fleet::Fleet;
 use crate::fleet::connections::HostClusters;
 use crate::fleet::group::find::FindError;
+use crate::fleet::group::spec::GroupSpec;
 use crate::fleet::group::survey::survey;
-use crate::fleet::virtual_cluster::membership::{Membership, minimum};
-use flags::{FLAGS, Options, Output};
+use crate::fleet::virtual_cluster::membership::Membership;
+use flags::{FLAGS, Given, Options, Output};
 
 /// The name of the command.
 pub const NAME: &str = "capacity";
@@ -58,6 +60,8 @@ enum CapacityError {
     Group(#[from] FindError),
     #[error("{name:?} is below the minimum of the group: {problem}")]
     TooSmall { name: String, problem: String },
+    #[error("the group has shares by the label {label:?}, and nothing says whose {name:?} is: add {label}=…")]
+    NoOwner { name: String, label: String },
     #[error("cannot start to ask host clusters: {0}")]
     Runtime(io::Error),
     #[error("cannot write to standard output: {0}")]
@@ -77,7 +81,7 @@ fn show(options: &Options) -> Result<ExitCode, CapacityError> {
     let (group, output) = (options.group(), options.output());
     let (group, output) = (group.map_err(CapacityError::Usage)?, output.map_err(CapacityError::Usage)?);
     // What is malformed is said before anybody is asked.
-    options.launching(Size::DEFAULT).map_err(CapacityError::Usage)?;
+    options.launching(&Given::default()).map_err(CapacityError::Usage)?;
     let hosts = hosts::of(options).map_err(CapacityError::Connection)?;
     let screen = Screen::of_process(output, options.watch);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(CapacityError::Runtime)?;
@@ -114,17 +118,21 @@ async fn look(name: &str, hosts: &HostClusters, options: &Options) -> Result<(Nu
     fleet.connections.configure(hosts.clone());
     let found = fleet.group(name).await?;
     let group = Membership::of(Arc::clone(&found))?;
-    let sizes = options.launching(group.spec.default_size().unwrap_or(Size::DEFAULT)).map_err(CapacityError::Usage)?;
-    check_minimums(&sizes, &minimum(Some(&group)))?;
+    let all = options.launching(&Given::by(&group.spec)).map_err(CapacityError::Usage)?;
+    check(&all, &group.spec)?;
     let numbers = survey(&fleet, &group, &found, "the command line").await.numbers;
-    let launch = numbers.launch(name, &sizes);
+    let launch = numbers.launch(name, &all);
     Ok((numbers, launch))
 }
 
-fn check_minimums(sizes: &BTreeMap<String, Size>, minimum: &Size) -> Result<(), CapacityError> {
-    for (name, size) in sizes {
-        if let Some(shortfall) = size.shortfalls(minimum).first() {
+fn check(launching: &BTreeMap<String, Launching>, spec: &GroupSpec) -> Result<(), CapacityError> {
+    let (minimum, shares) = (spec.minimum_size().unwrap_or(Size::MINIMUM), spec.bounds().shares);
+    for (name, Launching { load, labels }) in launching {
+        if let Some(shortfall) = load.size.shortfalls(&minimum).first() {
             return Err(CapacityError::TooSmall { name: name.clone(), problem: shortfall.to_string() });
+        }
+        if let Some(shares) = shares.as_ref().filter(|shares| lacks_owner(shares, None, labels, true)) {
+            return Err(CapacityError::NoOwner { name: name.clone(), label: shares.label().to_owned() });
         }
     }
     Ok(())
@@ -179,7 +187,8 @@ Host clusters are found as the provider finds the one that it has without a prov
 on, else as kubectl does. For a group of several host clusters name each by a --context or by a --kubeconfig.
 
 --launching adds a virtual cluster of the group's default size, or of another: {cpu}, {memory} and {storage} as Kubernetes
-quantities. The exit status is {DOES_NOT_FIT} where what is launched does not fit, and 1 after an error.
+quantities, and so much of an extended resource, such as nvidia.com/gpu=1. Where the group's quota has shares, the label that
+says whose it is belongs there, too, such as team=web. The exit status is {DOES_NOT_FIT} where what is launched does not fit, and 1 after an error.
 
 Colours are for terminals, unless NO_COLOR is set.
 

@@ -15,10 +15,11 @@ pub use refused::{Change, Kind, Refused};
 
 use crate::domain::accounting::search::{Item, Outcome, STEPS, Spot, search};
 use crate::domain::accounting::sum::Sum;
+use crate::domain::amounts::Amounts;
 use crate::domain::ledger::{Account, Holding, Ledger, quota_key};
 use crate::domain::limit::Limit;
 use crate::domain::placement::{Candidate, choose};
-use crate::domain::size::Size;
+use crate::domain::shares::{Bounds, Labels, Shares};
 use crate::domain::table::Row;
 
 /// What a planned virtual cluster asks for.
@@ -29,13 +30,17 @@ pub struct Request {
     /// What it is called in messages: `team-a`, or `(a generated name)`.
     pub label: String,
     /// By how much what it takes of a host's capacity grows; all of it for a new one, also for one that replaces another.
-    pub size: Size,
+    pub size: Amounts,
     /// By how much what it takes of the group's quota grows; likewise.
-    pub quota: Size,
+    pub quota: Amounts,
+    /// Whose it is. None: nobody's, or that is not known yet.
+    pub owner: Option<String>,
+    /// By how much what it takes of its owner's share grows: as of the quota, or all of it where it comes from another owner.
+    pub share: Amounts,
     /// What it is to have in all.
-    pub whole: Size,
+    pub whole: Amounts,
     /// What it must have at least: no advice goes below it.
-    pub minimum: Size,
+    pub minimum: Amounts,
     /// The hosts that come into question: one where it is pinned or exists.
     pub hosts: Vec<Choice>,
     /// What it replaces: that one's share is its own to use, and nobody else's.
@@ -83,27 +88,31 @@ impl Book {
     fn new(account: Account, numbers: Result<Ledger, String>) -> Self {
         let mut used = Sum::default();
         for holding in numbers.iter().flat_map(|ledger| ledger.entries.values()) {
-            used = used.plus(Sum::of(account.share(holding)));
+            used = used.plus(&Sum::of(&account.share(holding)));
         }
         Self { account, numbers, used, allocated: Sum::default() }
     }
 
     /// What is held under `key`.
-    fn share(&self, key: &str) -> Size {
-        let held = self.numbers.as_ref().ok().and_then(|ledger| ledger.entries.get(key));
-        held.map_or(Size::ZERO, |holding| self.account.share(holding))
+    fn share(&self, key: &str) -> Amounts {
+        self.held(key).map(|holding| self.account.share(holding)).unwrap_or_default()
+    }
+
+    fn held(&self, key: &str) -> Option<&Holding> {
+        self.numbers.as_ref().ok()?.entries.get(key)
     }
 
     /// Makes `key` hold this from now on.
     fn set(&mut self, key: &str, holding: Option<&Holding>) {
-        self.used = self.used.less(self.share(key));
+        let mut used = self.used.clone().less(&self.share(key));
         if let Ok(ledger) = &mut self.numbers {
             ledger.entries.remove(key);
             if let Some(holding) = holding {
                 ledger.put(key, holding.clone());
-                self.used = self.used.plus(Sum::of(self.account.share(holding)));
+                used = used.plus(&Sum::of(&self.account.share(holding)));
             }
         }
+        self.used = used;
     }
 
     /// A ledger that was read later does not know of everything that was settled before.
@@ -118,9 +127,14 @@ impl Book {
         Some(Missing { name: name.to_owned(), why: self.numbers.as_ref().err()?.clone() })
     }
 
+    /// What is used and allocated, without what is the request's own to use.
+    fn taken_without(&self, own: &Amounts) -> Amounts {
+        self.used.clone().plus(&self.allocated).less(own).amounts()
+    }
+
     /// The line of a table, without the share that is the request's own to use.
-    fn row(&self, name: &str, limit: Limit, own: Size) -> Row {
-        let (used, allocated) = (self.used.less(own).size(), self.allocated.size());
+    fn row(&self, name: &str, limit: Limit, own: &Amounts) -> Row {
+        let (used, allocated) = (self.used.clone().less(own).amounts(), self.allocated.amounts());
         Row { name: name.to_owned(), limit, used, allocated, missing: self.numbers.as_ref().err().cloned() }
     }
 }
@@ -133,8 +147,38 @@ struct Host {
 
 #[derive(Debug)]
 struct Quota {
-    limit: Limit,
+    bounds: Bounds,
     book: Book,
+}
+
+impl Quota {
+    fn row(&self, own: &Amounts) -> Row {
+        self.book.row("quota", self.bounds.total.clone(), own)
+    }
+
+    /// The request's own share of the quota.
+    fn credit(&self, request: &Request) -> Amounts {
+        self.replaced(request.replaces.as_ref()).map(|holding| self.book.account.share(holding)).unwrap_or_default()
+    }
+
+    /// The same of its owner's share.
+    fn credit_of_owner(&self, request: &Request, shares: &Shares) -> Amounts {
+        let own = self.replaced(request.replaces.as_ref());
+        let own = own.filter(|holding| shares.owner(&holding.labels) == request.owner.as_deref());
+        own.map(|holding| self.book.account.share(holding)).unwrap_or_default()
+    }
+
+    fn replaced(&self, old: Option<&Replaced>) -> Option<&Holding> {
+        let old = old?;
+        self.book.held(&quota_key(&old.host, &old.namespace))
+    }
+
+    /// What virtual clusters of the owner hold.
+    fn used_by(&self, shares: &Shares, owner: &str) -> Sum {
+        let holdings = self.book.numbers.iter().flat_map(|ledger| ledger.entries.values());
+        let own = holdings.filter(|holding| shares.owner(&holding.labels) == Some(owner));
+        own.fold(Sum::default(), |sum, holding| sum.plus(&Sum::of(&self.book.account.share(holding))))
+    }
 }
 
 #[derive(Debug)]
@@ -144,9 +188,11 @@ struct Planned {
     /// where the search gave up: then it counts nowhere.
     placed: Option<usize>,
     /// What is counted as allocated there.
-    on_host: Size,
+    on_host: Amounts,
     /// What is counted as allocated of the quota.
-    on_quota: Size,
+    on_quota: Amounts,
+    /// What is counted as allocated of the owner's share.
+    on_share: Amounts,
 }
 
 /// A place for a request, and for others that make room for it.
@@ -200,14 +246,14 @@ impl Accounting {
 
     /// Takes the quota of a group and its ledger as it was read, or why it could not be, likewise. A group without one
     /// has no quota.
-    pub fn set_quota(&mut self, group: &str, limit: Limit, numbers: Result<Ledger, String>) {
+    pub fn set_quota(&mut self, group: &str, bounds: Bounds, numbers: Result<Ledger, String>) {
         let mut book = Book::new(Account::Quota, numbers);
         for ((host, namespace), holding) in &self.settled {
             if holding.group.as_deref() == Some(group) {
                 book.bring_up_to_date(&quota_key(host, namespace), holding);
             }
         }
-        self.quotas.insert(group.to_owned(), Quota { limit, book });
+        self.quotas.insert(group.to_owned(), Quota { bounds, book });
         self.recount();
     }
 
@@ -215,7 +261,7 @@ impl Accounting {
     ///
     /// # Errors
     ///
-    /// It exceeds the group's quota, or no placement of everything that is planned works. Then nothing is counted under
+    /// It exceeds the group's quota or its owner's share of it, or no placement of everything that is planned works. Then nothing is counted under
     /// the key.
     pub fn plan(&mut self, key: String, request: Request) -> Result<(), Box<Refused>> {
         self.free(&key);
@@ -238,7 +284,7 @@ impl Accounting {
         self.set(host, namespace, holding.group.as_deref(), Some(holding));
         self.settled.insert((host.to_owned(), namespace.to_owned()), holding.clone());
         // Where it is what was counted there before, everything else keeps its place.
-        if replaced.is_some() || self.taken(host).growth_from(before) != Size::ZERO {
+        if replaced.is_some() || !self.taken(host).growth_from(&before).is_zero() {
             self.recount();
         }
     }
@@ -265,53 +311,99 @@ impl Accounting {
         hosts.chain(quota).collect()
     }
 
-    /// Used, allocated and available: the hosts with these limits, then the group's quota if it has one.
-    pub fn rows(&self, group: Option<&str>, hosts: &[Choice]) -> Vec<Row> {
-        self.rows_without(group, hosts, None)
+    /// Used, allocated and available: the hosts with these limits, the group's quota if it has one, and the shares of these
+    /// owners that have one.
+    pub fn rows<'o>(
+        &self,
+        group: Option<&str>,
+        hosts: &[Choice],
+        owners: impl IntoIterator<Item = &'o str>,
+    ) -> Vec<Row> {
+        let hosts = hosts.iter().filter_map(|choice| self.host_row(choice, None));
+        let quota = group.and_then(|group| Some((group, self.quotas.get(group)?)));
+        let shares = owners.into_iter().filter_map(|owner| {
+            let (group, quota) = quota?;
+            self.share_row(group, quota, owner, &Amounts::ZERO)
+        });
+        hosts.chain(quota.map(|(_, quota)| quota.row(&Amounts::ZERO))).chain(shares).collect()
     }
 
-    fn rows_without(&self, group: Option<&str>, hosts: &[Choice], own: Option<&Replaced>) -> Vec<Row> {
-        let hosts = hosts.iter().filter_map(|choice| {
-            let host = self.hosts.get(&choice.host)?;
-            Some(host.book.row(&host.name, choice.limit, self.credit(&choice.host, own)))
+    /// The same for a request, without what is its own to use.
+    fn rows_of(&self, request: &Request) -> Vec<Row> {
+        let hosts = request.hosts.iter().filter_map(|choice| self.host_row(choice, request.replaces.as_ref()));
+        let quota = request.group.as_deref().and_then(|group| Some((group, self.quotas.get(group)?)));
+        let share = quota.zip(request.owner.as_deref()).and_then(|((group, quota), owner)| {
+            let shares = quota.bounds.shares.as_ref()?;
+            self.share_row(group, quota, owner, &quota.credit_of_owner(request, shares))
         });
-        let quota = group.and_then(|group| self.quotas.get(group)).map(|quota| {
-            let own = own.map(|own| quota.book.share(&quota_key(&own.host, &own.namespace)));
-            quota.book.row("quota", quota.limit, own.unwrap_or_default())
-        });
-        hosts.chain(quota).collect()
+        hosts.chain(quota.map(|(_, quota)| quota.row(&quota.credit(request)))).chain(share).collect()
+    }
+
+    fn host_row(&self, choice: &Choice, own: Option<&Replaced>) -> Option<Row> {
+        let host = self.hosts.get(&choice.host)?;
+        Some(host.book.row(&host.name, choice.limit.clone(), &self.credit(&choice.host, own)))
+    }
+
+    /// The line of an owner who has a share.
+    fn share_row(&self, group: &str, quota: &Quota, owner: &str, own: &Amounts) -> Option<Row> {
+        let shares = quota.bounds.shares.as_ref()?;
+        let limit = Some(shares.limit(owner)).filter(|limit| *limit != Limit::UNLIMITED)?;
+        Some(Row {
+            name: share_name(owner),
+            limit,
+            used: quota.used_by(shares, owner).less(own).amounts(),
+            allocated: self.allocated_to(group, owner).amounts(),
+            missing: quota.book.numbers.as_ref().err().cloned(),
+        })
+    }
+
+    /// What is planned for an owner.
+    fn allocated_to(&self, group: &str, owner: &str) -> Sum {
+        let is_own = |planned: &&Planned| {
+            planned.request.group.as_deref() == Some(group) && planned.request.owner.as_deref() == Some(owner)
+        };
+        let own = self.planned.values().filter(is_own);
+        own.fold(Sum::default(), |sum, planned| sum.plus(&Sum::of(&planned.on_share)))
     }
 
     /// What is used on a host and is the replacement's own to use.
-    fn credit(&self, host: &str, replaces: Option<&Replaced>) -> Size {
+    fn credit(&self, host: &str, replaces: Option<&Replaced>) -> Amounts {
         let old = replaces.filter(|old| old.host == host);
-        old.zip(self.hosts.get(host)).map_or(Size::ZERO, |(old, host)| host.book.share(&old.namespace))
+        old.zip(self.hosts.get(host)).map(|(old, host)| host.book.share(&old.namespace)).unwrap_or_default()
     }
 
     fn check_quota(&self, request: &Request) -> Result<(), Box<Refused>> {
-        let quota = request.group.as_ref().and_then(|group| self.quotas.get(group));
-        let Some(quota) = quota.filter(|quota| quota.book.numbers.is_ok()) else { return Ok(()) };
-        let credit = quota_credit(quota, request);
-        let taken = quota.book.used.plus(quota.book.allocated).less(credit).size();
-        let changes = refused::changes(&quota.limit, taken, request.quota);
+        let quota = request.group.as_ref().and_then(|group| Some((group, self.quotas.get(group)?)));
+        let Some((group, quota)) = quota.filter(|(_, quota)| quota.book.numbers.is_ok()) else { return Ok(()) };
+        let taken = quota.book.taken_without(&quota.credit(request));
+        self.check(Kind::Quota, request, &quota.bounds.total, &taken, &request.quota)?;
+        let Some((shares, owner)) = quota.bounds.shares.as_ref().zip(request.owner.as_deref()) else { return Ok(()) };
+        let taken = quota.used_by(shares, owner).plus(&self.allocated_to(group, owner));
+        let taken = taken.less(&quota.credit_of_owner(request, shares)).amounts();
+        self.check(Kind::Share, request, &shares.limit(owner), &taken, &request.share)
+    }
+
+    fn check(
+        &self,
+        kind: Kind,
+        request: &Request,
+        limit: &Limit,
+        taken: &Amounts,
+        asked: &Amounts,
+    ) -> Result<(), Box<Refused>> {
+        let changes = refused::changes(limit, taken, asked);
         if changes.is_empty() {
             return Ok(());
         }
-        Err(Box::new(Refused {
-            kind: Kind::Quota,
-            request: request.clone(),
-            rows: self.rows_without(request.group.as_deref(), &request.hosts, request.replaces.as_ref()),
-            host: None,
-            changes,
-        }))
+        Err(Box::new(Refused { kind, request: request.clone(), rows: self.rows_of(request), host: None, changes }))
     }
 
     fn refuse_capacity(&self, request: Request) -> Refused {
         let item = self.item(&request, &self.indexes());
         let closest = item.spots.iter().zip(&request.hosts).filter_map(|(spot, choice)| {
             let host = self.hosts.get(&choice.host)?;
-            let taken = spot.taken(host.book.used, host.book.allocated);
-            Some((&host.name, refused::changes(&spot.limit, taken, request.size)))
+            let taken = spot.taken(&host.book.used, &host.book.allocated);
+            Some((&host.name, refused::changes(&spot.limit, &taken, &request.size)))
         });
         let closest = closest.min_by(|(name, changes), (other_name, other)| {
             refused::compare(changes, other).then_with(|| name.cmp(other_name))
@@ -319,7 +411,7 @@ impl Accounting {
         let (host, changes) = closest.map(|(name, changes)| (name.clone(), changes)).unzip();
         Refused {
             kind: Kind::Capacity,
-            rows: self.rows_without(request.group.as_deref(), &request.hosts, request.replaces.as_ref()),
+            rows: self.rows_of(&request),
             request,
             host,
             changes: changes.unwrap_or_default(),
@@ -328,7 +420,7 @@ impl Accounting {
 
     /// A place for the request beside everything that is planned; `None` if there is none.
     fn place(&self, request: &Request) -> Option<Place> {
-        if request.size == Size::ZERO {
+        if request.size.is_zero() {
             return Some(Place::Needless);
         }
         let indexes = self.indexes();
@@ -339,12 +431,12 @@ impl Accounting {
             .zip(&request.hosts)
             .map(|(spot, choice)| {
                 let host = self.hosts.get(&choice.host);
-                let taken = host.map(|host| spot.taken(host.book.used, host.book.allocated));
+                let taken = host.map(|host| spot.taken(&host.book.used, &host.book.allocated));
                 let key = host.map_or(&choice.host, |host| &host.name);
-                Candidate { key, limit: spot.limit, used: taken.unwrap_or_default() }
+                Candidate { key, limit: spot.limit.clone(), used: taken.unwrap_or_default() }
             })
             .collect();
-        if let Some(index) = choose(&candidates, request.size) {
+        if let Some(index) = choose(&candidates, &request.size) {
             return Some(Place::At(index));
         }
         let others = self.connected(request);
@@ -352,7 +444,7 @@ impl Accounting {
         items.push(item);
         // The search wants hosts in order; where each spot comes from leads back.
         let orders: Vec<Vec<usize>> = items.iter_mut().map(sort).collect();
-        let used: Vec<Sum> = self.hosts.values().map(|host| host.book.used).chain([Sum::default()]).collect();
+        let used: Vec<Sum> = self.hosts.values().map(|host| host.book.used.clone()).chain([Sum::default()]).collect();
         match search(&used, &items, STEPS / (1 + self.given_up)) {
             Outcome::Nowhere => None,
             Outcome::Unknown => Some(Place::Unknown),
@@ -391,12 +483,12 @@ impl Accounting {
     fn item(&self, request: &Request, indexes: &BTreeMap<&str, usize>) -> Item {
         let spot = |choice: &Choice| {
             let host = self.hosts.get(&choice.host).filter(|host| host.book.numbers.is_ok());
-            let limit = host.map_or(Limit::UNLIMITED, |_| choice.limit);
+            let limit = host.map_or(Limit::UNLIMITED, |_| choice.limit.clone());
             let credit = self.credit(&choice.host, request.replaces.as_ref());
             // Hosts that nobody has told of come last, as one: there is room for everything.
             Spot { host: indexes.get(choice.host.as_str()).copied().unwrap_or(indexes.len()), limit, credit }
         };
-        Item { size: request.size, spots: request.hosts.iter().map(spot).collect() }
+        Item { size: request.size.clone(), spots: request.hosts.iter().map(spot).collect() }
     }
 
     fn enter(&mut self, id: u64, request: Request, place: Place) {
@@ -421,28 +513,31 @@ impl Accounting {
 
     fn allocate(&mut self, id: u64, request: Request, placed: Option<usize>) {
         let choice = placed.and_then(|index| request.hosts.get(index));
-        let on_host = choice.map_or(Size::ZERO, |choice| {
-            request.size.growth_from(self.credit(&choice.host, request.replaces.as_ref()))
-        });
+        let on_host =
+            choice.map(|choice| request.size.growth_from(&self.credit(&choice.host, request.replaces.as_ref())));
+        let on_host = on_host.unwrap_or_default();
         if let Some(host) = choice.and_then(|choice| self.hosts.get_mut(&choice.host)) {
-            host.book.allocated = host.book.allocated.plus(Sum::of(on_host));
+            host.book.allocated = std::mem::take(&mut host.book.allocated).plus(&Sum::of(&on_host));
         }
-        let quota = request.group.as_ref().and_then(|group| self.quotas.get(group));
-        let on_quota = quota.map_or(Size::ZERO, |quota| request.quota.growth_from(quota_credit(quota, &request)));
+        let (mut on_quota, mut on_share) = (Amounts::ZERO, Amounts::ZERO);
         if let Some(quota) = request.group.as_ref().and_then(|group| self.quotas.get_mut(group)) {
-            quota.book.allocated = quota.book.allocated.plus(Sum::of(on_quota));
+            on_quota = request.quota.growth_from(&quota.credit(&request));
+            quota.book.allocated = std::mem::take(&mut quota.book.allocated).plus(&Sum::of(&on_quota));
+            if let Some(shares) = &quota.bounds.shares {
+                on_share = request.share.growth_from(&quota.credit_of_owner(&request, shares));
+            }
         }
-        self.planned.insert(id, Planned { request, placed, on_host, on_quota });
+        self.planned.insert(id, Planned { request, placed, on_host, on_quota, on_share });
     }
 
     fn leave(&mut self, id: u64) -> Option<Planned> {
         let planned = self.planned.remove(&id)?;
         let choice = planned.placed.and_then(|index| planned.request.hosts.get(index));
         if let Some(host) = choice.and_then(|choice| self.hosts.get_mut(&choice.host)) {
-            host.book.allocated = host.book.allocated.less(planned.on_host);
+            host.book.allocated = std::mem::take(&mut host.book.allocated).less(&planned.on_host);
         }
         if let Some(quota) = planned.request.group.as_ref().and_then(|group| self.quotas.get_mut(group)) {
-            quota.book.allocated = quota.book.allocated.less(planned.on_quota);
+            quota.book.allocated = std::mem::take(&mut quota.book.allocated).less(&planned.on_quota);
         }
         Some(planned)
     }
@@ -453,8 +548,8 @@ impl Accounting {
     }
 
     /// What a host has used and allocated.
-    fn taken(&self, host: &str) -> Size {
-        self.hosts.get(host).map_or(Size::ZERO, |host| host.book.used.plus(host.book.allocated).size())
+    fn taken(&self, host: &str) -> Amounts {
+        self.hosts.get(host).map(|host| host.book.taken_without(&Amounts::ZERO)).unwrap_or_default()
     }
 
     /// Changes what a virtual cluster holds, on its host and of its group's quota; of every quota where the group is
@@ -499,16 +594,34 @@ impl Accounting {
         let host = choice.and_then(|choice| self.hosts.get(&choice.host)).filter(|host| host.book.numbers.is_ok());
         choice.zip(host).is_none_or(|(choice, host)| {
             let credit = self.credit(&choice.host, request.replaces.as_ref());
-            let taken = host.book.used.plus(host.book.allocated).less(credit).size();
-            choice.limit.fits(taken, request.size)
+            choice.limit.fits(&host.book.taken_without(&credit), &request.size)
         })
     }
 }
 
-/// The request's own share of its group's quota.
-fn quota_credit(quota: &Quota, request: &Request) -> Size {
-    let old = request.replaces.as_ref();
-    old.map_or(Size::ZERO, |old| quota.book.share(&quota_key(&old.host, &old.namespace)))
+/// Whose a virtual cluster is that is to hold `asked`, and by how much that grows in their share: by all of it where it was somebody
+/// else's. `held`: what it holds already, and its labels so far.
+pub fn owned(
+    bounds: &Bounds,
+    held: Option<(&Amounts, &Labels)>,
+    asked: &Amounts,
+    labels: &Labels,
+) -> (Option<String>, Amounts) {
+    let Some((shares, owner)) = bounds.share_of(labels) else { return (None, Amounts::ZERO) };
+    let held = held.filter(|(_, labels)| shares.owner(labels) == Some(owner)).map(|(held, _)| held);
+    (Some(owner.to_owned()), asked.growth_from(held.unwrap_or(&Amounts::ZERO)))
+}
+
+const SHARE_OF: &str = "share of ";
+
+/// What the line of an owner's share is called.
+fn share_name(owner: &str) -> String {
+    format!("{SHARE_OF}{owner}")
+}
+
+/// The owner whose share a line is about.
+pub fn owner_of(row: &Row) -> &str {
+    row.name.strip_prefix(SHARE_OF).unwrap_or(&row.name)
 }
 
 /// Sorts an item's spots by host. Returns where each was.

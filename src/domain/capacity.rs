@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::domain::amounts::{Countable, Extended, zip_extended};
 use crate::domain::limit::Limit;
 use crate::domain::node::{Exclusion, Node};
 use crate::domain::quantity::{Bytes, Millicores};
@@ -12,12 +13,36 @@ use crate::domain::size::Resource;
 use crate::domain::toleration::Toleration;
 
 /// What somebody states of a host. None: its nodes are counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Stated {
     /// CPU.
     pub cpu: Option<Millicores>,
     /// Memory.
     pub memory: Option<Bytes>,
+    /// Extended resources by name, each for itself.
+    pub extended: Extended,
+    /// How much there is of each extended resource that is not named.
+    pub unnamed: Option<u64>,
+}
+
+impl Stated {
+    fn says(&self, of: &Countable) -> bool {
+        match of {
+            Countable::Resource(Resource::Cpu) => self.cpu.is_some(),
+            Countable::Resource(Resource::Memory) => self.memory.is_some(),
+            Countable::Extended(name) => self.unnamed.is_some() || self.extended.contains_key(name),
+            Countable::Resource(Resource::Storage) | Countable::VirtualClusters => false,
+        }
+    }
+
+    /// Takes what is stated in the place of what nodes have.
+    fn over(&self, mut of_nodes: Extended) -> Extended {
+        if self.unnamed.is_some() {
+            of_nodes.clear();
+        }
+        of_nodes.extend(self.extended.clone());
+        of_nodes
+    }
 }
 
 /// How much of a host is handed out.
@@ -67,14 +92,26 @@ impl Rules {
             u64::try_from(capacity).unwrap_or(u64::MAX)
         };
         let of_nodes = |amount: fn(&Node) -> u64| counted().map(|node| u128::from(amount(node))).sum();
-        let Stated { cpu, memory } = self.grows_to;
+        let Stated { cpu, memory, .. } = self.grows_to;
         let cpu = cpu.map_or_else(|| of_nodes(|node| node.cpu.0), |cpu| u128::from(cpu.0));
         let memory = memory.map_or_else(|| of_nodes(|node| node.memory.0), |memory| u128::from(memory.0));
         Limit {
             cpu: self.promises.cpu.or_else(|| Some(Millicores(hand_out(cpu, self.reserved_cpu.0)))),
             memory: self.promises.memory.or_else(|| Some(Bytes(hand_out(memory, self.reserved_memory.0)))),
             storage: self.storage,
+            virtual_clusters: None,
+            extended: self.extended(nodes),
+            // What no node offers is not there.
+            unnamed: self.promises.unnamed.or(self.grows_to.unnamed).or(Some(0)),
         }
+    }
+
+    /// Devices cannot be shared: nothing of them is reserved or oversubscribed.
+    fn extended(&self, nodes: &[Node]) -> Extended {
+        let counted = nodes.iter().filter(|node| self.exclusions(node).is_empty());
+        let of_nodes =
+            counted.fold(Extended::new(), |sum, node| zip_extended(&sum, &node.extended, u64::saturating_add));
+        self.promises.over(self.grows_to.over(of_nodes))
     }
 
     /// Why the node does not count. Empty: it does.
@@ -82,22 +119,19 @@ impl Rules {
         node.exclusions(&self.node_selector, &self.tolerations)
     }
 
-    /// Whether some of the resource is kept back.
-    pub fn reserves(&self, resource: Resource) -> bool {
-        match resource {
-            Resource::Cpu => self.reserved_cpu.0 > 0,
-            Resource::Memory => self.reserved_memory.0 > 0,
-            Resource::Storage => false,
+    /// Whether some of it is kept back.
+    pub fn reserves(&self, of: &Countable) -> bool {
+        match of {
+            Countable::Resource(Resource::Cpu) => self.reserved_cpu.0 > 0,
+            Countable::Resource(Resource::Memory) => self.reserved_memory.0 > 0,
+            _ => false,
         }
     }
 
-    /// Whether it is the nodes that say how much there is of the resource.
-    pub fn counts_nodes(&self, resource: Resource) -> bool {
-        match resource {
-            Resource::Cpu => self.grows_to.cpu.or(self.promises.cpu).is_none(),
-            Resource::Memory => self.grows_to.memory.or(self.promises.memory).is_none(),
-            Resource::Storage => false,
-        }
+    /// Whether it is the nodes that say how much of it there is.
+    pub fn counts_nodes(&self, of: &Countable) -> bool {
+        let is_of_nodes = !matches!(of, Countable::Resource(Resource::Storage) | Countable::VirtualClusters);
+        is_of_nodes && !self.grows_to.says(of) && !self.promises.says(of)
     }
 }
 
@@ -124,12 +158,40 @@ impl Standing {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::amounts::tests::gpus;
     use crate::domain::node::tests::{labels, node, taint};
 
     #[track_caller]
     fn check(nodes: &[Node], rules: &Rules, cpu: u64, memory: u64) {
-        let expected = Limit { cpu: Some(Millicores(cpu)), memory: Some(Bytes(memory)), storage: rules.storage };
-        assert_eq!(rules.capacity(nodes), expected);
+        let capacity = rules.capacity(nodes);
+        let of_size = (capacity.cpu.unwrap().0, capacity.memory.unwrap().0, capacity.storage);
+        assert_eq!(of_size, (cpu, memory, rules.storage));
+        assert_eq!((capacity.extended, capacity.virtual_clusters, capacity.unnamed), (Extended::new(), None, Some(0)));
+    }
+
+    #[test]
+    fn extended_resources_are_those_of_the_nodes_that_count_and_never_oversubscribed() {
+        let with = |name, amount| Node { extended: gpus(amount), ..node(name, 1000, 1000) };
+        let nodes = [with("a", 4), with("b", 4), Node { is_cordoned: true, ..with("c", 4) }];
+        let stated = |extended: Extended, unnamed| Stated { extended, unnamed, ..Stated::default() };
+        let card: Extended = [("example.com/card".into(), 2)].into();
+        let limit = |rules: Rules| {
+            let limit = rules.capacity(&nodes);
+            (limit.extended, limit.unnamed)
+        };
+        assert_eq!(limit(Rules::default()), (gpus(8), Some(0)));
+        let grows_to = Rules { grows_to: stated(gpus(64), None), ..Rules::default() };
+        assert_eq!(limit(grows_to.clone()), (gpus(64), Some(0)));
+        let both: Extended = gpus(8).into_iter().chain(card.clone()).collect();
+        assert_eq!(limit(Rules { grows_to: stated(card.clone(), None), ..Rules::default() }), (both, Some(0)));
+        let unknown = Rules { promises: stated(Extended::new(), Some(u64::MAX)), ..Rules::default() };
+        assert_eq!(limit(unknown), (Extended::new(), Some(u64::MAX)));
+        let gpu = Countable::Extended("nvidia.com/gpu".into());
+        assert!(Rules::default().counts_nodes(&gpu) && !grows_to.counts_nodes(&gpu));
+    }
+
+    fn counts_nodes(rules: &Rules) -> [bool; 3] {
+        Resource::ALL.map(|resource| rules.counts_nodes(&resource.into()))
     }
 
     #[test]
@@ -149,7 +211,7 @@ mod tests {
     #[test]
     fn what_a_host_grows_to_stands_in_for_its_nodes_whatever_they_are() {
         let stated = |cpu: Option<u64>, memory: Option<u64>| Rules {
-            grows_to: Stated { cpu: cpu.map(Millicores), memory: memory.map(Bytes) },
+            grows_to: Stated { cpu: cpu.map(Millicores), memory: memory.map(Bytes), ..Stated::default() },
             reserved_cpu: Millicores(1000),
             ..Rules::default()
         };
@@ -160,16 +222,16 @@ mod tests {
         check(&[], &stated(None, Some(100)), 0, 120);
         check(&nodes, &stated(Some(500), None), 0, 2400);
         let rules = stated(Some(1), None);
-        assert_eq!(Resource::ALL.map(|resource| rules.counts_nodes(resource)), [false, true, false]);
+        assert_eq!(counts_nodes(&rules), [false, true, false]);
     }
 
     #[test]
     fn what_a_host_promises_is_neither_reserved_nor_oversubscribed() {
-        let promises = Stated { cpu: Some(Millicores(8000)), memory: None };
+        let promises = Stated { cpu: Some(Millicores(8000)), ..Stated::default() };
         let rules = Rules { promises, reserved_cpu: Millicores(1000), ..Rules::default() };
         check(&[node("a", 2000, 1000)], &rules, 8000, 1200);
         check(&[node("a", 64_000, 1000)], &rules, 8000, 1200);
-        assert_eq!(Resource::ALL.map(|resource| rules.counts_nodes(resource)), [false, true, false]);
+        assert_eq!(counts_nodes(&rules), [false, true, false]);
     }
 
     #[test]

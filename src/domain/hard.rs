@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use crate::domain::amounts::Extended;
 use crate::domain::metadata;
 use crate::domain::quantity::{Bytes, Quantity};
 use crate::domain::size::Size;
@@ -89,6 +90,16 @@ pub enum HardError {
         "a ResourceQuota counts nothing that is called \"{0}\": write one of its names, such as \"pods\", \"count/jobs.batch\", \"requests.nvidia.com/gpu\" or \"fast.storageclass.storage.k8s.io/requests.storage\""
     )]
     Unknown(String),
+    /// Nothing that nodes offer beyond what every node has.
+    #[error(
+        "\"{0}\" is not the name of an extended resource: write it as nodes do under `status.allocatable`, such as \"nvidia.com/gpu\""
+    )]
+    NotExtended(String),
+    /// Something that is bounded of each virtual cluster and not of several together.
+    #[error(
+        "\"{0}\" is not counted of virtual clusters together, only extended resources are, such as \"requests.nvidia.com/gpu\": bound it of each with `virtual_cluster_maximums`"
+    )]
+    NotShared(String),
     /// No quantity.
     #[error("{0}")]
     Amount(#[from] crate::domain::quantity::QuantityError),
@@ -108,6 +119,32 @@ pub enum HardError {
 /// What is wrong with it.
 pub fn check(name: &str, amount: &str) -> Result<(), HardError> {
     check_name(name)?;
+    check_amount(name, amount)
+}
+
+/// Checks one entry of what several virtual clusters may have together.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check_shared(name: &str, amount: &str) -> Result<(), HardError> {
+    check(name, amount)?;
+    extended_name(name).map(|_| ()).ok_or_else(|| HardError::NotShared(name.to_owned()))
+}
+
+/// Checks an amount of an extended resource by its own name.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check_extended(name: &str, amount: &str) -> Result<(), HardError> {
+    let counted = format!("requests.{name}");
+    let is_plain = !["requests.", "limits."].iter().any(|prefix| name.starts_with(prefix));
+    if !is_plain || check_name(&counted).is_err() || extended_name(&counted).is_none() {
+        return Err(HardError::NotExtended(name.to_owned()));
+    }
+    check_amount(name, amount)
+}
+
+fn check_amount(name: &str, amount: &str) -> Result<(), HardError> {
     amount.parse::<Quantity>()?;
     let not_whole = |_| HardError::NotWhole { name: name.to_owned(), amount: amount.to_owned() };
     amount.parse::<Bytes>().map(|_| ()).map_err(not_whole)
@@ -165,6 +202,34 @@ pub fn devices<'n>(offered: impl IntoIterator<Item = &'n str>) -> impl Iterator<
     names.sort();
     names.dedup();
     names.into_iter()
+}
+
+/// What of `hard` are extended resources, by their own names. What is malformed is none.
+pub fn extended(hard: &Hard) -> Extended {
+    extended_limits(hard).into_iter().filter(|(_, amount)| *amount > 0).collect()
+}
+
+/// The same where none of something says something.
+pub fn extended_limits(hard: &Hard) -> Extended {
+    let amount = |(name, amount): (&String, &String)| {
+        let amount: Bytes = amount.parse().ok()?;
+        Some((extended_name(name)?.into(), amount.0))
+    };
+    hard.iter().filter_map(amount).collect()
+}
+
+/// What there is of everything that `given` and `own` name, as `own` says where both do.
+pub fn merged(given: &Hard, own: &Hard) -> Hard {
+    given.iter().chain(own).map(|(name, amount)| (name.clone(), amount.clone())).collect()
+}
+
+/// The extended resource that a quota counts under this name, such as `nvidia.com/gpu` under `requests.nvidia.com/gpu`.
+pub fn extended_name(name: &str) -> Option<&str> {
+    let (domain, _) = name.split_once('/')?;
+    if domain == "count" || OF_CLASS.iter().any(|(ending, _)| domain.ends_with(ending)) {
+        return None;
+    }
+    name.strip_prefix("requests.")
 }
 
 /// What a group gives a new virtual cluster of `size` that says nothing: its defaults, and where it has only a maximum, that or the
@@ -261,6 +326,22 @@ mod tests {
     }
 
     #[test]
+    fn extended_resources_have_a_name_of_their_own() {
+        for name in ["nvidia.com/gpu", "gpu.intel.com/i915"] {
+            assert_eq!(check_extended(name, "4"), Ok(()), "{name}");
+        }
+        for name in ["requests.nvidia.com/gpu", "limits.nvidia.com/gpu", "gpu", "hugepages-2Mi", "cpu", "A_b/c"] {
+            assert_eq!(check_extended(name, "4"), Err(HardError::NotExtended(name.to_owned())));
+        }
+        assert!(check_extended("nvidia.com/gpu", "0.5").is_err());
+        assert_eq!(check_shared("requests.nvidia.com/gpu", "4"), Ok(()));
+        for name in ["pods", "requests.hugepages-2Mi", "fast.storageclass.storage.k8s.io/requests.storage"] {
+            assert_eq!(check_shared(name, "4"), Err(HardError::NotShared(name.to_owned())));
+        }
+        assert!(check_shared("nvidia.com/gpu", "4").unwrap_err().to_string().contains("requests.nvidia.com/gpu"));
+    }
+
+    #[test]
     fn amounts_are_whole() {
         refused("pods", "many", "is not a quantity");
         refused("pods", "-1", "is negative");
@@ -321,6 +402,22 @@ mod tests {
         );
         let said: Vec<String> = found.iter().map(OutOfBounds::to_string).collect();
         assert_eq!(said, ["pods is 5, and the minimum is 10", "services.loadbalancers is 9, and the maximum is 2"]);
+    }
+
+    #[test]
+    fn extended_resources_are_told_from_everything_else() {
+        let asked = hard(&[
+            ("requests.nvidia.com/gpu", "2"),
+            ("requests.example.com/card", "0"),
+            ("requests.hugepages-2Mi", "1Gi"),
+            ("requests.ephemeral-storage", "20Gi"),
+            ("requests.fast.storageclass.storage.k8s.io/requests.storage", "100Gi"),
+            ("count/jobs.batch", "5"),
+            ("gpu.deviceclass.resource.k8s.io/devices", "1"),
+            ("pods", "9"),
+        ]);
+        assert_eq!(extended(&asked), [("nvidia.com/gpu".into(), 2)].into());
+        assert_eq!(extended_limits(&asked).len(), 2, "none of something is a limit");
     }
 
     #[test]

@@ -5,29 +5,24 @@
 
 use std::collections::BTreeMap;
 
+use crate::domain::amounts::Amounts;
 use crate::domain::limit::{Limit, Shortage};
-use crate::domain::size::Size;
+use crate::domain::shares::{Bounds, Labels, Shares};
+use crate::domain::transition::Load;
 
 /// What one virtual cluster holds.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Holding {
     /// Its name.
     pub name: String,
     /// Its group, if it has one.
     pub group: Option<String>,
-    /// Its full size.
-    pub size: Size,
-    /// Whether it is paused.
-    pub paused: bool,
+    /// Its labels, of which one may say whose it is.
+    pub labels: Labels,
+    /// What it may have, and whether it is paused.
+    pub load: Load,
     /// The UID of the Secret that is its record.
     pub record: String,
-}
-
-impl Holding {
-    /// What it takes of a host's capacity: paused, its storage only.
-    pub fn charged(&self) -> Size {
-        self.size.charged(self.paused)
-    }
 }
 
 /// What is accounted for.
@@ -41,11 +36,8 @@ pub enum Account {
 
 impl Account {
     /// What a holding takes of this account.
-    pub fn share(self, holding: &Holding) -> Size {
-        match self {
-            Self::Capacity => holding.charged(),
-            Self::Quota => holding.size,
-        }
+    pub fn share(self, holding: &Holding) -> Amounts {
+        holding.load.of(self)
     }
 }
 
@@ -63,30 +55,44 @@ pub fn quota_key(host_uid: &str, namespace: &str) -> String {
 
 impl Ledger {
     /// What is held in all, each resource at most what can be counted.
-    pub fn used(&self, account: Account) -> Size {
-        self.entries.values().fold(Size::ZERO, |used, holding| used.saturating_add(account.share(holding)))
+    pub fn used(&self, account: Account) -> Amounts {
+        sum(account, self.entries.values())
     }
 
     /// What everybody but `key` holds.
-    pub fn used_without(&self, account: Account, key: &str) -> Size {
-        let others = self.entries.iter().filter(|(other, _)| *other != key);
-        others.fold(Size::ZERO, |used, (_, holding)| used.saturating_add(account.share(holding)))
+    pub fn used_without(&self, account: Account, key: &str) -> Amounts {
+        sum(account, self.entries.iter().filter(|(other, _)| *other != key).map(|(_, holding)| holding))
+    }
+
+    /// What the virtual clusters of one owner hold.
+    pub fn used_by(&self, account: Account, shares: &Shares, owner: &str) -> Amounts {
+        sum(account, self.owned(shares, owner).map(|(_, holding)| holding))
+    }
+
+    fn owned<'l>(&'l self, shares: &Shares, owner: &str) -> impl Iterator<Item = (&'l String, &'l Holding)> {
+        self.entries.iter().filter(move |(_, holding)| shares.owner(&holding.labels) == Some(owner))
     }
 
     /// Enters the holding under `key`, or replaces what is there, if there is room for what it grows by over what the
-    /// same record holds under that key. What does not grow always fits.
+    /// same record holds under that key: in all, and in the share of its owner if there is one. What comes to another owner grows
+    /// there by all of it. What does not grow always fits.
     ///
     /// # Errors
-    ///
-    /// A resource grows beyond the limit; the ledger is as it was.
-    pub fn admit(&mut self, account: Account, key: &str, holding: Holding, limit: &Limit) -> Result<(), Refusal> {
-        let others = self.used_without(account, key);
+    /// Something grows beyond the bounds; the ledger is as it was.
+    pub fn admit(&mut self, account: Account, key: &str, holding: Holding, bounds: &Bounds) -> Result<(), Refusal> {
         let held = self.entries.get(key).filter(|held| held.record == holding.record);
-        let held = held.map_or(Size::ZERO, |held| account.share(held));
-        let growth = account.share(&holding).growth_from(held);
-        let shortages = limit.shortage(others.saturating_add(held), growth);
-        if !shortages.is_empty() {
-            return Err(Refusal { limit: *limit, used: others, growth, shortages });
+        let asked = account.share(&holding);
+        let check = |limit: &Limit, others: Amounts, held: Option<&Holding>| {
+            let held = held.map(|held| account.share(held)).unwrap_or_default();
+            let growth = asked.growth_from(&held);
+            let shortages = limit.shortage(&others.saturating_add(&held), &growth);
+            if shortages.is_empty() { Ok(()) } else { Err(Refusal { shortages }) }
+        };
+        check(&bounds.total, self.used_without(account, key), held)?;
+        if let Some((shares, owner)) = bounds.share_of(&holding.labels) {
+            let held = held.filter(|held| shares.owner(&held.labels) == Some(owner));
+            let others = self.owned(shares, owner).filter(|(other, _)| *other != key).map(|(_, holding)| holding);
+            check(&shares.limit(owner), sum(account, others), held)?;
         }
         self.put(key, holding);
         Ok(())
@@ -131,6 +137,10 @@ impl Ledger {
     }
 }
 
+fn sum<'h>(account: Account, holdings: impl Iterator<Item = &'h Holding>) -> Amounts {
+    holdings.fold(Amounts::ZERO, |used, holding| used.saturating_add(&account.share(holding)))
+}
+
 /// What a record says of its virtual cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Recorded {
@@ -170,40 +180,38 @@ impl Recorded {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}", shortages.iter().map(Shortage::to_string).collect::<Vec<_>>().join("; "))]
 pub struct Refusal {
-    /// What there is.
-    pub limit: Limit,
-    /// What everybody else holds.
-    pub used: Size,
-    /// What was asked for beyond what is held already.
-    pub growth: Size,
-    /// The resources that are short; never empty.
+    /// What is short; never empty.
     pub shortages: Vec<Shortage>,
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::amounts::tests::gpus;
     use crate::domain::quantity::{Bytes, Millicores};
+    use crate::domain::size::Size;
 
     fn size(amount: u64) -> Size {
         Size { cpu: Millicores(amount), memory: Bytes(amount), storage: Bytes(amount) }
     }
 
     fn holding(record: &str, amount: u64) -> Holding {
-        let name = "team-a".to_owned();
-        Holding { name, group: Some("dev".to_owned()), size: size(amount), paused: false, record: record.to_owned() }
+        let (name, group) = ("team-a".to_owned(), Some("dev".to_owned()));
+        let load = Load { size: size(amount), ..Load::default() };
+        Holding { name, group, load, record: record.to_owned(), ..Holding::default() }
     }
 
     fn paused(record: &str, amount: u64) -> Holding {
-        Holding { paused: true, ..holding(record, amount) }
+        let holding = holding(record, amount);
+        Holding { load: Load { paused: true, ..holding.load }, ..holding }
     }
 
     fn ledger(entries: &[(&str, Holding)]) -> Ledger {
         Ledger { entries: entries.iter().map(|(key, holding)| (key.to_string(), holding.clone())).collect() }
     }
 
-    fn limit(amount: u64) -> Limit {
-        Limit { cpu: Some(Millicores(amount)), memory: Some(Bytes(amount)), storage: Some(Bytes(amount)) }
+    fn limit(amount: u64) -> Bounds {
+        Limit::from_amounts(|_| Some(amount)).into()
     }
 
     /// Two entries: `a` holds 4, `b` is paused with 3. There are 8 of each resource.
@@ -225,10 +233,11 @@ mod tests {
     fn paused_ones_take_storage_only_of_the_capacity_and_all_of_the_quota() {
         let ledger = ledger(&[("a", holding("ra", 4)), ("b", paused("rb", 3))]);
         let capacity = Size { storage: Bytes(7), ..size(4) };
-        assert_eq!(ledger.used(Account::Capacity), capacity);
-        assert_eq!(ledger.used(Account::Quota), size(7));
-        assert_eq!(ledger.used_without(Account::Quota, "a"), size(3));
-        assert_eq!(ledger.used_without(Account::Quota, "other"), size(7));
+        let quota = |amount, virtual_clusters| Amounts { size: size(amount), virtual_clusters, ..Amounts::ZERO };
+        assert_eq!(ledger.used(Account::Capacity), capacity.into());
+        assert_eq!(ledger.used(Account::Quota), quota(7, 2));
+        assert_eq!(ledger.used_without(Account::Quota, "a"), quota(3, 1));
+        assert_eq!(ledger.used_without(Account::Quota, "other"), quota(7, 2));
     }
 
     #[test]
@@ -259,7 +268,76 @@ mod tests {
         assert_eq!(overfull.admit(Account::Quota, "b", holding("rb", 9), &limit(1)), Ok(()));
         assert_eq!(overfull.admit(Account::Quota, "b", holding("rb", 2), &limit(1)), Ok(()));
         let refusal = overfull.admit(Account::Quota, "b", holding("rb", 3), &limit(1)).unwrap_err();
-        assert_eq!((refusal.used, refusal.growth), (size(4), size(1)));
+        assert!(refusal.to_string().starts_with("cpu: 1m requested, 0 available"), "{refusal}");
+    }
+
+    #[test]
+    fn virtual_clusters_are_counted_paused_ones_included() {
+        let bounds: Bounds = Limit { virtual_clusters: Some(2), ..Limit::UNLIMITED }.into();
+        let mut full = ledger(&[("a", holding("ra", 4)), ("b", paused("rb", 3))]);
+        let refusal = full.admit(Account::Quota, "c", holding("rc", 1), &bounds).unwrap_err();
+        assert_eq!(refusal.to_string(), "virtual_clusters: 1 requested, 0 available");
+        assert_eq!(full.admit(Account::Quota, "b", holding("rb", 9), &bounds), Ok(()), "it is there already");
+        assert_eq!(full.admit(Account::Quota, "b", holding("another", 9), &bounds), Ok(()), "it takes the place");
+    }
+
+    #[test]
+    fn a_pause_gives_extended_resources_back_to_the_host_and_not_to_the_quota() {
+        let with = |record: &str, amount, paused| Holding {
+            load: Load { extended: gpus(amount), paused, ..Load::default() },
+            ..holding(record, 0)
+        };
+        let bounds: Bounds = Limit { extended: gpus(4), unnamed: Some(0), ..Limit::UNLIMITED }.into();
+        let mut shared = ledger(&[("a", with("ra", 3, false)), ("b", with("rb", 4, true))]);
+        let refusal = shared.admit(Account::Capacity, "c", with("rc", 2, false), &bounds).unwrap_err();
+        assert_eq!(refusal.to_string(), "nvidia.com/gpu: 2 requested, 1 available");
+        assert_eq!(shared.admit(Account::Capacity, "a", with("ra", 3, true), &bounds), Ok(()));
+        assert_eq!(shared.admit(Account::Capacity, "c", with("rc", 2, false), &bounds), Ok(()));
+        let refusal = shared.admit(Account::Capacity, "b", with("rb", 4, false), &bounds).unwrap_err();
+        assert_eq!(refusal.to_string(), "nvidia.com/gpu: 4 requested, 2 available", "it resumes");
+        assert_eq!(shared.used(Account::Quota).extended, gpus(9));
+    }
+
+    fn of(owner: &str, record: &str, amount: u64) -> Holding {
+        Holding { labels: [("team".to_owned(), owner.to_owned())].into(), ..holding(record, amount) }
+    }
+
+    #[test]
+    fn each_owner_has_a_share_inside_the_quota() {
+        let shares = Shares::new(
+            "team",
+            Limit::from_amounts(|_| Some(5)),
+            [("big".to_owned(), Limit::from_amounts(|_| Some(8)))],
+        );
+        let bounds = Bounds { total: Limit::from_amounts(|_| Some(12)), shares: Some(shares) };
+        let mut ledger = ledger(&[("a", of("small", "ra", 3)), ("b", of("big", "rb", 5)), ("n", holding("rn", 1))]);
+        let mut check = |key: &str, asked: Holding, expected: Result<(), &str>| {
+            let admitted = ledger.admit(Account::Quota, key, asked, &bounds).map_err(|refusal| refusal.to_string());
+            match (admitted, expected) {
+                (Ok(()), Ok(())) => {}
+                (Err(refusal), Err(part)) => assert!(refusal.contains(part), "{refusal} does not say {part:?}"),
+                (actual, _) => panic!("{actual:?} instead of {expected:?}"),
+            }
+        };
+        check("c", of("small", "rc", 3), Err("cpu: 3m requested, 2m available"));
+        check("a", of("small", "ra", 6), Err("cpu: 3m requested, 2m available"));
+        check("b", of("small", "rb", 5), Err("cpu: 5m requested, 2m available"));
+        check("c", of("big", "rc", 4), Err("cpu: 4m requested, 3m available"));
+        check("c", of("big", "rc", 3), Ok(()));
+        check("d", of("other", "rd", 1), Err("cpu: 1m requested, 0 available"));
+        check("b", of("big", "rb", 2), Ok(()));
+        check("a", of("big", "ra", 3), Ok(()));
+        check("d", of("small", "rd", 3), Ok(()));
+    }
+
+    #[test]
+    fn an_owner_who_has_too_much_keeps_it_and_gets_no_more() {
+        let shares = Shares::new("team", Limit::from_amounts(|_| Some(2)), []);
+        let bounds = Bounds { total: Limit::UNLIMITED, shares: Some(shares) };
+        let mut ledger = ledger(&[("a", of("small", "ra", 3)), ("b", of("small", "rb", 3))]);
+        assert_eq!(ledger.admit(Account::Quota, "a", of("small", "ra", 2), &bounds), Ok(()));
+        let refusal = ledger.admit(Account::Quota, "a", of("small", "ra", 3), &bounds).unwrap_err();
+        assert!(refusal.to_string().starts_with("cpu: 1m requested, 0 available"), "{refusal}");
     }
 
     #[test]

@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
+use crate::domain::amounts::{Amounts, Extended};
 use crate::domain::quantity::{Bytes, Millicores};
+use crate::domain::size::Size;
 use crate::domain::toleration::Toleration;
 
 /// A node of a host cluster.
@@ -19,7 +21,7 @@ pub struct Node {
     /// Allocatable memory.
     pub memory: Bytes,
     /// Allocatable amounts of resources that not every node has, such as `nvidia.com/gpu`.
-    pub extended: BTreeMap<String, u64>,
+    pub extended: Extended,
     /// `metadata.labels`
     pub labels: BTreeMap<String, String>,
     /// Whether its kubelet says that it is Ready.
@@ -75,6 +77,12 @@ const OF_UNREADY: &[&str] = &["node.kubernetes.io/not-ready", "node.kubernetes.i
 const OF_CORDONED: &str = "node.kubernetes.io/unschedulable";
 
 impl Node {
+    /// What it can allocate.
+    pub fn allocatable(&self) -> Amounts {
+        let size = Size { cpu: self.cpu, memory: self.memory, ..Size::ZERO };
+        Amounts { size, virtual_clusters: 0, extended: self.extended.clone() }
+    }
+
     /// Why the node does not count for pods that select nodes by these labels and have these tolerations. Empty: it does.
     /// One that is cordoned or not Ready never does.
     pub fn exclusions(&self, selector: &BTreeMap<String, String>, tolerations: &[Toleration]) -> Vec<Exclusion> {

@@ -4,24 +4,24 @@
 
 use std::cmp::Ordering;
 
+use crate::domain::amounts::{Amounts, Countable};
 use crate::domain::limit::{Limit, Shortage};
-use crate::domain::size::{Resource, Size};
+use crate::domain::size::Resource;
 
 /// A host on which a virtual cluster may go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Candidate<'a> {
     /// What it is called; decides between equals.
     pub key: &'a str,
     /// What there is.
     pub limit: Limit,
     /// What is used.
-    pub used: Size,
+    pub used: Amounts,
 }
 
-/// How full a resource would be: `taken` of `limit`, which is never zero. The fraction that is left is one less this.
-#[derive(Clone, Copy)]
+/// How full something would be: `taken` of `limit`, which is never zero. The fraction that is left is one less this.
 struct Fill {
-    resource: Resource,
+    of: Countable,
     taken: u64,
     limit: u64,
 }
@@ -35,14 +35,15 @@ impl Fill {
 }
 
 impl Candidate<'_> {
-    /// Every resource, the fullest first. One that is unlimited, or of which there is none to fill, is empty.
-    fn fills(&self, request: Size) -> [Fill; 3] {
-        let mut fills = Resource::ALL.map(|resource| match self.limit.get(resource) {
-            Some(limit) if limit > 0 => {
-                Fill { resource, taken: self.used.get(resource).saturating_add(request.get(resource)), limit }
-            }
-            _ => Fill { resource, taken: 0, limit: 1 },
-        });
+    /// CPU, memory, storage, and whatever else is requested, the fullest first. What is unlimited, or of which there is none to fill,
+    /// is empty.
+    fn fills(&self, request: &Amounts) -> Vec<Fill> {
+        let others = request.extended.keys().cloned().map(Countable::Extended);
+        let fill = |of: Countable| match self.limit.get(&of) {
+            Some(limit) if limit > 0 => Fill { taken: self.used.get(&of).saturating_add(request.get(&of)), of, limit },
+            _ => Fill { of, taken: 0, limit: 1 },
+        };
+        let mut fills: Vec<Fill> = Resource::ALL.into_iter().map(Countable::from).chain(others).map(fill).collect();
         fills.sort_by(|a, b| b.compare(a));
         fills
     }
@@ -50,8 +51,8 @@ impl Candidate<'_> {
 
 /// The index of the candidate with the most room left after placing the request: the smallest fraction that is left of
 /// any resource is the largest, then the next smallest, then the key is the lower one. `None`: it fits nowhere.
-pub fn choose(candidates: &[Candidate<'_>], request: Size) -> Option<usize> {
-    let fitting = candidates.iter().enumerate().filter(|(_, candidate)| candidate.limit.fits(candidate.used, request));
+pub fn choose(candidates: &[Candidate<'_>], request: &Amounts) -> Option<usize> {
+    let fitting = candidates.iter().enumerate().filter(|(_, candidate)| candidate.limit.fits(&candidate.used, request));
     let ranked = fitting.map(|(index, candidate)| (index, candidate.key, candidate.fills(request)));
     let best = ranked.min_by(|(_, key, fills), (_, other_key, other)| {
         let fullest = fills.iter().zip(other).map(|(fill, other)| fill.compare(other));
@@ -61,20 +62,25 @@ pub fn choose(candidates: &[Candidate<'_>], request: Size) -> Option<usize> {
 }
 
 /// One line per candidate that explains the choice, for logs.
-pub fn explain(candidates: &[Candidate<'_>], request: Size, chosen: Option<usize>) -> Vec<String> {
+pub fn explain(candidates: &[Candidate<'_>], request: &Amounts, chosen: Option<usize>) -> Vec<String> {
     let line = |(index, candidate): (usize, &Candidate<'_>)| {
-        let shortages = candidate.limit.shortage(candidate.used, request);
+        let shortages = candidate.limit.shortage(&candidate.used, request);
         if !shortages.is_empty() {
             let shortages: Vec<String> = shortages.iter().map(Shortage::to_string).collect();
             return format!("{}: does not fit ({})", candidate.key, shortages.join("; "));
         }
-        let [Fill { resource, taken, limit }, ..] = candidate.fills(request);
-        let left = u128::from(limit.saturating_sub(taken)) * 100 / u128::from(limit);
-        let scarcest = if candidate.limit.get(resource).is_none_or(|limit| limit == 0) {
-            "all of it would be left".to_owned()
-        } else {
-            format!("{left} % of {} would be left", resource.attribute())
-        };
+        let scarcest = candidate
+            .fills(request)
+            .into_iter()
+            .next()
+            .filter(|fill| candidate.limit.get(&fill.of).is_some_and(|limit| limit > 0));
+        let scarcest = scarcest.map_or_else(
+            || "all of it would be left".to_owned(),
+            |Fill { of, taken, limit }| {
+                let left = u128::from(limit.saturating_sub(taken)) * 100 / u128::from(limit);
+                format!("{left} % of {} would be left", of.name())
+            },
+        );
         let verdict = if chosen == Some(index) { "chosen" } else { "not chosen" };
         format!("{}: {verdict}, {scarcest}", candidate.key)
     };
@@ -84,25 +90,27 @@ pub fn explain(candidates: &[Candidate<'_>], request: Size, chosen: Option<usize
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::amounts::tests::gpus;
     use crate::domain::quantity::{Bytes, Millicores};
+    use crate::domain::size::Size;
 
-    fn size(cpu: u64, memory: u64) -> Size {
-        Size { cpu: Millicores(cpu), memory: Bytes(memory), storage: Bytes(1) }
+    fn size(cpu: u64, memory: u64) -> Amounts {
+        Size { cpu: Millicores(cpu), memory: Bytes(memory), storage: Bytes(1) }.into()
     }
 
     /// Storage is unlimited.
     fn candidate(key: &str, cpu: (u64, u64), memory: (u64, u64)) -> Candidate<'_> {
-        let limit = Limit { cpu: Some(Millicores(cpu.1)), memory: Some(Bytes(memory.1)), storage: None };
+        let limit = Limit { cpu: Some(Millicores(cpu.1)), memory: Some(Bytes(memory.1)), ..Limit::UNLIMITED };
         Candidate { key, limit, used: size(cpu.0, memory.0) }
     }
 
     #[track_caller]
-    fn check(candidates: &[Candidate<'_>], request: Size, expected: Option<&str>) {
+    fn check(candidates: &[Candidate<'_>], request: Amounts, expected: Option<&str>) {
         for turn in 0..candidates.len().max(1) {
             let mut turned = candidates.to_vec();
             turned.rotate_left(turn);
-            let chosen = choose(&turned, request).map(|index| turned[index].key);
-            assert_eq!(chosen, expected, "whatever the order: {:#?}", explain(&turned, request, None));
+            let chosen = choose(&turned, &request).map(|index| turned[index].key);
+            assert_eq!(chosen, expected, "whatever the order: {:#?}", explain(&turned, &request, None));
         }
     }
 
@@ -135,7 +143,7 @@ mod tests {
     #[test]
     fn an_unlimited_host_has_the_most_room() {
         let unlimited = Candidate { key: "z", limit: Limit::UNLIMITED, used: size(1000, 1000) };
-        check(&[candidate("a", (0, 100), (0, 100)), unlimited], size(1, 1), Some("z"));
+        check(&[candidate("a", (0, 100), (0, 100)), unlimited.clone()], size(1, 1), Some("z"));
         check(&[candidate("a", (0, 100), (0, 100)), unlimited], size(0, 0), Some("a"));
     }
 
@@ -147,11 +155,25 @@ mod tests {
     }
 
     #[test]
+    fn what_is_asked_for_of_extended_resources_decides_as_well() {
+        let with = |key, used, limit| Candidate {
+            limit: Limit { extended: gpus(limit), unnamed: Some(0), ..Limit::UNLIMITED },
+            used: Amounts { extended: gpus(used), ..Amounts::ZERO },
+            ..candidate(key, (0, 10), (0, 10))
+        };
+        let asked = Amounts { extended: gpus(2), ..size(1, 1) };
+        check(&[with("a", 2, 8), with("b", 1, 8)], asked.clone(), Some("b"));
+        check(&[with("a", 7, 8), with("b", 7, 8), candidate("c", (9, 10), (0, 10))], asked.clone(), Some("c"));
+        check(&[with("a", 7, 8)], asked, None);
+        check(&[with("a", 7, 8), with("b", 0, 8)], size(1, 1), Some("a"));
+    }
+
+    #[test]
     fn the_explanation_names_every_candidate() {
-        let unlimited = Candidate { key: "c", limit: Limit::UNLIMITED, used: Size::ZERO };
+        let unlimited = Candidate { key: "c", limit: Limit::UNLIMITED, used: Amounts::ZERO };
         let candidates = [candidate("a", (0, 3), (0, 9)), candidate("b", (2, 8), (0, 9)), unlimited];
         assert_eq!(
-            explain(&candidates, size(4, 1), Some(2)),
+            explain(&candidates, &size(4, 1), Some(2)),
             [
                 "a: does not fit (cpu: 4m requested, 3m available)",
                 "b: not chosen, 25 % of cpu would be left",

@@ -3,9 +3,10 @@
 //!
 //! Owns the comparison. Never asks a host, and never refuses anything: many smaller pods use all of a size.
 
+use crate::domain::amounts::{Amounts, Countable, Extended};
 use crate::domain::capacity::Rules;
 use crate::domain::node::Node;
-use crate::domain::size::{Resource, Size};
+use crate::domain::size::Size;
 use crate::domain::values::limits::{self, Limits};
 
 /// A host that comes into question.
@@ -20,12 +21,14 @@ pub struct Host<'h> {
 }
 
 /// Which pod no node can run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Pod {
     /// The control plane's, by what it requests.
     ControlPlane,
     /// One that takes all that is left to the tenant.
     Workload,
+    /// One that takes all of an extended resource, and hardly anything else.
+    Device(Countable),
 }
 
 /// That no node can run it.
@@ -34,7 +37,7 @@ pub struct Unserved<'h> {
     /// Which.
     pub pod: Pod,
     /// What it asks for.
-    pub needs: Limits,
+    pub needs: Amounts,
     /// The host of the node that comes closest.
     pub host: &'h str,
     /// That node.
@@ -43,32 +46,44 @@ pub struct Unserved<'h> {
 
 /// The pod that no node of the hosts can run, the control plane's first. None where one can, where no node counts at all, and
 /// where a host is not counted by its nodes: it may get larger ones.
-pub fn unserved<'h>(size: &Size, hosts: &[Host<'h>]) -> Option<Unserved<'h>> {
-    let by_nodes = |rules: &Rules| rules.counts_nodes(Resource::Cpu) && rules.counts_nodes(Resource::Memory);
-    if !hosts.iter().all(|host| by_nodes(host.rules)) {
-        return None;
-    }
+pub fn unserved<'h>(size: &Size, extended: &Extended, hosts: &[Host<'h>]) -> Option<Unserved<'h>> {
     let counted = hosts.iter().flat_map(|host| {
         let nodes = host.nodes.iter().filter(|node| host.rules.exclusions(node).is_empty());
         nodes.map(|node| (host.name, node))
     });
     let counted: Vec<(&str, &Node)> = counted.collect();
-    let pods = [(Pod::ControlPlane, limits::CONTROL_PLANE_REQUESTS), (Pod::Workload, limits::room(size))];
-    pods.into_iter().find_map(|(pod, needs)| {
-        let (host, largest) = counted.iter().copied().max_by_key(|(_, node)| enough(node, needs))?;
-        (largest.cpu < needs.cpu || largest.memory < needs.memory).then_some(Unserved { pod, needs, host, largest })
+    let devices = extended.iter().map(|(name, amount)| {
+        let needs = Amounts { extended: [(name.clone(), *amount)].into(), ..Amounts::ZERO };
+        (Pod::Device(Countable::Extended(name.clone())), needs)
+    });
+    let pods =
+        [(Pod::ControlPlane, compute(limits::CONTROL_PLANE_REQUESTS)), (Pod::Workload, compute(limits::room(size)))];
+    pods.into_iter().chain(devices).find_map(|(pod, needs)| {
+        let by_nodes = |host: &Host<'_>| needs.countables().all(|of| host.rules.counts_nodes(&of));
+        if !hosts.iter().all(by_nodes) {
+            return None;
+        }
+        let (host, largest) = counted.iter().copied().max_by_key(|(_, node)| enough(node, &needs))?;
+        let is_short = !needs.growth_from(&largest.allocatable()).is_zero();
+        is_short.then_some(Unserved { pod, needs, host, largest })
     })
 }
 
-/// How much of what is needed the node has, in thousandths, of the resource that it has less of.
-fn enough(node: &Node, needs: Limits) -> u128 {
-    let part = |has: u64, needs: u64| u128::from(has) * 1000 / u128::from(needs.max(1));
-    part(node.cpu.0, needs.cpu.0).min(part(node.memory.0, needs.memory.0))
+fn compute(limits: Limits) -> Amounts {
+    Size { cpu: limits.cpu, memory: limits.memory, ..Size::ZERO }.into()
+}
+
+/// How much of what is needed the node has, in thousandths, of what it has less of.
+fn enough(node: &Node, needs: &Amounts) -> u128 {
+    let has = node.allocatable();
+    let part = |of: Countable| u128::from(has.get(&of)) * 1000 / u128::from(needs.get(&of).max(1));
+    needs.countables().map(part).min().unwrap_or(0)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::amounts::tests::gpus;
     use crate::domain::capacity::Stated;
     use crate::domain::node::tests::node;
     use crate::domain::quantity::{Bytes, Millicores};
@@ -84,8 +99,8 @@ mod tests {
         let names = ["eu-1", "us-1"];
         let hosts = hosts.iter().zip(names).map(|((rules, nodes), name)| Host { name, rules, nodes });
         let hosts: Vec<Host<'_>> = hosts.collect();
-        let found = unserved(size, &hosts);
-        let found = found.as_ref().map(|found| (found.pod, found.host, found.largest.name.as_str()));
+        let found = unserved(size, &Extended::new(), &hosts);
+        let found = found.as_ref().map(|found| (found.pod.clone(), found.host, found.largest.name.as_str()));
         assert_eq!(found, expected);
     }
 
@@ -117,10 +132,24 @@ mod tests {
 
     #[test]
     fn a_host_that_grows_may_get_a_node_that_serves() {
-        let stated = Stated { cpu: Some(Millicores(64_000)), memory: Some(Bytes(256 * GIB)) };
-        let growing = Rules { grows_to: stated, ..Rules::default() };
+        let stated = Stated { cpu: Some(Millicores(64_000)), memory: Some(Bytes(256 * GIB)), ..Stated::default() };
+        let growing = Rules { grows_to: stated.clone(), ..Rules::default() };
         let small = [node("s1", 4000, 16 * GIB)];
         check(&size(16, 16), &[(&Rules::default(), &small), (&growing, &[])], None);
         check(&size(16, 16), &[(&Rules { promises: stated, ..Rules::default() }, &small)], None);
+    }
+
+    #[test]
+    fn all_of_a_device_can_be_asked_for_by_one_pod() {
+        let with = |name, amount| Node { extended: gpus(amount), ..node(name, 8000, 16 * GIB) };
+        let (nodes, rules) = ([with("a", 4), with("b", 8)], Rules::default());
+        let hosts = [Host { name: "eu-1", rules: &rules, nodes: &nodes }];
+        assert_eq!(unserved(&size(4, 4), &gpus(8), &hosts), None);
+        let found = unserved(&size(4, 4), &gpus(12), &hosts).unwrap();
+        assert_eq!(found.pod, Pod::Device(Countable::Extended("nvidia.com/gpu".into())));
+        assert_eq!((found.largest.name.as_str(), found.needs.extended), ("b", gpus(12)));
+        let grows_to = Stated { extended: gpus(64), ..Stated::default() };
+        let growing = Rules { grows_to, ..Rules::default() };
+        assert_eq!(unserved(&size(4, 4), &gpus(12), &[Host { rules: &growing, ..hosts[0] }]), None);
     }
 }

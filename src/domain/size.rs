@@ -70,11 +70,6 @@ impl Size {
         self.saturating_sub(old)
     }
 
-    /// What a virtual cluster of this size takes of its host's capacity: paused, its storage only.
-    pub fn charged(self, paused: bool) -> Self {
-        if paused { Self { storage: self.storage, ..Self::ZERO } } else { self }
-    }
-
     /// Everything that falls short of `minimum`.
     pub fn shortfalls(&self, minimum: &Self) -> Vec<Shortfall> {
         let cases = [

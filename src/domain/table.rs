@@ -2,8 +2,12 @@
 //!
 //! Owns columns, bars, colours and rounding. Never decides whether anything fits.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::domain::amounts::{Amounts, Countable};
 use crate::domain::limit::Limit;
-use crate::domain::size::{Resource, Size};
+use crate::domain::size::Resource;
 
 /// A host, or a quota.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,9 +17,9 @@ pub struct Row {
     /// What there is.
     pub limit: Limit,
     /// What runs already takes this.
-    pub used: Size,
+    pub used: Amounts,
     /// What is planned takes this.
-    pub allocated: Size,
+    pub allocated: Amounts,
     /// Why the numbers are missing; then the others mean nothing.
     pub missing: Option<String>,
 }
@@ -23,12 +27,24 @@ pub struct Row {
 impl Row {
     /// What is left after the plan; zero where more is taken than there is.
     pub fn available(&self) -> Limit {
-        self.limit.available(self.used.saturating_add(self.allocated))
+        self.limit.available(&self.used.saturating_add(&self.allocated))
+    }
+
+    /// Everything that there is something to say of: a size's resources, virtual clusters where they are limited, and extended
+    /// resources that are limited, used or allocated.
+    pub fn countables(&self) -> Vec<Countable> {
+        let virtual_clusters = self.limit.virtual_clusters.map(|_| Countable::VirtualClusters);
+        let extended = [&self.limit.extended, &self.used.extended, &self.allocated.extended];
+        let extended: BTreeSet<&Arc<str>> = extended.into_iter().flat_map(BTreeMap::keys).collect();
+        let extended = extended.into_iter().cloned().map(Countable::Extended);
+        Resource::ALL.into_iter().map(Countable::from).chain(virtual_clusters).chain(extended).collect()
     }
 }
 
 /// No line is longer, as long as no amount has more than nine characters.
 const WIDTH: usize = 100;
+/// Of the names of resources.
+const NAME: usize = 22;
 /// Of a bar, without its brackets.
 const BAR: usize = 20;
 const UNLIMITED: &str = "unlimited";
@@ -85,11 +101,11 @@ pub fn render(rows: &[Row], paint: Paint) -> String {
     if rows.is_empty() {
         return String::new();
     }
-    let planned = rows.iter().any(|row| row.missing.is_none() && row.allocated != Size::ZERO);
+    let planned = rows.iter().any(|row| row.missing.is_none() && !row.allocated.is_zero());
     let header = ["host", "resource", "used", "allocated", "available", "of", ""].map(str::to_owned);
     let mut lines: Vec<[String; 7]> = vec![header];
     for row in rows.iter().filter(|row| row.missing.is_none()) {
-        lines.extend(Resource::ALL.map(|resource| cells(row, resource)));
+        lines.extend(row.countables().iter().enumerate().map(|(index, of)| cells(row, of, index == 0)));
     }
     let mut widths = [0; 7];
     for line in &lines {
@@ -100,6 +116,7 @@ pub fn render(rows: &[Row], paint: Paint) -> String {
     if !planned {
         widths[3] = 0;
     }
+    widths[1] = widths[1].min(NAME);
     let others: usize = widths[1..].iter().filter(|width| **width > 0).map(|width| width + 2).sum();
     let longest = rows.iter().map(|row| row.name.chars().count()).max().unwrap_or_default();
     widths[0] = longest.max("host".len()).min(WIDTH.saturating_sub(others).max(8));
@@ -109,18 +126,18 @@ pub fn render(rows: &[Row], paint: Paint) -> String {
     for row in rows {
         match &row.missing {
             Some(why) => text.push_str(&explain(&row.name, why, widths[0])),
-            None => text.extend(lines.by_ref().take(Resource::ALL.len()).map(|line| join(&line, &widths, paint))),
+            None => text.extend(lines.by_ref().take(row.countables().len()).map(|line| join(&line, &widths, paint))),
         }
     }
     text
 }
 
-/// The line of one resource.
-fn cells(row: &Row, resource: Resource) -> [String; 7] {
-    let name = if resource == Resource::Cpu { row.name.clone() } else { String::new() };
-    let (used, allocated) = (row.used.get(resource), row.allocated.get(resource));
-    let show = |amount: u64| resource.show_short(amount);
-    let (available, limit, bar) = match row.limit.get(resource) {
+/// The line of one resource. The first one of a row names the row.
+fn cells(row: &Row, of: &Countable, is_first: bool) -> [String; 7] {
+    let name = if is_first { row.name.clone() } else { String::new() };
+    let (used, allocated) = (row.used.get(of), row.allocated.get(of));
+    let show = |amount: u64| of.show_short(amount);
+    let (available, limit, bar) = match row.limit.get(of) {
         None => (UNLIMITED.to_owned(), UNLIMITED.to_owned(), String::new()),
         Some(limit) => {
             let taken = used.saturating_add(allocated);
@@ -128,7 +145,7 @@ fn cells(row: &Row, resource: Resource) -> [String; 7] {
             (available, show(limit), bar(used, allocated, limit))
         }
     };
-    [name, resource.attribute().to_owned(), show(used), show(allocated), available, limit, bar]
+    [name, of.name().to_owned(), show(used), show(allocated), available, limit, bar]
 }
 
 /// `[####==......]`. Whatever is there at all has at least one character.
@@ -192,7 +209,9 @@ fn explain(name: &str, why: &str, width: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::amounts::tests::gpus;
     use crate::domain::quantity::{Bytes, Millicores};
+    use crate::domain::size::Size;
 
     const GIB: u64 = 1 << 30;
 
@@ -201,8 +220,8 @@ mod tests {
     }
 
     fn row(name: &str, limit: Size, used: Size, allocated: Size) -> Row {
-        let limit = Limit { cpu: Some(limit.cpu), memory: Some(limit.memory), storage: None };
-        Row { name: name.to_owned(), limit, used, allocated, missing: None }
+        let limit = Limit { cpu: Some(limit.cpu), memory: Some(limit.memory), ..Limit::UNLIMITED };
+        Row { name: name.to_owned(), limit, used: used.into(), allocated: allocated.into(), missing: None }
     }
 
     #[track_caller]
@@ -245,6 +264,31 @@ a     cpu          4          4          8  [##########..........]
 ",
         );
         check(&[], "");
+    }
+
+    #[test]
+    fn extended_resources_and_virtual_clusters_have_lines_where_there_is_something_to_say() {
+        let mut host = row("eu-1", size(64, 256, 0), size(52, 130, 20), Size::ZERO);
+        host.limit = Limit { extended: gpus(8), unnamed: Some(0), ..host.limit };
+        host.used.extended = [("aws.amazon.com/neuroncore".into(), 2), ("nvidia.com/gpu".into(), 3)].into();
+        let mut quota = row("quota", size(64, 256, 0), size(52, 130, 20), Size::ZERO);
+        quota.limit.virtual_clusters = Some(20);
+        (quota.used.virtual_clusters, quota.allocated.virtual_clusters) = (13, 1);
+        check(
+            &[host, quota],
+            "\
+host   resource                 used  allocated  available         of
+eu-1   cpu                        52          0         12         64  [################....]
+       memory                  130Gi          0      126Gi      256Gi  [##########..........]
+       storage                  20Gi          0  unlimited  unlimited
+       aws.amazon.com/neuron…      2          0         -2          0  [####################]
+       nvidia.com/gpu              3          0          5          8  [#######.............]
+quota  cpu                        52          0         12         64  [################....]
+       memory                  130Gi          0      126Gi      256Gi  [##########..........]
+       storage                  20Gi          0  unlimited  unlimited
+       virtual_clusters           13          1          6         20  [#############=......]
+",
+        );
     }
 
     #[test]

@@ -5,13 +5,13 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
+use crate::domain::amounts::Amounts;
 use crate::domain::ledger::Ledger;
-use crate::domain::size::Size;
 use crate::fleet::locked;
 
 /// What virtual clusters of this process will take that have a host and are not in its ledger yet, by the host's UID and
 /// the namespace.
-type OnTheirWay = BTreeMap<(String, String), Size>;
+type OnTheirWay = BTreeMap<(String, String), Amounts>;
 
 /// Those of one process.
 #[derive(Default)]
@@ -41,12 +41,12 @@ pub struct Choosing<'a> {
 
 impl Choosing<'_> {
     /// What those on their way will take of the host with the UID `uid`, except of what its ledger, read since, has already.
-    pub fn taken_soon(&self, uid: &str, ledger: &Ledger) -> Size {
+    pub fn taken_soon(&self, uid: &str, ledger: &Ledger) -> Amounts {
         let here = self
             .on_their_way
             .iter()
             .filter(|((host, namespace), _)| host == uid && !ledger.entries.contains_key(namespace));
-        here.fold(Size::ZERO, |sum, (_, size)| sum.saturating_add(*size))
+        here.fold(Amounts::ZERO, |sum, (_, taken)| sum.saturating_add(taken))
     }
 }
 
@@ -58,9 +58,9 @@ impl Arrivals {
     }
 
     /// A virtual cluster in `namespace` sets out for the host with the UID `uid`.
-    pub fn sets_out(&self, uid: &str, namespace: &str, size: Size) -> OnItsWay<'_> {
+    pub fn sets_out(&self, uid: &str, namespace: &str, takes: Amounts) -> OnItsWay<'_> {
         let key = (uid.to_owned(), namespace.to_owned());
-        locked(&self.on_their_way).insert(key.clone(), size);
+        locked(&self.on_their_way).insert(key.clone(), takes);
         OnItsWay { arrivals: self, key }
     }
 }
@@ -69,21 +69,23 @@ impl Arrivals {
 mod tests {
     use super::*;
     use crate::domain::ledger::Holding;
+    use crate::domain::size::Size;
+    use crate::domain::transition::Load;
 
     #[tokio::test]
     async fn what_arrives_while_a_host_is_chosen_counts_once() {
         let arrivals = Arrivals::default();
-        let arriving = arrivals.sets_out("uid", "vcluster-a", Size::DEFAULT);
+        let arriving = arrivals.sets_out("uid", "vcluster-a", Size::DEFAULT.into());
         let choosing = arrivals.choosing().await;
         // A ledger that was read before it arrived, and one that was read after.
         let (before, mut after) = (Ledger::default(), Ledger::default());
-        let (name, record) = ("a".to_owned(), String::new());
-        after.put("vcluster-a", Holding { name, group: None, size: Size::DEFAULT, paused: false, record });
+        let load = Load { size: Size::DEFAULT, ..Load::default() };
+        after.put("vcluster-a", Holding { name: "a".to_owned(), load, ..Holding::default() });
         drop(arriving);
-        assert_eq!(choosing.taken_soon("uid", &before), Size::DEFAULT);
-        assert_eq!(choosing.taken_soon("uid", &after), Size::ZERO);
-        assert_eq!(choosing.taken_soon("another", &before), Size::ZERO);
+        assert_eq!(choosing.taken_soon("uid", &before), Size::DEFAULT.into());
+        assert_eq!(choosing.taken_soon("uid", &after), Amounts::ZERO);
+        assert_eq!(choosing.taken_soon("another", &before), Amounts::ZERO);
         drop(choosing);
-        assert_eq!(arrivals.choosing().await.taken_soon("uid", &before), Size::ZERO);
+        assert_eq!(arrivals.choosing().await.taken_soon("uid", &before), Amounts::ZERO);
     }
 }

@@ -9,6 +9,8 @@ mod ledger;
 mod unknown;
 mod virtual_cluster;
 
+use std::collections::BTreeMap;
+
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -18,7 +20,12 @@ pub use ledger::Ledger;
 pub use unknown::Unknown;
 pub use virtual_cluster::VirtualCluster;
 
+use super::record;
+use crate::domain::amounts::Extended;
+use crate::domain::quantity::Bytes;
+use crate::domain::shares::Labels;
 use crate::domain::size::Size;
+use crate::domain::transition::Load;
 
 /// Makes a document of the format before into one of the format after.
 pub type Upgrade = fn(&mut Value);
@@ -120,10 +127,52 @@ pub struct Share {
     /// Its group, if it is in one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<String>,
+    /// Its labels.
+    #[serde(default, skip_serializing_if = "Labels::is_empty")]
+    pub labels: Labels,
     /// Its size.
     pub size: Size,
+    /// Extended resources that it may use, by name.
+    #[serde(default, skip_serializing_if = "Pieces::is_empty")]
+    pub extended: Pieces,
     /// Whether it is paused, and so takes storage only.
     pub paused: bool,
+}
+
+/// Amounts of extended resources as quantities, by name.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Pieces(BTreeMap<String, Bytes>);
+
+impl Pieces {
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl From<&Extended> for Pieces {
+    fn from(extended: &Extended) -> Self {
+        Self(extended.iter().map(|(name, amount)| (name.to_string(), Bytes(*amount))).collect())
+    }
+}
+
+impl From<Pieces> for Extended {
+    fn from(Pieces(pieces): Pieces) -> Self {
+        pieces.into_iter().map(|(name, amount)| (name.into(), amount.0)).filter(|(_, amount)| *amount > 0).collect()
+    }
+}
+
+impl From<&record::Share> for Share {
+    fn from(record::Share { group, labels, load }: &record::Share) -> Self {
+        let (group, labels, extended) = (group.clone(), labels.clone(), (&load.extended).into());
+        Self { group, labels, size: load.size, extended, paused: load.paused }
+    }
+}
+
+impl From<Share> for record::Share {
+    fn from(Share { group, labels, size, extended, paused }: Share) -> Self {
+        Self { group, labels, load: Load { size, extended: extended.into(), paused } }
+    }
 }
 
 /// What every format of a virtual cluster's record says in the same way, now and later: enough to count what it holds, and to
@@ -271,7 +320,8 @@ pub(crate) mod tests {
             json!({"size": {"cpu": "4", "memory": "4Gi", "storage": "2Gi", "gpu": "1"}, "paused": true, "new": 1});
         let stored = json!({"format": 99, "name": "a", "share": share, "chart_digest": "sha256:0", "spec": [1]});
         let promised = Promised::of(stored.to_string().as_bytes());
-        let share = Share { group: None, size: Size::DEFAULT, paused: true };
+        let load = Load { size: Size::DEFAULT, paused: true, ..Load::default() };
+        let share = Share::from(&record::Share { group: None, labels: Labels::new(), load });
         assert_eq!(
             promised,
             Promised { name: Some("a".into()), share: Some(share), chart_digest: Some("sha256:0".into()) }

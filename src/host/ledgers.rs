@@ -13,7 +13,7 @@ use super::Host;
 use super::formats;
 use super::formats::Promised;
 use super::namespace;
-use super::record::{Phase, Record};
+use super::record::{Phase, Record, Share};
 use super::records::{RecordError, Records};
 use super::shared::Asked;
 use super::store::{Document, Listing, Store, StoreError, Stored};
@@ -261,15 +261,9 @@ pub fn said_by(records: &Listing<Record>) -> BTreeMap<String, Recorded> {
     let others = records.others.iter().filter_map(|other| {
         let namespace = other.namespace()?.to_owned();
         let Promised { name, share, .. } = other.promised.clone();
-        let holding = |share: formats::Share| Holding {
-            name: name.unwrap_or_else(|| namespace.clone()),
-            group: share.group,
-            size: share.size,
-            paused: share.paused,
-            record: other.uid.clone(),
-        };
+        let name = name.unwrap_or_else(|| namespace.clone());
         let recorded = match share {
-            Some(share) => Recorded::Known { holding: holding(share), counts: true },
+            Some(share) => Recorded::Known { holding: held(name, share.into(), &other.uid), counts: true },
             None => Recorded::Unreadable { record: other.uid.clone() },
         };
         Some((namespace, recorded))
@@ -298,12 +292,9 @@ pub async fn finished(host: &Host) -> Result<BTreeMap<String, String>, RecordErr
 
 /// The entry of a ledger for the virtual cluster of `record`, whose Secret has the UID `uid`.
 pub fn holding(record: &Record, uid: &str) -> Option<Holding> {
-    let share = record.share.as_ref()?;
-    Some(Holding {
-        name: record.name.clone(),
-        group: share.group.clone(),
-        size: share.size,
-        paused: share.paused,
-        record: uid.to_owned(),
-    })
+    Some(held(record.name.clone(), record.share.clone()?, uid))
+}
+
+fn held(name: String, Share { group, labels, load }: Share, record: &str) -> Holding {
+    Holding { name, group, labels, load, record: record.to_owned() }
 }

@@ -31,8 +31,8 @@ fn of(node: HostNode) -> Result<Node, QuantityError> {
     let (spec, status) = (node.spec.unwrap_or_default(), node.status.unwrap_or_default());
     let allocatable = status.allocatable.unwrap_or_default();
     let extended = allocatable.iter().filter(|(name, _)| is_extended(name));
-    let extended =
-        extended.filter_map(|(name, Quantity(text))| Some((name.clone(), text.parse::<Amount>().ok()?.bytes())));
+    let extended = extended
+        .filter_map(|(name, Quantity(text))| Some((name.as_str().into(), text.parse::<Amount>().ok()?.bytes())));
     let extended = extended.collect();
     let amount = |resource: &str| allocatable.get(resource).map_or("0", |Quantity(text)| text.as_str());
     let mut conditions = status.conditions.into_iter().flatten();
@@ -87,7 +87,7 @@ mod tests {
             "cpu": "4", "memory": "8Gi", "pods": "110", "hugepages-2Mi": "0", "nvidia.com/gpu": "8", "example.com/card": "1k",
             "attachable-volumes-aws-ebs": "39" } } });
         let read = of(serde_json::from_value(node).unwrap()).unwrap();
-        let expected = [("example.com/card".to_owned(), 1000), ("nvidia.com/gpu".to_owned(), 8)];
+        let expected = [("example.com/card".into(), 1000), ("nvidia.com/gpu".into(), 8)];
         assert_eq!(read.extended, expected.into());
     }
 

@@ -10,7 +10,10 @@ use super::applied::Applied;
 use super::formats::VirtualCluster;
 use super::object::ObjectRef;
 use super::store::Document;
-use crate::domain::size::Size;
+use crate::domain::amounts::Amounts;
+use crate::domain::ledger::Account;
+use crate::domain::shares::Labels;
+use crate::domain::transition::Load;
 
 /// Where a virtual cluster stands between a create's first write and a delete's last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,16 +42,22 @@ pub struct Item {
 pub struct Share {
     /// Its group, if it is in one.
     pub group: Option<String>,
-    /// Its size.
-    pub size: Size,
-    /// Whether it is paused, and so takes storage only.
-    pub paused: bool,
+    /// Its labels in a group, which may let one of them say whose it is.
+    pub labels: Labels,
+    /// What it may have, and whether it is paused.
+    pub load: Load,
 }
 
 impl Share {
+    /// What a virtual cluster with these labels takes. Without a group nobody ever asks whose it is.
+    pub fn new(group: Option<String>, labels: &Labels, load: Load) -> Self {
+        let labels = if group.is_some() { labels.clone() } else { Labels::new() };
+        Self { group, labels, load }
+    }
+
     /// What it takes of the host's capacity.
-    pub fn charged(&self) -> Size {
-        self.size.charged(self.paused)
+    pub fn charged(&self) -> Amounts {
+        self.load.of(Account::Capacity)
     }
 }
 

@@ -12,7 +12,7 @@ use crate::domain::isolation::PodSecurity;
 use crate::domain::metadata;
 use crate::domain::quantity::{Bytes, Millicores, Quantity, QuantityError};
 use crate::provider::chart::ChartModel;
-use crate::provider::size::{AmountsModel, ComputeModel};
+use crate::provider::size::{AmountsModel, CapacityModel};
 use crate::provider::timeouts::TimeoutsModel;
 use crate::provider::value::{StringMap, StringSet};
 use crate::provider::{chart_source, duration};
@@ -125,34 +125,29 @@ pub fn quantities(diags: &mut Diagnostics, path: &AttributePath, given: &Amounts
 
 /// Checks what is named by ResourceQuota's names at `path`. False when something of it cannot be used.
 pub fn hard(diags: &mut Diagnostics, path: &AttributePath, given: &StringMap) -> bool {
-    let mut fine = true;
-    for (name, amount) in given.as_ref_option().into_iter().flatten() {
-        let amount = match amount {
-            Value::Value(amount) => amount.as_str(),
-            Value::Unknown => "0",
-            Value::Null => "",
-        };
-        if let Err(problem) = hard::check(name, amount) {
-            fine = false;
-            let path = path.clone().key(name.clone());
-            diags.fail(path.clone(), format!("`{path}` cannot be used."), format!("{problem}."));
-        }
-    }
-    fine
+    each_amount(diags, path, given, hard::check)
 }
 
-/// Checks `{cpu, memory}` at `path`, which state `what`: each has to be something, and one of them has to be there.
-pub fn compute(diags: &mut Diagnostics, path: &AttributePath, given: &Value<ComputeModel>, what: &str) {
-    let Some(ComputeModel { cpu, memory }) = given.as_ref_option() else { return };
+/// The same where several virtual clusters are counted together, which is done of extended resources alone.
+pub fn shared_hard(diags: &mut Diagnostics, path: &AttributePath, given: &StringMap) -> bool {
+    each_amount(diags, path, given, hard::check_shared)
+}
+
+/// Checks `{cpu, memory, extended}` at `path`, which state `what`: CPU and memory have to be something, and one of all has to be there.
+pub fn capacity(diags: &mut Diagnostics, path: &AttributePath, given: &Value<CapacityModel>, what: &str) {
+    let Some(CapacityModel { cpu, memory, extended }) = given.as_ref_option() else { return };
     let parts = [("cpu", cpu), ("memory", memory)];
-    if parts.iter().all(|(_, part)| **part == Value::Null) {
+    if parts.iter().all(|(_, part)| **part == Value::Null) && *extended == Value::Null {
         // So arrives a misspelt name, which Terraform drops.
-        let summary = format!("`{path}` states neither `cpu` nor `memory`.");
-        diags.fail(path.clone(), summary, "Set one or both, or leave it out to have the nodes counted.");
+        let summary = format!("`{path}` states neither `cpu` nor `memory` nor `extended`.");
+        diags.fail(path.clone(), summary, "Set one of them, or leave it out to have the nodes counted.");
         return;
     }
-    let well_formed =
-        [self::cpu(diags, path.clone().attribute("cpu"), cpu), bytes(diags, path.clone().attribute("memory"), memory)];
+    let well_formed = [
+        self::cpu(diags, path.clone().attribute("cpu"), cpu),
+        bytes(diags, path.clone().attribute("memory"), memory),
+        self::extended(diags, &path.clone().attribute("extended"), extended),
+    ];
     if well_formed.contains(&false) {
         return;
     }
@@ -166,6 +161,33 @@ pub fn compute(diags: &mut Diagnostics, path: &AttributePath, given: &Value<Comp
             format!("{what} is 0. Give more, or leave `{name}` out to have the nodes counted."),
         );
     }
+}
+
+/// Checks amounts of extended resources at `path`, by the names that nodes have for them. False when one cannot be used.
+fn extended(diags: &mut Diagnostics, path: &AttributePath, given: &StringMap) -> bool {
+    each_amount(diags, path, given, hard::check_extended)
+}
+
+fn each_amount(
+    diags: &mut Diagnostics,
+    path: &AttributePath,
+    given: &StringMap,
+    check: fn(&str, &str) -> Result<(), hard::HardError>,
+) -> bool {
+    let mut fine = true;
+    for (name, amount) in given.as_ref_option().into_iter().flatten() {
+        let amount = match amount {
+            Value::Value(amount) => amount.as_str(),
+            Value::Unknown => "0",
+            Value::Null => "",
+        };
+        if let Err(problem) = check(name, amount) {
+            fine = false;
+            let path = path.clone().key(name.clone());
+            diags.fail(path.clone(), format!("`{path}` cannot be used."), format!("{problem}."));
+        }
+    }
+    fine
 }
 
 /// Checks a quantity of CPU. False when it is none.

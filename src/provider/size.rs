@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::domain::hard::Hard;
 use crate::domain::size::Size;
 use crate::fleet::compute::Compute;
-use crate::provider::value::{StringMap, optional};
+use crate::provider::number::Number;
+use crate::provider::value::{StringMap, map_or_null, optional, string_map};
 use terraform_plugin::value::Value;
 
 /// `{cpu, memory, storage}`: Kubernetes quantities, kept as the user wrote them.
@@ -17,6 +18,15 @@ pub struct AmountsModel {
     pub cpu: Value<String>,
     pub memory: Value<String>,
     pub storage: Value<String>,
+}
+
+/// `{cpu, memory, storage, extended}`: what a host has or what is used of it, with extended resources by their own names.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct HostAmountsModel {
+    pub cpu: Value<String>,
+    pub memory: Value<String>,
+    pub storage: Value<String>,
+    pub extended: StringMap,
 }
 
 /// `{cpu, memory, storage, hard}`: the same of one virtual cluster, with quantities by ResourceQuota's names.
@@ -28,6 +38,16 @@ pub struct ResourcesModel {
     pub hard: StringMap,
 }
 
+/// `{cpu, memory, storage, hard, virtual_clusters}`: what there may be of virtual clusters together.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct QuotaModel {
+    pub cpu: Value<String>,
+    pub memory: Value<String>,
+    pub storage: Value<String>,
+    pub hard: StringMap,
+    pub virtual_clusters: Value<Number>,
+}
+
 /// `{cpu, memory}`: likewise.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct ComputeModel {
@@ -35,16 +55,33 @@ pub struct ComputeModel {
     pub memory: Value<String>,
 }
 
-impl ComputeModel {
+/// `{cpu, memory, extended}`: what a host has, with extended resources by their own names.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct CapacityModel {
+    pub cpu: Value<String>,
+    pub memory: Value<String>,
+    pub extended: StringMap,
+}
+
+impl CapacityModel {
     /// As it is stored; none while a part is unknown.
     pub fn compute(&self) -> Option<Compute> {
-        Some(Compute { cpu: optional(&self.cpu)?, memory: optional(&self.memory)? })
+        let (cpu, memory) = (optional(&self.cpu)?, optional(&self.memory)?);
+        Some(Compute { cpu, memory, extended: string_map(&self.extended)? })
     }
 }
 
-impl From<&Compute> for ComputeModel {
+impl From<&Compute> for CapacityModel {
     fn from(compute: &Compute) -> Self {
-        Self { cpu: compute.cpu.clone().into(), memory: compute.memory.clone().into() }
+        let (cpu, memory) = (compute.cpu.clone().into(), compute.memory.clone().into());
+        Self { cpu, memory, extended: map_or_null(&compute.extended) }
+    }
+}
+
+impl QuotaModel {
+    /// The three resources alone.
+    pub fn amounts(&self) -> AmountsModel {
+        AmountsModel { cpu: self.cpu.clone(), memory: self.memory.clone(), storage: self.storage.clone() }
     }
 }
 
@@ -58,6 +95,21 @@ impl ResourcesModel {
     pub fn hard(&self) -> Hard {
         let known = |(name, amount): (&String, &Value<String>)| Some((name.clone(), amount.as_ref_option()?.clone()));
         self.hard.as_ref_option().into_iter().flatten().filter_map(known).collect()
+    }
+
+    /// The same, where what is not known yet counts as it was `before`.
+    pub fn hard_or(&self, before: &Hard) -> Hard {
+        match &self.hard {
+            Value::Unknown => before.clone(),
+            Value::Null => Hard::new(),
+            Value::Value(given) => {
+                let amount = |(name, amount): (&String, &Value<String>)| {
+                    let amount = amount.as_ref_option().or_else(|| before.get(name))?;
+                    Some((name.clone(), amount.clone()))
+                };
+                given.iter().filter_map(amount).collect()
+            }
+        }
     }
 
     /// The size in units; none while a part is unknown, null or malformed.

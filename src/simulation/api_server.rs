@@ -71,6 +71,9 @@ fn conflict(message: &str) -> Answer {
     failure(409, "Conflict", message)
 }
 
+/// An extended resource of its node, of which there is one for six CPUs.
+pub const GPU: &str = "nvidia.com/gpu";
+
 impl ApiServer {
     /// One with a node and the namespace `kube-system`.
     pub fn new(name: &str, cpu: u32) -> Self {
@@ -82,7 +85,9 @@ impl ApiServer {
         let node = json!({
             "apiVersion": "v1", "kind": "Node", "metadata": {"name": "node-1"},
             "status": {
-                "allocatable": {"cpu": cpu.to_string(), "memory": format!("{}Gi", 2 * cpu)},
+                "allocatable": {
+                    "cpu": cpu.to_string(), "memory": format!("{}Gi", 2 * cpu), GPU: (cpu / 6).to_string(),
+                },
                 "conditions": [{"type": "Ready", "status": "True"}],
             },
         });

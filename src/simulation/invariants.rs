@@ -10,7 +10,7 @@ use base64::prelude::BASE64_STANDARD;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::api_server::{Key, SECRETS, STATEFUL_SETS, Write};
+use super::api_server::{GPU, Key, SECRETS, STATEFUL_SETS, Write};
 use super::world::{Cluster, Held, Process};
 use crate::domain::quantity::Quantity;
 use crate::host::lease;
@@ -19,11 +19,26 @@ use crate::host::ownership::MADE_FOR;
 const RECORDS: &str = "nested-system";
 const RECORD: &str = "virtual-cluster.";
 
+/// What a group may hand out of each thing: in all, and to each owner.
+#[derive(Debug, Clone, Copy)]
+pub struct Handout {
+    pub total: Amount,
+    pub owner: Amount,
+}
+
+/// Virtual clusters, millicores and GPUs.
+pub type Amount = [u64; 3];
+
+/// The label by which the group's virtual clusters have owners.
+pub const OWNER: &str = "team";
+
 #[derive(Default)]
 pub struct Invariants {
     pub violations: Vec<String>,
     /// What each host may carry, in percent of what it has.
     pub percent: u32,
+    /// What the group may hand out, where that is bounded.
+    pub bounds: Option<Handout>,
     /// Which records each process has held.
     held: Held,
     /// When each record was last written by its owner.
@@ -42,8 +57,8 @@ impl Invariants {
             // Who wakes up late may still enter what has no record any more: `miscounted` has to find none of it in the end.
         } else {
             self.object(process, write, &mut broken);
-            let capacity = oversold(cluster, self.percent);
-            broken.extend(capacity);
+            broken.extend(oversold(cluster, self.percent));
+            broken.extend(self.bounds.into_iter().flat_map(|bounds| overdrawn(clusters, bounds)));
         }
         let said =
             |problem| format!("process {process} wrote {} {}/{}: {problem}", key.collection, key.namespace, key.name);
@@ -93,19 +108,64 @@ impl Invariants {
 fn oversold(cluster: &Cluster, percent: u32) -> Option<String> {
     let objects = &cluster.server.objects;
     let node = objects.get(&Key::new("v1/nodes", "", "node-1"))?;
-    let cpu =
-        |value: &Value| value.as_str().and_then(|text| text.parse::<Quantity>().ok()).map_or(0, Quantity::millicores);
-    let limit = cpu(&node["status"]["allocatable"]["cpu"]) * u64::from(percent) / 100;
-    let mut sum = 0;
-    for (key, quota) in objects.iter().filter(|(key, _)| key.collection == "v1/resourcequotas") {
+    let allocatable = &node["status"]["allocatable"];
+    let limit = [millicores(&allocatable["cpu"]) * u64::from(percent) / 100, pieces(&allocatable[GPU])];
+    let mut sum = [0, 0];
+    for (key, [_, cpu, gpus], _) in sizes(cluster) {
         let runs = |(found, set): (&Key, &Arc<Value>)| {
             found.collection == STATEFUL_SETS && found.namespace == key.namespace && set["spec"]["replicas"] != 0
         };
         if objects.iter().any(runs) {
-            sum += cpu(&quota["spec"]["hard"]["requests.cpu"]);
+            sum = [sum[0] + cpu, sum[1] + gpus];
         }
     }
-    (sum > limit).then(|| format!("host {} carries {sum}m of {limit}m", cluster.name))
+    let is_too_much = sum[0] > limit[0] || sum[1] > limit[1];
+    is_too_much.then(|| format!("host {} carries {sum:?} of {limit:?} millicores and GPUs", cluster.name))
+}
+
+/// Whether what there is of the group's virtual clusters, paused ones included, is more than it may hand out.
+fn overdrawn(clusters: &[Cluster], bounds: Handout) -> Vec<String> {
+    let mut held: BTreeMap<String, Amount> = BTreeMap::new();
+    for (_, size, owner) in clusters.iter().flat_map(sizes) {
+        let Some(owner) = owner else { continue };
+        let sum = held.entry(owner).or_default();
+        *sum = plus(*sum, size);
+    }
+    let total = held.values().copied().fold([0; 3], plus);
+    let is_more = |held: Amount, limit: Amount| held.iter().zip(limit).any(|(held, limit)| *held > limit);
+    let of_owners = held.iter().filter(|(_, held)| is_more(**held, bounds.owner));
+    let mut said: Vec<String> =
+        of_owners.map(|(owner, held)| format!("{owner} has {held:?} of {:?}", bounds.owner)).collect();
+    if is_more(total, bounds.total) {
+        said.push(format!("the group has {total:?} of {:?}", bounds.total));
+    }
+    said
+}
+
+fn plus(one: Amount, other: Amount) -> Amount {
+    [0, 1, 2].map(|i| one[i] + other[i])
+}
+
+/// The size of each virtual cluster, as its quota has it, and whose it is.
+fn sizes(cluster: &Cluster) -> impl Iterator<Item = (&Key, Amount, Option<String>)> {
+    let quotas = cluster.server.objects.iter().filter(|(key, _)| key.collection == "v1/resourcequotas");
+    quotas.filter(|(_, quota)| quota["spec"]["hard"]["requests.cpu"].is_string()).map(|(key, quota)| {
+        let hard = &quota["spec"]["hard"];
+        let size = [1, millicores(&hard["requests.cpu"]), pieces(&hard[format!("requests.{GPU}")])];
+        (key, size, quota["metadata"]["labels"][OWNER].as_str().map(str::to_owned))
+    })
+}
+
+fn quantity(value: &Value) -> Quantity {
+    value.as_str().and_then(|text| text.parse().ok()).unwrap_or_default()
+}
+
+fn millicores(value: &Value) -> u64 {
+    quantity(value).millicores()
+}
+
+fn pieces(value: &Value) -> u64 {
+    quantity(value).bytes()
 }
 
 /// Which ledgers differ from the records.

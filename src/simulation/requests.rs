@@ -11,9 +11,9 @@ use crate::provider::virtual_cluster::VirtualClusterModel;
 /// An operation, and what one virtual cluster may ask of its hosts for it, with the plan: alone, and as one of many.
 const BUDGETS: [(&str, usize, usize); 6] = [
     ("create", 62, 20),
-    ("update", 46, 17),
+    ("update", 50, 19),
     ("resize", 52, 20),
-    ("pause", 40, 12),
+    ("pause", 43, 12),
     ("resume", 45, 12),
     ("destroy", 37, 12),
 ];

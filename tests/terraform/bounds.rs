@@ -15,7 +15,11 @@ fn hard(host: &Cluster, name: &str) -> Value {
 #[test]
 fn what_a_virtual_cluster_names_is_in_its_quota_and_the_rest_follows_from_its_size() {
     let workspace = Workspace::on(host());
-    let with = |size: &str| workspace.virtual_cluster(&format!("name = \"named\"\nresources = {{ {size} }}"));
+    // Its nodes have no GPU.
+    let promised = "host_capacity = { extended = { \"nvidia.com/gpu\" = \"1\" } }";
+    let with = |size: &str| {
+        workspace.virtual_cluster(&format!("name = \"named\"\n{promised}\nresources = {{ {size} }}"));
+    };
     with(
         "hard = { pods = \"12\", \"requests.nvidia.com/gpu\" = \"1\", \"fast.storageclass.storage.k8s.io/requests.storage\" = \"1Gi\" }",
     );

@@ -85,7 +85,7 @@ fn made() -> &'static Made {
         made.workspace.write(&made.configuration(false));
         made.workspace.apply().assert_success();
         let group = made.workspace.state(GROUP).unwrap()["values"].take();
-        assert_eq!(group["used"], size("14", "16Gi", "8Gi"));
+        assert_eq!(group["used"], of_host("14", "16Gi", "8Gi"));
         assert_eq!(paused(&group), ["a false", "b false"]);
         // And by the one that has paused it.
         made.workspace.write(&made.configuration(true));
@@ -135,11 +135,21 @@ fn refusal(workspace: &Workspace, kind: &str, attributes: &str) -> String {
 }
 
 fn size(cpu: &str, memory: &str, storage: &str) -> Value {
-    json!({"cpu": cpu, "memory": memory, "storage": storage})
+    json!({"cpu": cpu, "memory": memory, "storage": storage, "hard": null})
+}
+
+/// Amounts of hosts that have no extended resources.
+fn of_host(cpu: &str, memory: &str, storage: &str) -> Value {
+    json!({"cpu": cpu, "memory": memory, "storage": storage, "extended": null})
 }
 
 fn unlimited_storage(cpu: &str, memory: &str) -> Value {
-    json!({"cpu": cpu, "memory": memory, "storage": null})
+    json!({"cpu": cpu, "memory": memory, "storage": null, "extended": null})
+}
+
+/// Amounts of a quota.
+fn of_quota(cpu: &str, memory: &str, storage: Option<&str>, virtual_clusters: Option<u32>) -> Value {
+    json!({"cpu": cpu, "memory": memory, "storage": storage, "hard": null, "virtual_clusters": virtual_clusters})
 }
 
 fn paused(state: &Value) -> Vec<String> {
@@ -163,23 +173,23 @@ fn a_group_shows_what_there_is_what_is_used_and_what_is_left() {
         json!({
             "data-eu": {
                 "host_cluster": "data-eu",
-                "capacity": size("45", "180Gi", "100Gi"),
-                "used": size("4", "4Gi", "2Gi"),
-                "available": size("41", "176Gi", "98Gi"),
+                "capacity": of_host("45", "180Gi", "100Gi"),
+                "used": of_host("4", "4Gi", "2Gi"),
+                "available": of_host("41", "176Gi", "98Gi"),
             },
             "data-us": {
                 "host_cluster": "data-us",
                 "capacity": unlimited_storage("48", "192Gi"),
-                "used": size("4", "4Gi", "6Gi"),
+                "used": of_host("4", "4Gi", "6Gi"),
                 "available": unlimited_storage("44", "188Gi"),
             },
         })
     );
     assert_eq!(group["capacity"], unlimited_storage("93", "372Gi"));
-    assert_eq!(group["used"], size("8", "8Gi", "8Gi"));
+    assert_eq!(group["used"], of_host("8", "8Gi", "8Gi"));
     assert_eq!(group["available"], unlimited_storage("85", "364Gi"));
-    assert_eq!(group["quota_used"], size("10", "12Gi", "6Gi"));
-    assert_eq!(group["quota_available"], unlimited_storage("10", "52Gi"));
+    assert_eq!(group["quota_used"], of_quota("10", "12Gi", Some("6Gi"), Some(2)));
+    assert_eq!(group["quota_available"], of_quota("10", "52Gi", None, None));
     assert_eq!(
         group["summary"],
         "\
@@ -223,15 +233,18 @@ quota    cpu         10         10         20  [##########..........]
 #[test]
 fn lost_ledgers_are_counted_from_the_records() {
     let (group, warnings) = read(&reader_of_half(), "cluster_group", "name = \"shown\"");
-    assert_eq!(group["quota_used"], size("10", "12Gi", "6Gi"), "the home answers");
+    assert_eq!(group["quota_used"], of_quota("10", "12Gi", Some("6Gi"), Some(2)), "the home answers");
     assert!(!warnings.contains("the quota:"), "{warnings}");
     // Other tests cannot tell: the numbers stay what they are.
     for (host, ledger) in [(0, "ledger"), (1, "ledger"), (0, "quota.shown")] {
         made().hosts[host].delete(&format!("/api/v1/namespaces/nested-system/secrets/{ledger}"));
     }
     let (group, _) = read(&reader(), "cluster_group", "name = \"shown\"");
-    assert_eq!(group["hosts"]["data-us"]["used"], size("4", "4Gi", "6Gi"));
-    assert_eq!((&group["used"], &group["quota_used"]), (&size("8", "8Gi", "8Gi"), &size("10", "12Gi", "6Gi")));
+    assert_eq!(group["hosts"]["data-us"]["used"], of_host("4", "4Gi", "6Gi"));
+    assert_eq!(
+        (&group["used"], &group["quota_used"]),
+        (&of_host("8", "8Gi", "8Gi"), &of_quota("10", "12Gi", Some("6Gi"), Some(2)))
+    );
     let ledger = made().hosts[1].get("/api/v1/namespaces/nested-system/secrets/ledger");
     assert_eq!(ledger, None, "reading writes nothing");
     // With a host missing, the quota cannot be counted.
@@ -243,7 +256,7 @@ fn lost_ledgers_are_counted_from_the_records() {
 #[test]
 fn numbers_that_cannot_be_asked_for_are_null_and_a_warning_says_why() {
     let (group, warnings) = read(&reader_of_half(), "cluster_group", "name = \"shown\"");
-    assert_eq!(group["hosts"]["data-eu"]["available"], size("41", "176Gi", "98Gi"));
+    assert_eq!(group["hosts"]["data-eu"]["available"], of_host("41", "176Gi", "98Gi"));
     let nothing = json!({"host_cluster": null, "capacity": null, "used": null, "available": null});
     assert_eq!(group["hosts"]["data-us"], nothing);
     for name in ["capacity", "used", "available", "virtual_clusters"] {
@@ -261,7 +274,7 @@ fn a_host_that_the_provider_does_not_have_is_missing_and_another_key_is_not() {
     let [eu, us] = &made().hosts;
     let workspace = Workspace::on(us);
     let (group, warnings) = read(&workspace, "cluster_group", "name = \"shown\"");
-    assert_eq!(group["hosts"]["data-us"]["used"], size("4", "4Gi", "6Gi"));
+    assert_eq!(group["hosts"]["data-us"]["used"], of_host("4", "4Gi", "6Gi"));
     assert_eq!((&group["quota_used"], &group["home_host_cluster"]), (&Value::Null, &json!("data-eu")));
     assert!(warnings.contains("host cluster \"data-eu\": the provider block does not have it"), "{warnings}");
     assert!(warnings.contains("the quota: host cluster \"data-eu\", the home of the group"), "{warnings}");
@@ -333,7 +346,7 @@ fn a_host_shows_its_nodes_its_classes_and_what_is_used() {
     let kube_system = us.get("/api/v1/namespaces/kube-system").unwrap();
     assert_eq!(host["id"], kube_system["metadata"]["uid"]);
     assert_eq!(host["kubernetes_version"], us.get("/version").unwrap()["gitVersion"]);
-    assert_eq!(host["allocatable"], json!({"cpu": "32", "memory": "128Gi"}));
+    assert_eq!(host["allocatable"], json!({"cpu": "32", "memory": "128Gi", "extended": null}));
     let nodes = host["nodes"].as_array().unwrap();
     assert_eq!(nodes.len(), 2);
     for (node, actual) in std::iter::zip(nodes, us.list("/api/v1/nodes")) {
@@ -345,7 +358,7 @@ fn a_host_shows_its_nodes_its_classes_and_what_is_used() {
     let class = &host["storage_classes"][0];
     assert_eq!((&class["name"], &class["provisioner"]), (&classes[0]["metadata"]["name"], &classes[0]["provisioner"]));
     assert_eq!(class["is_default"], true);
-    assert_eq!(host["used"], size("4", "4Gi", "6Gi"));
+    assert_eq!(host["used"], of_host("4", "4Gi", "6Gi"));
     assert_eq!(host["cluster_groups"], json!(["shown"]));
     assert!(host["address"].as_str().unwrap().starts_with("https://"), "{}", host["address"]);
 }

@@ -4,4 +4,5 @@
 mod counting;
 mod fights;
 mod life;
+mod owners;
 pub mod support;

@@ -78,3 +78,36 @@ resource "nested_cluster_group" "elastic" {
     }
   }
 }
+
+# Nodes with GPUs, and a share of the quota for each team, by the label "team" of its virtual clusters.
+resource "nested_cluster_group" "shared" {
+  name             = "shared"
+  vcluster_version = "0.34.7"
+
+  host_clusters = {
+    "eu-1" = {}
+  }
+
+  quota = {
+    cpu              = "128"
+    virtual_clusters = 40
+    hard = {
+      "requests.nvidia.com/gpu" = "8"
+    }
+  }
+
+  shares = {
+    label = "team"
+    default = {
+      cpu              = "16"
+      virtual_clusters = 4
+    }
+    exceptions = {
+      "ml" = {
+        hard = {
+          "requests.nvidia.com/gpu" = "6"
+        }
+      }
+    }
+  }
+}

@@ -6,8 +6,8 @@ use std::cmp::Ordering;
 use std::fmt;
 
 use crate::domain::accounting::Request;
+use crate::domain::amounts::{Amounts, Countable};
 use crate::domain::limit::Limit;
-use crate::domain::size::{Resource, Size};
 use crate::domain::table::Row;
 
 /// What there is too little of.
@@ -15,6 +15,8 @@ use crate::domain::table::Row;
 pub enum Kind {
     /// The group's quota.
     Quota,
+    /// The owner's share of it.
+    Share,
     /// The capacity of every host that comes into question.
     Capacity,
 }
@@ -26,22 +28,23 @@ pub struct Refused {
     pub kind: Kind,
     /// What was asked for.
     pub request: Request,
-    /// The hosts that come into question in the request's order, then the group's quota if it has one (called `quota`).
+    /// The hosts that come into question in the request's order, then the group's quota if it has one (called `quota`), then the
+    /// owner's share if there is one.
     /// Allocated is what is planned so far without this request; used is without the share that it replaces.
     pub rows: Vec<Row>,
-    /// Where the least is missing: the host's name; `None` for the quota, and where no host comes into question.
+    /// Where the least is missing: the host's name; `None` for quota and share, and where no host comes into question.
     pub host: Option<String>,
-    /// The smallest changes that together make it fit there, as everything else is placed now: one for each resource
+    /// The smallest changes that together make it fit there, as everything else is placed now: one for everything
     /// that is short.
     pub changes: Vec<Change>,
 }
 
-/// By how much one resource is short.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// By how much something is short.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
-    /// Which of the three.
-    pub resource: Resource,
-    /// What is asked for beyond what is held already, in millicores or bytes.
+    /// What is short.
+    pub of: Countable,
+    /// What is asked for beyond what is held already, in millicores, bytes or pieces.
     pub requested: u64,
     /// What is left, in the same unit; zero where more is used than there is.
     pub available: u64,
@@ -57,27 +60,27 @@ pub struct Change {
 impl Refused {
     /// Whether the request can be made so much smaller, without falling short of what it must have.
     pub fn can_be_smaller(&self, change: &Change) -> bool {
-        let (whole, minimum) = (self.request.whole.get(change.resource), self.request.minimum.get(change.resource));
+        let (whole, minimum) = (self.request.whole.get(&change.of), self.request.minimum.get(&change.of));
         whole.saturating_sub(change.reduce_by) >= minimum
     }
 }
 
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (name, show) = (self.resource.attribute(), |amount| self.resource.say(amount));
+        let (name, show) = (self.of.name(), |amount| self.of.say(amount));
         let (requested, available) = (show(self.requested), show(self.available));
         write!(f, "{name}: {requested} requested, {available} available, {} missing", show(self.reduce_by))
     }
 }
 
 /// What must change for a request to fit beside what is taken.
-pub(super) fn changes(limit: &Limit, taken: Size, request: Size) -> Vec<Change> {
-    let change = |resource: Resource| {
-        let (requested, taken, limit) = (request.get(resource), taken.get(resource), limit.get(resource)?);
+pub(super) fn changes(limit: &Limit, taken: &Amounts, request: &Amounts) -> Vec<Change> {
+    let change = |of: Countable| {
+        let (requested, taken, limit) = (request.get(&of), taken.get(&of), limit.get(&of)?);
         let available = limit.saturating_sub(taken);
         let raise_to = taken.saturating_add(requested);
         (requested > available).then(|| Change {
-            resource,
+            of,
             requested,
             available,
             reduce_by: requested - available,
@@ -85,7 +88,7 @@ pub(super) fn changes(limit: &Limit, taken: Size, request: Size) -> Vec<Change> 
             raise_to,
         })
     };
-    Resource::ALL.into_iter().filter_map(change).collect()
+    request.countables().filter_map(change).collect()
 }
 
 /// Of two hosts with shortages, the one where less is missing of the resource that is worst off, as a part of what is
@@ -95,7 +98,7 @@ pub(super) fn compare(a: &[Change], b: &[Change]) -> Ordering {
         let product = |x: u64, y: u64| u128::from(x) * u128::from(y);
         product(a.reduce_by, b.requested).cmp(&product(b.reduce_by, a.requested))
     };
-    let worst = |changes: &[Change]| changes.iter().max_by(|a, b| compare(a, b)).copied();
+    let worst = |changes: &[Change]| changes.iter().max_by(|a, b| compare(a, b)).cloned();
     match (worst(a), worst(b)) {
         (Some(a), Some(b)) => compare(&a, &b),
         (a, b) => a.is_some().cmp(&b.is_some()),

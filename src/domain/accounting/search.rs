@@ -5,8 +5,8 @@
 use std::collections::BTreeSet;
 
 use crate::domain::accounting::sum::Sum;
+use crate::domain::amounts::Amounts;
 use crate::domain::limit::Limit;
-use crate::domain::size::Size;
 
 /// How often a search tries to put something somewhere before it gives up.
 pub const STEPS: usize = 100_000;
@@ -15,20 +15,20 @@ pub const STEPS: usize = 100_000;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Item {
     /// What must fit.
-    pub size: Size,
+    pub size: Amounts,
     /// Where it may go; hosts in ascending order.
     pub spots: Vec<Spot>,
 }
 
 /// A host on which an item may go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Spot {
     /// The host's index.
     pub host: usize,
     /// What there is for this item.
     pub limit: Limit,
     /// What is used on the host and is this item's own to use.
-    pub credit: Size,
+    pub credit: Amounts,
 }
 
 impl Item {
@@ -41,13 +41,13 @@ impl Item {
 impl Spot {
     /// By how much a host is fuller for everybody else when an item of this size is here. What it does not use of its
     /// credit is nobody else's.
-    pub fn growth(&self, size: Size) -> Size {
-        size.growth_from(self.credit)
+    pub fn growth(&self, size: &Amounts) -> Amounts {
+        size.growth_from(&self.credit)
     }
 
     /// What is taken on the host before an item goes here.
-    pub fn taken(&self, used: Sum, placed: Sum) -> Size {
-        used.plus(placed).less(self.credit).size()
+    pub fn taken(&self, used: &Sum, placed: &Sum) -> Amounts {
+        used.clone().plus(placed).less(&self.credit).amounts()
     }
 }
 
@@ -75,7 +75,7 @@ pub fn search(used: &[Sum], items: &[Item], limit: usize) -> Outcome {
     // What is still to come and can go nowhere else. Nothing may take its room.
     let mut reserved = vec![Sum::default(); used.len()];
     for (item, spot) in items.iter().filter_map(|item| Some((item, item.only_spot()?))) {
-        reserved[spot.host] = reserved[spot.host].plus(Sum::of(spot.growth(item.size)));
+        add(&mut reserved[spot.host], &spot.growth(&item.size));
     }
     let mut chosen: Vec<usize> = Vec::with_capacity(items.len());
     let (mut from, mut steps) = (0, 0);
@@ -83,18 +83,19 @@ pub fn search(used: &[Sum], items: &[Item], limit: usize) -> Outcome {
         let fitting = (from..item.spots.len()).find(|&index| {
             steps += 1;
             let spot = &item.spots[index];
-            let (used, placed) = (used[spot.host], placed[spot.host]);
-            let growth = spot.growth(item.size);
-            let to_come = item.only_spot().map_or(reserved[spot.host], |_| reserved[spot.host].less(growth));
-            spot.limit.fits(spot.taken(used, placed), item.size)
-                && most[spot.host].fits(used.plus(placed).plus(Sum::of(growth)).size(), to_come.size())
+            let (used, placed, reserved) = (&used[spot.host], &placed[spot.host], &reserved[spot.host]);
+            let growth = spot.growth(&item.size);
+            let to_come = if item.only_spot().is_some() { reserved.clone().less(&growth) } else { reserved.clone() };
+            let after = used.clone().plus(placed).plus(&Sum::of(&growth));
+            spot.limit.fits(&spot.taken(used, placed), &item.size)
+                && most[spot.host].fits(&after.amounts(), &to_come.amounts())
         });
         if let Some(index) = fitting {
             let spot = &item.spots[index];
-            let growth = spot.growth(item.size);
-            placed[spot.host] = placed[spot.host].plus(Sum::of(growth));
+            let growth = spot.growth(&item.size);
+            add(&mut placed[spot.host], &growth);
             if item.only_spot().is_some() {
-                reserved[spot.host] = reserved[spot.host].less(growth);
+                take(&mut reserved[spot.host], &growth);
             }
             chosen.push(index);
             from = if equal.get(chosen.len()) == Some(&true) { index } else { 0 };
@@ -102,10 +103,10 @@ pub fn search(used: &[Sum], items: &[Item], limit: usize) -> Outcome {
             let Some(index) = chosen.pop() else { return Outcome::Nowhere };
             let item = &items[chosen.len()];
             let spot = &item.spots[index];
-            let growth = spot.growth(item.size);
-            placed[spot.host] = placed[spot.host].less(growth);
+            let growth = spot.growth(&item.size);
+            take(&mut placed[spot.host], &growth);
             if item.only_spot().is_some() {
-                reserved[spot.host] = reserved[spot.host].plus(Sum::of(growth));
+                add(&mut reserved[spot.host], &growth);
             }
             from = index + 1;
         }
@@ -116,13 +117,20 @@ pub fn search(used: &[Sum], items: &[Item], limit: usize) -> Outcome {
     Outcome::Found(chosen)
 }
 
+fn add(sum: &mut Sum, amounts: &Amounts) {
+    *sum = std::mem::take(sum).plus(&Sum::of(amounts));
+}
+
+fn take(sum: &mut Sum, amounts: &Amounts) {
+    *sum = std::mem::take(sum).less(amounts);
+}
+
 /// The most that any item may see on each host. What grows there ends below it, whatever the order.
 fn most(hosts: usize, items: &[Item]) -> Vec<Limit> {
     let nothing = Limit::sum([]);
     let mut most = vec![nothing; hosts];
     for spot in items.iter().flat_map(|item| &item.spots) {
-        let before = most[spot.host];
-        most[spot.host] = Limit::from_amounts(|resource| Some(before.get(resource)?.max(spot.limit.get(resource)?)));
+        most[spot.host] = most[spot.host].larger(&spot.limit);
     }
     most
 }
@@ -137,26 +145,48 @@ fn overfull(used: &[Sum], items: &[Item], most: &[Limit]) -> bool {
     looked_at.iter().any(|within| {
         let (mut room, mut needed) = (Limit::sum([]), Sum::default());
         for host in within {
-            room = Limit::sum([room, most[*host].available(used[*host].size())]);
+            room = Limit::sum([room, most[*host].available(&used[*host].amounts())]);
         }
         for (item, _) in items.iter().zip(&sets).filter(|(_, set)| set.is_subset(within)) {
-            let least = |resource| item.spots.iter().map(|spot| spot.growth(item.size).get(resource)).min();
-            needed = needed.plus(Sum::of(Size::from_amounts(|resource| least(resource).unwrap_or(0))));
+            let least = item.spots.iter().map(|spot| spot.growth(&item.size)).reduce(|one, other| one.smaller(&other));
+            needed = needed.plus(&Sum::of(&least.unwrap_or_default()));
         }
-        !room.fits(Size::ZERO, needed.size())
+        !room.fits(&Amounts::ZERO, &needed.amounts())
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::amounts::tests::gpus;
     use crate::domain::quantity::{Bytes, Millicores};
+    use crate::domain::size::Size;
 
     fn item(cpu: u64, hosts: &[usize], limit: u64) -> Item {
         let size = Size { cpu: Millicores(cpu), ..Size::ZERO };
-        let limit = Limit { cpu: Some(Millicores(limit)), memory: Some(Bytes(0)), storage: None };
-        let spots = hosts.iter().map(|&host| Spot { host, limit, credit: Size::ZERO }).collect();
-        Item { size, spots }
+        let limit = Limit { cpu: Some(Millicores(limit)), memory: Some(Bytes(0)), ..Limit::UNLIMITED };
+        let spots = hosts.iter().map(|&host| Spot { host, limit: limit.clone(), credit: Amounts::ZERO }).collect();
+        Item { size: size.into(), spots }
+    }
+
+    /// The same with so many GPUs; each of the hosts has four.
+    fn with_gpus(amount: u64, item: Item) -> Item {
+        let spot = |spot: Spot| {
+            let limit = Limit { extended: gpus(4), unnamed: Some(0), ..spot.limit };
+            Spot { limit, ..spot }
+        };
+        Item {
+            size: Amounts { extended: gpus(amount), ..item.size },
+            spots: item.spots.into_iter().map(spot).collect(),
+        }
+    }
+
+    #[test]
+    fn extended_resources_are_placed_as_everything_else() {
+        let open = || with_gpus(3, item(1, &[0, 1], 9));
+        check(2, &[open(), with_gpus(4, item(1, &[0], 9))], Outcome::Found(vec![1, 0]));
+        check(2, &[open(), open(), with_gpus(1, item(1, &[0], 9))], Outcome::Found(vec![0, 1, 0]));
+        check(2, &[open(), open(), with_gpus(2, item(1, &[0, 1], 9))], Outcome::Nowhere);
     }
 
     #[track_caller]
@@ -195,9 +225,9 @@ mod tests {
     fn pinned_ones_keep_their_room_from_hundreds_of_others() {
         let mut items: Vec<Item> = (0..200).map(|i| item(4 + 2 * (i % 2), &[0, 1, 2], 400)).collect();
         items.extend(vec![item(4, &[0], 400); 45]);
-        let Outcome::Found(chosen) = search(&[Sum::default(); 3], &items, 1000) else { panic!("not found") };
+        let Outcome::Found(chosen) = search(&vec![Sum::default(); 3], &items, 1000) else { panic!("not found") };
         let on_first = chosen.iter().zip(&items).filter(|(index, item)| item.spots[**index].host == 0);
-        assert!(on_first.map(|(_, item)| item.size.cpu.0).sum::<u64>() <= 400);
+        assert!(on_first.map(|(_, item)| item.size.size.cpu.0).sum::<u64>() <= 400);
         items.extend(vec![item(4, &[0], 400); 56]);
         check(3, &items, Outcome::Nowhere);
     }

@@ -12,6 +12,7 @@ use std::str::FromStr;
 use semver::Version;
 use serde::{Deserialize, Serialize};
 
+use crate::domain::amounts::Amounts;
 use crate::domain::capacity::Rules;
 use crate::domain::distro::Distro;
 use crate::domain::endpoint::EndpointType;
@@ -19,6 +20,7 @@ use crate::domain::hard::{self, Hard};
 use crate::domain::limit::Limit;
 use crate::domain::quantity::Quantity;
 use crate::domain::revision;
+use crate::domain::shares::{Bounds, Shares};
 use crate::domain::size::Size;
 use crate::domain::toleration::Toleration;
 use crate::fleet::compute::Compute;
@@ -54,6 +56,9 @@ pub struct GroupSpec {
     pub oversubscription_percent: u32,
     /// None, like a part that is none: unlimited.
     pub quota: Option<GroupLimit>,
+    /// What each owner may have of it. None: whoever comes first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shares: Option<GroupShares>,
     pub defaults: GroupSize,
     pub minimums: GroupSize,
     /// What one virtual cluster may have. None: whatever fits.
@@ -88,6 +93,22 @@ pub struct GroupLimit {
     pub storage: Option<String>,
     #[serde(default, skip_serializing_if = "Hard::is_empty")]
     pub hard: Hard,
+    /// How many virtual clusters there may be, which is nothing to say of a single one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub virtual_clusters: Option<u32>,
+}
+
+/// What each owner may have of a quota.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct GroupShares {
+    /// The label that says whose a virtual cluster is.
+    pub label: String,
+    /// None: unlimited.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default: Option<GroupLimit>,
+    /// By the label's value. What one leaves open is as in the default.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub exceptions: BTreeMap<String, GroupLimit>,
 }
 
 /// What a group says of one of its hosts.
@@ -140,10 +161,10 @@ impl GroupSpec {
         let mut canonical = self.clone();
         canonical.chart_source = String::new();
         canonical.chart_username = None;
-        for limit in [&mut canonical.quota, &mut canonical.maximums].into_iter().flatten() {
-            [&mut limit.cpu, &mut limit.memory, &mut limit.storage].into_iter().flatten().for_each(canonicalize);
-            limit.hard.values_mut().for_each(canonicalize);
-        }
+        let shares = canonical.shares.iter_mut();
+        let shares = shares.flat_map(|shares| shares.exceptions.values_mut().chain(&mut shares.default));
+        let limits = [&mut canonical.quota, &mut canonical.maximums].into_iter().flatten();
+        limits.chain(shares).for_each(GroupLimit::canonicalize);
         for size in [&mut canonical.defaults, &mut canonical.minimums] {
             [&mut size.cpu, &mut size.memory, &mut size.storage].into_iter().for_each(canonicalize);
             size.hard.values_mut().for_each(canonicalize);
@@ -191,9 +212,10 @@ impl GroupSpec {
         })
     }
 
-    /// What its virtual clusters may have together.
-    pub fn quota_limit(&self) -> Limit {
-        self.quota.as_ref().map_or(Limit::UNLIMITED, GroupLimit::limit)
+    /// What its virtual clusters may have together, and those of each owner.
+    pub fn bounds(&self) -> Bounds {
+        let total = self.quota.as_ref().map_or(Limit::UNLIMITED, GroupLimit::limit);
+        Bounds { total, shares: self.shares.as_ref().map(GroupShares::shares) }
     }
 
     /// What one of them may have.
@@ -216,9 +238,15 @@ impl GroupSpec {
         self.defaults.size()
     }
 
-    /// What a virtual cluster must have at least.
+    /// What a virtual cluster must have at least of CPU, memory and storage.
     pub fn minimum_size(&self) -> Option<Size> {
         self.minimums.size()
+    }
+
+    /// What a virtual cluster must have at least of everything that is accounted for.
+    pub fn minimum(&self) -> Amounts {
+        let size = self.minimum_size().unwrap_or(Size::MINIMUM);
+        Amounts { size, virtual_clusters: 1, extended: hard::extended(&self.minimums.hard) }
     }
 
     /// The version of vCluster and its chart.
@@ -288,7 +316,23 @@ impl GroupLimit {
             cpu: self.cpu.as_ref().and_then(|cpu| cpu.parse().ok()),
             memory: self.memory.as_ref().and_then(|memory| memory.parse().ok()),
             storage: self.storage.as_ref().and_then(|storage| storage.parse().ok()),
+            virtual_clusters: self.virtual_clusters.map(u64::from),
+            extended: hard::extended_limits(&self.hard),
+            unnamed: None,
         }
+    }
+
+    fn canonicalize(&mut self) {
+        [&mut self.cpu, &mut self.memory, &mut self.storage].into_iter().flatten().for_each(canonicalize);
+        self.hard.values_mut().for_each(canonicalize);
+    }
+}
+
+impl GroupShares {
+    fn shares(&self) -> Shares {
+        let exceptions = self.exceptions.iter().map(|(owner, limit)| (owner.clone(), limit.limit()));
+        let default = self.default.as_ref().map_or(Limit::UNLIMITED, GroupLimit::limit);
+        Shares::new(&self.label, default, exceptions)
     }
 }
 
@@ -307,6 +351,7 @@ pub fn canonicalize(text: &mut String) {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::domain::amounts::tests::gpus;
     use crate::domain::capacity::Stated;
     use crate::domain::quantity::{Bytes, Millicores};
     use crate::host::formats::tests::check_later_fields_are_kept;
@@ -322,7 +367,7 @@ pub(crate) mod tests {
             host_dns: Some("*.eu.example.com".into()),
             storage: Some("500Gi".into()),
             reserved: Some(Reserved { cpu: Some("8".into()), memory: None }),
-            capacity: Some(Compute { cpu: Some("64".into()), memory: None }),
+            capacity: Some(Compute { cpu: Some("64".into()), ..Compute::default() }),
             storage_class: Some("fast".into()),
             node_selector: BTreeMap::from([("pool".to_owned(), "dev".to_owned())]),
             tolerations: vec!["dedicated=tenants:NoSchedule".into()],
@@ -343,6 +388,7 @@ pub(crate) mod tests {
             endpoint_type: "LoadBalancer".into(),
             oversubscription_percent: 120,
             quota: Some(GroupLimit { cpu: Some("64".into()), ..GroupLimit::default() }),
+            shares: None,
             defaults: size("4", "4Gi", "2Gi"),
             minimums: size("3", "3Gi", "0"),
             maximums: None,
@@ -361,9 +407,30 @@ pub(crate) mod tests {
         assert_eq!(spec().revision() != changed.revision(), changes, "{changed:?}");
     }
 
+    pub(crate) fn with_shares() -> GroupSpec {
+        let limit = |cpu: &str| GroupLimit { cpu: Some(cpu.into()), ..GroupLimit::default() };
+        let hard = [("requests.nvidia.com/gpu".to_owned(), "4".to_owned())].into();
+        let platform = GroupLimit { hard, virtual_clusters: Some(9), ..limit("32") };
+        let shares = GroupShares {
+            label: "team".into(),
+            default: Some(limit("8")),
+            exceptions: [("platform".to_owned(), platform)].into(),
+        };
+        GroupSpec { shares: Some(shares), ..spec() }
+    }
+
     #[test]
     fn what_a_later_version_has_added_anywhere_is_kept() {
-        check_later_fields_are_kept(&spec(), &["labels", "host_clusters", "node_selector", "hard"]);
+        let maps = ["labels", "host_clusters", "node_selector", "hard", "exceptions"];
+        check_later_fields_are_kept(&with_shares(), &maps);
+    }
+
+    #[test]
+    fn a_share_is_read_in_units() {
+        let shares = with_shares().bounds().shares.unwrap();
+        let of = |cpu| Limit { cpu: Some(Millicores(cpu)), ..Limit::UNLIMITED };
+        let expected = Limit { virtual_clusters: Some(9), extended: gpus(4), ..of(32_000) };
+        assert_eq!((shares.limit("platform"), shares.limit("web")), (expected, of(8000)));
     }
 
     #[track_caller]
@@ -404,6 +471,8 @@ pub(crate) mod tests {
         check_revision(|spec| host(spec).node_selector.clear(), true);
         check_revision(|spec| host(spec).tolerations.clear(), true);
         check_revision(|spec| host(spec).capacity = None, true);
+        check_revision(|spec| spec.shares = with_shares().shares, true);
+        check_revision(|spec| spec.quota.as_mut().unwrap().virtual_clusters = Some(5), true);
     }
 
     #[test]
@@ -413,6 +482,12 @@ pub(crate) mod tests {
         check_revision(|spec| host(spec).storage = Some("512000Mi".into()), false);
         check_revision(|spec| host(spec).reserved.as_mut().unwrap().cpu = Some("8000m".into()), false);
         check_revision(|spec| host(spec).capacity.as_mut().unwrap().cpu = Some("64000m".into()), false);
+        let default = |cpu: &str| {
+            let mut spec = with_shares();
+            spec.shares.as_mut().unwrap().default.as_mut().unwrap().cpu = Some(cpu.into());
+            spec.revision()
+        };
+        assert_eq!(default("8"), default("8000m"));
         check_revision(|spec| spec.chart_source = "/mirror".into(), false);
         check_revision(|spec| spec.chart_username = Some("me".into()), false);
     }
@@ -433,6 +508,7 @@ pub(crate) mod tests {
         check_followed(|spec| spec.defaults.cpu = "8".into(), false, false);
         check_followed(|spec| drop(spec.defaults.hard.insert("pods".into(), "5".into())), false, false);
         check_followed(|spec| spec.maximums = Some(GroupLimit::default()), false, false);
+        check_followed(|spec| spec.shares = with_shares().shares, false, false);
         check_followed(|spec| spec.oversubscription_percent = 100, false, false);
         check_followed(|spec| host(spec).storage_class = None, false, false);
     }
@@ -446,10 +522,10 @@ pub(crate) mod tests {
     #[test]
     fn sizes_are_read_in_units() {
         assert_eq!((spec().default_size(), spec().minimum_size()), (Some(Size::DEFAULT), Some(Size::MINIMUM)));
-        assert_eq!(spec().quota_limit(), Limit { cpu: Some(Millicores(64_000)), ..Limit::UNLIMITED });
-        assert_eq!(GroupSpec { quota: None, ..spec() }.quota_limit(), Limit::UNLIMITED);
+        assert_eq!(spec().bounds(), Limit { cpu: Some(Millicores(64_000)), ..Limit::UNLIMITED }.into());
+        assert_eq!(GroupSpec { quota: None, ..spec() }.bounds(), Bounds::UNLIMITED);
         let eu = Rules {
-            grows_to: Stated { cpu: Some(Millicores(64_000)), memory: None },
+            grows_to: Stated { cpu: Some(Millicores(64_000)), ..Stated::default() },
             reserved_cpu: Millicores(8000),
             storage: Some(Bytes(500 << 30)),
             node_selector: BTreeMap::from([("pool".to_owned(), "dev".to_owned())]),

@@ -8,7 +8,6 @@ use futures::future::join_all;
 
 use crate::domain::ledger::{Ledger, Recorded, quota_key};
 use crate::domain::room::{HostNumbers, Numbers, QuotaNumbers};
-use crate::domain::size::Size;
 use crate::fleet::Fleet;
 use crate::fleet::group::find::Found;
 use crate::fleet::virtual_cluster::membership::Membership;
@@ -48,8 +47,8 @@ pub async fn survey(fleet: &Fleet, group: &Membership, found: &Found, configured
     let told = members.iter().map(|member| member.key.clone()).zip(numbers);
     let absent = group.absent.iter().map(|key| (key.clone(), Err(why_absent(found, key, configured))));
     let hosts = told.chain(absent).collect();
-    let quota = QuotaNumbers { limit: group.spec.quota_limit(), ledger: quota(group, found, &members).await };
-    let minimum = group.spec.minimum_size().unwrap_or(Size::MINIMUM);
+    let quota = QuotaNumbers { bounds: group.spec.bounds(), ledger: quota(group, found, &members).await };
+    let minimum = group.spec.minimum();
     Survey { members, numbers: Numbers { hosts, quota, minimum } }
 }
 

@@ -110,7 +110,7 @@ impl<'a> Creation<'a> {
         let known =
             Known { mapping: self.attempt.known.mapping, namespace: self.open.namespace.clone(), ..Known::default() };
         self.attempt = Attempt::new(self.open.clone(), known);
-        let would_lose_data = self.share.paused && self.share.size.storage == Bytes(0);
+        let would_lose_data = self.share.load.paused && self.share.load.size.storage == Bytes(0);
         Seen { is_closed: self.closed().is_some(), would_lose_data, ..Seen::default() }
     }
 
@@ -224,7 +224,7 @@ impl<'a> Operation<'a> {
                 }
                 Step::Admit => {
                     let room = room_of(&creation)?;
-                    seen.room = Some(match self.admit(&room, creation.attempt.claim()?, &creation.share).await {
+                    seen.room = Some(match self.admit(&room, creation.attempt.claim()?, &creation.share, None).await {
                         Ok(Ok(())) => RoomSeen::Entered,
                         Ok(Err(denied)) => RoomSeen::Denied(denied),
                         Err(error) => {
@@ -432,7 +432,7 @@ impl<'a> Operation<'a> {
             Err(error) => return error,
         }
         let Wanted { name, host_capacity, .. } = &creation.open;
-        self.denied(group, *host_capacity, &hosts, name, (None, &creation.share), false).await
+        self.denied(group, host_capacity, &hosts, name, (None, &creation.share), false).await
     }
 }
 
@@ -444,7 +444,7 @@ fn room_of<'r>(creation: &'r Creation<'_>) -> Result<Room<'r>, Error> {
         host: host.clone(),
         uid: uid.clone(),
         namespace: creation.open.namespace.clone(),
-        limit: *limit,
+        limit: limit.clone(),
     })
 }
 
@@ -454,8 +454,7 @@ fn follow(group: &Membership, host: &Host, wanted: &mut Wanted, known: &mut Know
         return Err(Error::NotInGroup { host: host.name().to_owned(), group: group.name.clone() });
     };
     known.storage_class = group.spec.host_clusters.get(key).and_then(|host| host.storage_class.clone());
-    let size = wanted.share().ok_or(Error::OutOfStep)?.size;
-    known.given_hard = group.spec.given_hard(&size);
+    known.given_hard.clone_from(&wanted.given_hard);
     wanted.follow(&followed);
     Ok(followed)
 }

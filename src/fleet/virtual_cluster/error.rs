@@ -121,6 +121,14 @@ pub enum Error {
         /// The group.
         group: String,
     },
+    /// Owners have shares of the group's quota, and nothing says whose it is.
+    #[error("cluster group {group:?} has shares by the label {label:?}")]
+    NoOwner {
+        /// The group.
+        group: String,
+        /// The label that is missing.
+        label: String,
+    },
     /// There is no room.
     #[error("there is no room for virtual cluster {label:?}")]
     NoRoom {

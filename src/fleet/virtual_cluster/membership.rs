@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::domain::amounts::Amounts;
 use crate::domain::capacity::{Rules, Stated};
 use crate::domain::size::Size;
 use crate::fleet::Fleet;
@@ -143,12 +144,13 @@ impl Membership {
 
 /// By which rules `host` is counted: the group's or, without one, the default ones and what the virtual cluster says that its
 /// host promises.
-pub fn rules(group: Option<&Membership>, host: &Host, promises: Stated) -> Rules {
+pub fn rules(group: Option<&Membership>, host: &Host, promises: &Stated) -> Rules {
     let of_group = group.and_then(|group| group.spec.rules(group.key(host)?));
-    of_group.unwrap_or_else(|| Rules { promises, ..Rules::default() })
+    of_group.unwrap_or_else(|| Rules { promises: promises.clone(), ..Rules::default() })
 }
 
 /// What a virtual cluster must have at least: as the group says or, without one, as everybody must.
-pub fn minimum(group: Option<&Membership>) -> Size {
-    group.and_then(|group| group.spec.minimum_size()).unwrap_or(Size::MINIMUM)
+pub fn minimum(group: Option<&Membership>) -> Amounts {
+    let anybody = || Amounts { virtual_clusters: 1, ..Size::MINIMUM.into() };
+    group.map_or_else(anybody, |group| group.spec.minimum())
 }

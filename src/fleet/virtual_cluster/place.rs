@@ -119,19 +119,20 @@ async fn look_at(fleet: &Fleet, host: &Host, group: Option<&Membership>, wanted:
     let uid = host.identity().await?.uid.clone();
     let nodes = fleet.readings.nodes(host).await?;
     let ledger = LedgerBook::capacity(host).read_within(LEDGER_FRESH).await?.unwrap_or_default();
-    let limit = rules(group, host, wanted.host_capacity).capacity(&nodes);
+    let limit = rules(group, host, &wanted.host_capacity).capacity(&nodes);
     Ok(Spot { limit, host: host.clone(), uid, ledger })
 }
 
 /// The host with the most room, those on their way included.
 fn most_room(choosing: &Choosing<'_>, options: &[Spot], namespace: &str, share: &Share) -> Option<usize> {
     let candidates = options.iter().map(|Spot { host, uid, limit, ledger, .. }| {
-        let used = ledger.used(Account::Capacity).saturating_add(choosing.taken_soon(uid, ledger));
-        Candidate { key: host.name(), limit: *limit, used }
+        let used = ledger.used(Account::Capacity).saturating_add(&choosing.taken_soon(uid, ledger));
+        Candidate { key: host.name(), limit: limit.clone(), used }
     });
     let candidates: Vec<Candidate<'_>> = candidates.collect();
-    let chosen = choose(&candidates, share.charged());
-    for line in explain(&candidates, share.charged(), chosen) {
+    let asked = share.charged();
+    let chosen = choose(&candidates, &asked);
+    for line in explain(&candidates, &asked, chosen) {
         tracing::info!(namespace, "placement: {line}");
     }
     chosen
@@ -139,6 +140,7 @@ fn most_room(choosing: &Choosing<'_>, options: &[Spot], namespace: &str, share: 
 
 /// The host where the fewest resources are short.
 fn least_short(options: &[Spot], share: &Share) -> Option<usize> {
-    let short = |option: &Spot| option.limit.shortage(option.ledger.used(Account::Capacity), share.charged()).len();
+    let asked = share.charged();
+    let short = |option: &Spot| option.limit.shortage(&option.ledger.used(Account::Capacity), &asked).len();
     options.iter().enumerate().min_by_key(|(_, option)| short(option)).map(|(index, _)| index)
 }

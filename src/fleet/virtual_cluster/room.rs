@@ -14,12 +14,11 @@ use super::Operation;
 use super::error::Error;
 use super::membership::{Membership, minimum, rules};
 use super::reclaim::{self, Watched};
-use crate::domain::accounting::{Accounting, Choice, Refused, Request};
+use crate::domain::accounting::{Accounting, Choice, Refused, Request, owned};
 use crate::domain::capacity::{Standing, Stated};
 use crate::domain::ledger::{Account, Holding, Ledger, Recorded, Refusal, quota_key};
 use crate::domain::limit::Limit;
-use crate::domain::size::Size;
-use crate::domain::transition;
+use crate::domain::shares::{Bounds, lacks_owner};
 use crate::fleet::Fleet;
 use crate::host::Host;
 use crate::host::lease;
@@ -74,33 +73,40 @@ impl Behind<'_> {
 
 /// What is held while one share becomes another.
 pub(super) fn during(before: Option<&Share>, after: &Share) -> Share {
-    let Some(before) = before else { return after.clone() };
-    let (size, paused) = transition::during((before.size, before.paused), (after.size, after.paused));
-    Share { group: after.group.clone(), size, paused }
+    let load = before.map_or_else(|| after.load.clone(), |before| before.load.until(&after.load));
+    Share { load, ..after.clone() }
 }
 
 impl Operation<'_> {
-    /// Enters the share in the ledgers. The quota is asked only where it grows.
-    pub(super) async fn admit(&mut self, room: &Room<'_>, claim: &Claim, share: &Share) -> Result<Admitted, Error> {
+    /// Enters the share in the ledgers, in the place of what is `held` for sure. The quota is asked only where that grows, or comes to
+    /// another owner.
+    pub(super) async fn admit(
+        &mut self,
+        room: &Room<'_>,
+        claim: &Claim,
+        share: &Share,
+        held: Option<&Share>,
+    ) -> Result<Admitted, Error> {
         let record = claim.record();
-        let quota_grows = record.share.as_ref().is_none_or(|held| share.size.growth_from(held.size) != Size::ZERO)
-            || record.phase == Phase::Reserved;
+        let held = held.filter(|_| record.phase != Phase::Reserved);
         let entry = Holding {
             name: record.name.clone(),
             group: share.group.clone(),
-            size: share.size,
-            paused: share.paused,
+            labels: share.labels.clone(),
+            load: share.load.clone(),
             record: claim.record_uid(),
         };
         let mut given_back = None;
-        if let Some(group) = room.group.filter(|_| quota_grows) {
+        if let Some(group) = room.group
+            && concerns_quota(group, held, share)?
+        {
             let (home, reference) = home(group)?;
             let book = LedgerBook::quota(&home, reference);
             let key = quota_key(&room.uid, &room.namespace);
             let hosts = group.found.iter().flat_map(|found| found.members());
             let hosts = hosts.map(|(uid, _, host)| (uid.to_owned(), host.clone())).collect();
             let behind = Behind { book: &book, account: Account::Quota, hosts, group: Some(&group.name), key: &key };
-            match self.enter(&behind, claim, &entry, &group.spec.quota_limit()).await? {
+            match self.enter(&behind, claim, &entry, &group.spec.bounds()).await? {
                 Ok(before) => given_back = Some((book.clone(), key.clone(), before)),
                 Err(_) => return Ok(Err(Denied::Quota)),
             }
@@ -108,7 +114,7 @@ impl Operation<'_> {
         let book = LedgerBook::capacity(&room.host);
         let hosts = vec![(room.uid.clone(), room.host.clone())];
         let behind = Behind { book: &book, account: Account::Capacity, hosts, group: None, key: &room.namespace };
-        let entered = self.enter(&behind, claim, &entry, &room.limit).await;
+        let entered = self.enter(&behind, claim, &entry, &room.limit.clone().into()).await;
         if let (Ok(Ok(_)), _) | (_, None) = (&entered, &given_back) {
             return Ok(entered?.map(drop).map_err(|_| Denied::Capacity));
         }
@@ -148,7 +154,7 @@ impl Operation<'_> {
         if stands_everywhere {
             return Ok(());
         }
-        match self.admit(room, claim, share).await? {
+        match self.admit(room, claim, share, None).await? {
             Ok(()) => Ok(()),
             Err(_) => Err(Error::RoomLost),
         }
@@ -204,7 +210,7 @@ impl Operation<'_> {
         behind: &Behind<'_>,
         claim: &Claim,
         entry: &Holding,
-        limit: &Limit,
+        bounds: &Bounds,
     ) -> Result<Result<Option<Holding>, Refusal>, Error> {
         let (mut seen, mut before, mut refusal) = (Seen::default(), None::<Holding>, None);
         let mut replaceable = entry.record.clone();
@@ -220,7 +226,7 @@ impl Operation<'_> {
                         stranger = before.as_ref().filter(others).map(|held| held.record.clone());
                         match stranger {
                             Some(_) => Ok(()),
-                            None => ledger.admit(behind.account, behind.key, entry.clone(), limit),
+                            None => ledger.admit(behind.account, behind.key, entry.clone(), bounds),
                         }
                     });
                     let entered = entered.await;
@@ -328,7 +334,7 @@ impl Operation<'_> {
     pub(super) async fn denied(
         &self,
         group: Option<&Membership>,
-        promises: Stated,
+        promises: &Stated,
         hosts: &[(String, Host)],
         label: &str,
         (before, after): (Option<&Share>, &Share),
@@ -343,19 +349,24 @@ impl Operation<'_> {
     async fn refusal(
         &self,
         group: Option<&Membership>,
-        promises: Stated,
+        promises: &Stated,
         hosts: &[(String, Host)],
         label: &str,
         (before, after): (Option<&Share>, &Share),
     ) -> Result<(Option<Box<Refused>>, Vec<Standing>), Error> {
-        let (charged, size) = (Share::charged, |share: &Share| share.size);
+        let bounds = group.map(|group| group.spec.bounds()).unwrap_or_default();
+        let quota = |share: &Share| share.load.of(Account::Quota);
+        let (held, asked) = (before.map(|before| (quota(before), &before.labels)), quota(after));
+        let (owner, share) = owned(&bounds, held.as_ref().map(|(held, labels)| (held, *labels)), &asked, &after.labels);
         let mut accounting = Accounting::default();
         let mut request = Request {
             group: group.map(|group| group.name.clone()),
             label: label.to_owned(),
-            size: charged(after).growth_from(before.map_or(Size::ZERO, charged)),
-            quota: size(after).growth_from(before.map_or(Size::ZERO, size)),
-            whole: size(after),
+            size: after.charged().growth_from(&before.map(Share::charged).unwrap_or_default()),
+            quota: asked.growth_from(&before.map(quota).unwrap_or_default()),
+            owner,
+            share,
+            whole: asked,
             minimum: minimum(group),
             hosts: Vec::new(),
             replaces: None,
@@ -372,10 +383,24 @@ impl Operation<'_> {
         if let Some(group) = group {
             let (home, reference) = home(group)?;
             let ledger = LedgerBook::quota(&home, reference).read().await?.unwrap_or_default();
-            accounting.set_quota(&group.name, group.spec.quota_limit(), Ok(ledger));
+            accounting.set_quota(&group.name, bounds, Ok(ledger));
         }
         Ok((accounting.plan("this".to_owned(), request).err(), standings))
     }
+}
+
+/// Whether what becomes of a virtual cluster is the quota's to say: it is new or grows there, or it comes to another owner.
+///
+/// # Errors
+/// Owners have shares, and nothing says whose it is.
+fn concerns_quota(group: &Membership, held: Option<&Share>, share: &Share) -> Result<bool, Error> {
+    let asked = share.load.of(Account::Quota);
+    let grows = held.is_none_or(|held| !asked.growth_from(&held.load.of(Account::Quota)).is_zero());
+    let Some(shares) = group.spec.bounds().shares else { return Ok(grows) };
+    if lacks_owner(&shares, held.map(|held| &held.labels), &share.labels, grows) {
+        return Err(Error::NoOwner { group: group.name.clone(), label: shares.label().to_owned() });
+    }
+    Ok(grows || held.is_none_or(|held| shares.owner(&held.labels) != shares.owner(&share.labels)))
 }
 
 /// The home of the group. Without it nothing is created, resumed or grown.
@@ -427,14 +452,14 @@ pub(super) async fn release(fleet: &Fleet, host: &Host, claim: &Claim) -> Result
 /// Charges a virtual cluster that somebody has resumed with the CLI, as soon as it is seen. It runs, whether there is room
 /// or not.
 pub async fn charge_resumed(host: &Host, stored: &Stored) {
-    if !stored.record.share.as_ref().is_some_and(|share| share.paused) {
+    if !stored.record.share.as_ref().is_some_and(|share| share.load.paused) {
         return;
     }
     let ledger = LedgerBook::capacity(host);
     let charged = ledger.change(|ledger| {
         let entry = ledger.entries.get_mut(&stored.record.namespace);
         if let Some(entry) = entry.filter(|entry| entry.record == stored.uid()) {
-            entry.paused = false;
+            entry.load.paused = false;
         }
         Ok::<(), Infallible>(())
     });
@@ -446,13 +471,21 @@ pub async fn charge_resumed(host: &Host, stored: &Stored) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::amounts::Extended;
+    use crate::domain::shares::Labels;
+    use crate::domain::size::Size;
+    use crate::domain::transition::Load;
 
     #[test]
     fn while_one_share_becomes_another_the_larger_of_each_is_held() {
         let share = |cpu: &str, storage: &str, paused| Share {
             group: None,
-            size: Size { cpu: cpu.parse().unwrap(), storage: storage.parse().unwrap(), ..Size::ZERO },
-            paused,
+            labels: Labels::new(),
+            load: Load {
+                size: Size { cpu: cpu.parse().unwrap(), storage: storage.parse().unwrap(), ..Size::ZERO },
+                extended: Extended::new(),
+                paused,
+            },
         };
         let (small, large) = (share("3", "5Gi", true), share("4", "2Gi", false));
         assert_eq!(during(Some(&small), &large), share("4", "5Gi", false));

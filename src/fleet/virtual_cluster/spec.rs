@@ -13,10 +13,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::distro::Distro;
 use crate::domain::endpoint::{EndpointType, host_name};
-use crate::domain::hard::Hard;
+use crate::domain::hard::{self, Hard};
 use crate::domain::isolation::PodSecurity;
 use crate::domain::revision;
 use crate::domain::size::Size;
+use crate::domain::transition::Load;
 use crate::domain::values::VirtualClusterSpec;
 use crate::fleet::compute::Compute;
 use crate::fleet::group::spec::{Followed, canonicalize, tolerations};
@@ -117,12 +118,7 @@ impl Spec {
             namespace: place.namespace.clone(),
             vcluster_version: Version::parse(&self.vcluster_version).ok()?,
             size: self.size()?,
-            hard: self
-                .given_hard
-                .iter()
-                .chain(&self.hard)
-                .map(|(name, amount)| (name.clone(), amount.clone()))
-                .collect(),
+            hard: self.effective_hard(),
             priority_classes: priority_classes.unwrap_or_default(),
             count_limits: count_limits == Some(true),
             volume: self.volume.as_ref().and_then(|volume| volume.parse().ok()),
@@ -184,7 +180,14 @@ impl Spec {
 
     /// What a virtual cluster of this spec takes. None if a quantity is malformed, which validation has refused.
     pub fn share(&self) -> Option<Share> {
-        Some(Share { group: self.cluster_group.clone(), size: self.size()?, paused: self.paused })
+        let extended = hard::extended(&self.effective_hard());
+        let load = Load { size: self.size()?, extended, paused: self.paused };
+        Some(Share::new(self.cluster_group.clone(), &self.labels, load))
+    }
+
+    /// What it has beside CPU, memory and storage: as it says, or else as its group gave it.
+    fn effective_hard(&self) -> Hard {
+        hard::merged(&self.given_hard, &self.hard)
     }
 
     /// How a virtual cluster of this spec is reached that is called `name`.
@@ -264,7 +267,7 @@ pub(crate) mod tests {
             cluster_group: None,
             followed: None,
             storage_class: None,
-            host_capacity: Some(Compute { cpu: Some("8".into()), memory: None }),
+            host_capacity: Some(Compute { cpu: Some("8".into()), ..Compute::default() }),
             terms: Terms { pod_security: Some("baseline".into()), ..Terms::default() },
             hard: Hard::new(),
             given_hard: Hard::new(),
@@ -384,6 +387,13 @@ pub(crate) mod tests {
         let spec =
             Spec { hard: hard(&[("pods", "5")]), given_hard: hard(&[("pods", "9"), ("secrets", "3")]), ..spec() };
         assert_eq!(spec.typed(&place).unwrap().hard, hard(&[("pods", "5"), ("secrets", "3")]));
+        let gpus = |amount: &str| hard(&[("requests.nvidia.com/gpu", amount)]);
+        let takes =
+            |own, given| Spec { hard: own, given_hard: given, ..super::tests::spec() }.share().unwrap().load.extended;
+        assert_eq!(takes(Hard::new(), gpus("2")), [("nvidia.com/gpu".into(), 2)].into());
+        assert_eq!(takes(gpus("0"), gpus("2")), [].into());
+        let labels = |cluster_group| Spec { cluster_group, ..super::tests::spec() }.share().unwrap().labels;
+        assert_eq!((labels(None).len(), labels(Some("dev".to_owned())).len()), (0, 1), "nobody asks without a group");
     }
 
     #[test]

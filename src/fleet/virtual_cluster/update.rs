@@ -11,7 +11,6 @@ use super::room::{Room, during, home};
 use super::spec::{Place, Spec};
 use super::wanted::Wanted;
 use super::{Look, Operation, Prepare, Prepared, Renderer, Seen, host_of};
-use crate::domain::size::Size;
 use crate::domain::values::MappingVersion;
 use crate::fleet::group::spec::Followed;
 use crate::fleet::notice::Notice;
@@ -130,16 +129,16 @@ impl Operation<'_> {
         }
         // Until it moves over, a group has given it nothing beside the three resources.
         if asked.known.mapping == MappingVersion::V1.number()
-            && let Some((group, share)) = group.as_ref().zip(asked.wanted.share())
+            && let Some((group, size)) = group.as_ref().zip(asked.wanted.size())
         {
-            asked.known.given_hard = group.spec.given_hard(&share.size);
+            asked.known.given_hard = group.spec.given_hard(&size);
         }
         let Asked { place, wanted, known, .. } = &asked;
         let time = self.limits.time_left();
         let prepare = Prepare { host: &host, place, wanted, known, followed: followed.as_ref(), time };
         let prepared = renderer.prepare(&prepare).await?;
         let claim = self.claim(&host, place, known, &prepared.spec).await?;
-        let rules = rules(group.as_ref(), &host, wanted.host_capacity);
+        let rules = rules(group.as_ref(), &host, &wanted.host_capacity);
         let limit = rules.capacity(&self.fleet.readings.nodes(&host).await?);
         let (uid, namespace) = (known.host_uid.clone(), place.namespace.clone());
         let room = Room { group: group.as_ref(), host: host.clone(), uid, namespace, limit };
@@ -185,8 +184,8 @@ impl Operation<'_> {
         let after = prepared.spec.share().ok_or(Error::OutOfStep)?;
         let before = claim.record().share;
         let meanwhile = during(before.as_ref(), &after);
-        let held = before.as_ref().map_or(Size::ZERO, Share::charged);
-        let takes_more = after.charged().growth_from(held) != Size::ZERO;
+        let held = before.as_ref().map(Share::charged).unwrap_or_default();
+        let takes_more = !after.charged().growth_from(&held).is_zero();
         let change = Change { has_group: room.group.is_some(), takes_more };
         let (mut last, mut seen) = (None, Seen::Nothing);
         while let Some(step) = next(change, last) {
@@ -198,11 +197,11 @@ impl Operation<'_> {
                     }
                 }
                 Step::Admit => {
-                    if self.admit(room, claim, &meanwhile).await?.is_err() {
+                    if self.admit(room, claim, &meanwhile, before.as_ref()).await?.is_err() {
                         let label = claim.record().name;
                         let hosts = [(room.uid.clone(), room.host.clone())];
                         let shares = (before.as_ref(), &meanwhile);
-                        let promises = asked.wanted.host_capacity;
+                        let promises = &asked.wanted.host_capacity;
                         return Err(self.denied(room.group, promises, &hosts, &label, shares, asked.keeps_size).await);
                     }
                 }
@@ -235,7 +234,7 @@ impl Operation<'_> {
     async fn check_size(&mut self, host: &Host, held: Option<&Share>, asked: &Asked) -> Result<(), Error> {
         let volume = asked.known.volume.as_ref().and_then(|volume| volume.parse().ok());
         let resize = asked.resize.clone().map(|resize| Resize { volume, ..resize });
-        let resize = resize.map(|resize| held.map_or(resize.clone(), |held| resize.held(held.size)));
+        let resize = resize.map(|resize| held.map_or(resize.clone(), |held| resize.held(held.load.size)));
         let Some(resize) = resize.filter(Resize::concerns_the_host) else { return Ok(()) };
         let findings = resize.look(host).await?;
         self.notices.extend(findings.remarks.into_iter().map(Notice::Size));

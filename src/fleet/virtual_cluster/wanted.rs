@@ -1,7 +1,10 @@
 //! What is asked for of one virtual cluster, and what of it comes from its group. Pure.
 
 use crate::domain::capacity::Stated;
+use crate::domain::hard::{self, Hard};
+use crate::domain::shares::Labels;
 use crate::domain::size::Size;
+use crate::domain::transition::Load;
 use crate::fleet::group::spec::{Followed, GroupSpec};
 use crate::host::record::Share;
 
@@ -30,6 +33,12 @@ pub struct Wanted {
     pub memory: Option<String>,
     /// See `cpu`.
     pub storage: Option<String>,
+    /// Everything else that it is to have, as a ResourceQuota names it.
+    pub hard: Hard,
+    /// What of that the group gives it. Empty until its group has said so.
+    pub given_hard: Hard,
+    /// Its labels.
+    pub labels: Labels,
     /// What its host promises; only without a group.
     pub host_capacity: Stated,
     /// How it is reached.
@@ -70,6 +79,7 @@ impl Wanted {
         fill(&mut self.cpu, &group.defaults.cpu);
         fill(&mut self.memory, &group.defaults.memory);
         fill(&mut self.storage, &group.defaults.storage);
+        self.given_hard = self.size().map(|size| group.given_hard(&size)).unwrap_or_default();
     }
 
     /// Takes from the group what follows it on the host, as far as nobody else says it.
@@ -78,14 +88,20 @@ impl Wanted {
         self.host_dns.get_or_insert_with(|| followed.host_dns.clone());
     }
 
-    /// What it takes. None while a part of its size is not known, or malformed.
-    pub fn share(&self) -> Option<Share> {
-        let size = Size {
+    /// CPU, memory and storage. None while one of them is not known, or malformed.
+    pub fn size(&self) -> Option<Size> {
+        Some(Size {
             cpu: self.cpu.as_ref()?.parse().ok()?,
             memory: self.memory.as_ref()?.parse().ok()?,
             storage: self.storage.as_ref()?.parse().ok()?,
-        };
-        Some(Share { group: self.group.clone(), size, paused: self.paused })
+        })
+    }
+
+    /// What it takes. None while a part of its size is not known, or malformed.
+    pub fn share(&self) -> Option<Share> {
+        let extended = hard::extended(&hard::merged(&self.given_hard, &self.hard));
+        let load = Load { size: self.size()?, extended, paused: self.paused };
+        Some(Share::new(self.group.clone(), &self.labels, load))
     }
 }
 
@@ -98,9 +114,24 @@ mod tests {
     fn what_is_not_said_is_the_groups() {
         let mut wanted = Wanted { cpu: Some("8".into()), ..Wanted::default() };
         wanted.inherit(&spec());
-        assert_eq!(wanted.share().unwrap().size, Size { cpu: "8".parse().unwrap(), ..Size::DEFAULT });
+        assert_eq!(wanted.share().unwrap().load.size, Size { cpu: "8".parse().unwrap(), ..Size::DEFAULT });
         assert_eq!(wanted.vcluster_version.as_deref(), Some("0.34.7"));
         assert_eq!(wanted.chart.unwrap().digest.as_deref(), Some("sha256:0"));
+    }
+
+    #[test]
+    fn what_a_group_gives_of_extended_resources_is_taken_unless_it_says_otherwise() {
+        let mut group = spec();
+        group.defaults.hard = [("requests.nvidia.com/gpu".to_owned(), "2".to_owned())].into();
+        let taken = |hard: &[(&str, &str)]| {
+            let hard = hard.iter().map(|(name, amount)| ((*name).to_owned(), (*amount).to_owned())).collect();
+            let mut wanted = Wanted { hard, ..Wanted::default() };
+            wanted.inherit(&group);
+            wanted.share().unwrap().load.extended
+        };
+        assert_eq!(taken(&[]), [("nvidia.com/gpu".into(), 2)].into());
+        assert_eq!(taken(&[("requests.nvidia.com/gpu", "1")]), [("nvidia.com/gpu".into(), 1)].into());
+        assert_eq!(taken(&[("requests.nvidia.com/gpu", "0")]), [].into());
     }
 
     #[test]

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Format, Upgrade};
+use super::{Format, Pieces, Upgrade};
 use crate::domain::ledger::{self, Holding};
+use crate::domain::shares::Labels;
 use crate::domain::size::Size;
+use crate::domain::transition::Load;
 use crate::host::ledgers::{GroupRef, LedgerRecord};
 
 /// See docs/design/formats.md, as for every field.
@@ -28,7 +30,11 @@ struct Entry {
     name: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     group: Option<String>,
+    #[serde(default, skip_serializing_if = "Labels::is_empty")]
+    labels: Labels,
     size: Size,
+    #[serde(default, skip_serializing_if = "Pieces::is_empty")]
+    extended: Pieces,
     #[serde(default)]
     paused: bool,
     record: String,
@@ -41,8 +47,9 @@ impl Format for Ledger {
 impl From<&LedgerRecord> for Ledger {
     fn from(LedgerRecord { group, ledger }: &LedgerRecord) -> Self {
         let entry = |(key, holding): (&String, &Holding)| {
-            let Holding { name, group, size, paused, record } = holding.clone();
-            (key.clone(), Entry { name, group, size, paused, record })
+            let Holding { name, group, labels, load, record } = holding.clone();
+            let Load { size, extended, paused } = load;
+            (key.clone(), Entry { name, group, labels, size, extended: (&extended).into(), paused, record })
         };
         let group = group.clone().map(|GroupRef { name, id }| Group { name, id });
         Self { group, entries: ledger.entries.iter().map(entry).collect() }
@@ -53,8 +60,9 @@ impl TryFrom<Ledger> for LedgerRecord {
     type Error = String;
 
     fn try_from(Ledger { group, entries }: Ledger) -> Result<Self, String> {
-        let holding = |(key, Entry { name, group, size, paused, record }): (String, Entry)| {
-            (key, Holding { name, group, size, paused, record })
+        let holding = |(key, entry): (String, Entry)| {
+            let Entry { name, group, labels, size, extended, paused, record } = entry;
+            (key, Holding { name, group, labels, load: Load { size, extended: extended.into(), paused }, record })
         };
         let entries = entries.into_iter().map(holding).collect();
         let group = group.map(|Group { name, id }| GroupRef { name, id });

@@ -126,18 +126,6 @@ fn object(key: &str) -> Option<ObjectRef> {
     Some(ObjectRef { api_version: api_version.to_owned(), kind: kind.to_owned(), namespace, name: name.to_owned() })
 }
 
-impl From<&record::Share> for Share {
-    fn from(share: &record::Share) -> Self {
-        Self { group: share.group.clone(), size: share.size, paused: share.paused }
-    }
-}
-
-impl From<Share> for record::Share {
-    fn from(Share { group, size, paused }: Share) -> Self {
-        Self { group, size, paused }
-    }
-}
-
 impl From<record::Phase> for Phase {
     fn from(phase: record::Phase) -> Self {
         match phase {

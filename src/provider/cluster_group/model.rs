@@ -10,7 +10,7 @@ use serde_json::Map;
 use crate::fleet::group::Known;
 use crate::provider::chart::ChartModel;
 use crate::provider::number::Number;
-use crate::provider::size::{AmountsModel, ComputeModel, ResourcesModel};
+use crate::provider::size::{CapacityModel, ComputeModel, QuotaModel, ResourcesModel};
 use crate::provider::timeouts::TimeoutsModel;
 use crate::provider::value::{StringMap, StringSet};
 use terraform_plugin::value::Value;
@@ -39,7 +39,8 @@ pub struct ClusterGroupModel {
     pub host_clusters: Value<BTreeMap<String, Value<GroupHostModel>>>,
     pub endpoint_type: Value<String>,
     pub oversubscription_percent: Value<Number>,
-    pub quota: Value<AmountsModel>,
+    pub quota: Value<QuotaModel>,
+    pub shares: Value<SharesModel>,
     pub virtual_cluster_defaults: Value<ResourcesModel>,
     pub virtual_cluster_minimums: Value<ResourcesModel>,
     pub virtual_cluster_maximums: Value<ResourcesModel>,
@@ -48,13 +49,21 @@ pub struct ClusterGroupModel {
     pub revision: Value<String>,
 }
 
+/// `shares`
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct SharesModel {
+    pub label: Value<String>,
+    pub default: Value<QuotaModel>,
+    pub exceptions: Value<BTreeMap<String, Value<QuotaModel>>>,
+}
+
 /// One of `host_clusters`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct GroupHostModel {
     pub host_dns: Value<String>,
     pub storage: Value<String>,
     pub reserved: Value<ComputeModel>,
-    pub capacity: Value<ComputeModel>,
+    pub capacity: Value<CapacityModel>,
     pub storage_class: Value<String>,
     pub node_selector: StringMap,
     pub tolerations: Value<Vec<Value<TolerationModel>>>,

@@ -10,7 +10,7 @@ use crate::fleet::group::spec::GroupSpec;
 use crate::provider::chart;
 use crate::provider::cluster_group::model::{ClusterGroupModel, GroupHostModel};
 use crate::provider::number::Number;
-use crate::provider::size::ResourcesModel;
+use crate::provider::size::{QuotaModel, ResourcesModel};
 use crate::provider::value::{or_default, planned_distro, same_quantity};
 use terraform_plugin::value::Value;
 use terraform_plugin::{AttributePath, Diagnostics, Report};
@@ -91,10 +91,14 @@ fn size_or(config: &Value<ResourcesModel>, default: &Size) -> Value<ResourcesMod
 
 /// Another spelling of the same quantity is no change.
 fn keep_spelling(plan: &mut ClusterGroupModel, prior: &ClusterGroupModel) {
-    if let (Value::Value(planned), Value::Value(prior)) = (&mut plan.quota, &prior.quota) {
-        keep(&mut planned.cpu, &prior.cpu);
-        keep(&mut planned.memory, &prior.memory);
-        keep(&mut planned.storage, &prior.storage);
+    keep_limit(&mut plan.quota, &prior.quota);
+    if let (Value::Value(planned), Value::Value(prior)) = (&mut plan.shares, &prior.shares) {
+        keep_limit(&mut planned.default, &prior.default);
+        let exceptions = prior.exceptions.as_ref_option();
+        if let (Value::Value(planned), Some(prior)) = (&mut planned.exceptions, exceptions) {
+            let both = planned.iter_mut().filter_map(|(owner, planned)| Some((planned, prior.get(owner)?)));
+            both.for_each(|(planned, prior)| keep_limit(planned, prior));
+        }
     }
     let sizes = [
         (&mut plan.virtual_cluster_defaults, &prior.virtual_cluster_defaults),
@@ -118,11 +122,21 @@ fn keep_spelling(plan: &mut ClusterGroupModel, prior: &ClusterGroupModel) {
 
 fn keep_spelling_of_host(planned: &mut GroupHostModel, prior: &GroupHostModel) {
     keep(&mut planned.storage, &prior.storage);
-    for (planned, prior) in [(&mut planned.reserved, &prior.reserved), (&mut planned.capacity, &prior.capacity)] {
-        if let (Value::Value(planned), Value::Value(prior)) = (planned, prior) {
-            keep(&mut planned.cpu, &prior.cpu);
-            keep(&mut planned.memory, &prior.memory);
-        }
+    if let (Value::Value(planned), Value::Value(prior)) = (&mut planned.reserved, &prior.reserved) {
+        keep(&mut planned.cpu, &prior.cpu);
+        keep(&mut planned.memory, &prior.memory);
+    }
+    if let (Value::Value(planned), Value::Value(prior)) = (&mut planned.capacity, &prior.capacity) {
+        keep(&mut planned.cpu, &prior.cpu);
+        keep(&mut planned.memory, &prior.memory);
+    }
+}
+
+fn keep_limit(planned: &mut Value<QuotaModel>, prior: &Value<QuotaModel>) {
+    if let (Value::Value(planned), Value::Value(prior)) = (planned, prior) {
+        keep(&mut planned.cpu, &prior.cpu);
+        keep(&mut planned.memory, &prior.memory);
+        keep(&mut planned.storage, &prior.storage);
     }
 }
 

@@ -1,12 +1,31 @@
 //! The schema of `nested_cluster_group`: the one place where its attributes are described. The reference page is generated
 //! from here.
 
-use crate::provider::attribute::{attributes, computed, defaulted, optional, required, string_map, string_set};
+use crate::provider::attribute::{
+    Attributes, attributes, computed, defaulted, optional, required, string_map, string_set,
+};
 use crate::provider::{chart, timeouts};
 use terraform_plugin::schema::{AttributeType, Block, Description, Schema};
 
 /// The version of the state's layout. Raise it with an upgrade from every older one.
 pub const STATE_VERSION: i64 = 0;
+
+/// What there may be of virtual clusters together. `otherwise` says what there is of a part that is not set.
+fn limits(otherwise: &str) -> Attributes {
+    let part = |what: &str| optional(AttributeType::String, &format!("{what} as a Kubernetes quantity. {otherwise}"));
+    let count = format!("How many virtual clusters, paused ones included. {otherwise}");
+    let hard = format!(
+        "Extended resources by the names of a ResourceQuota, such as `requests.nvidia.com/gpu`: what virtual clusters may be granted of \
+         them together. Everything else is bounded of each virtual cluster by `virtual_cluster_maximums`. {otherwise}"
+    );
+    attributes([
+        ("cpu", part("CPU")),
+        ("memory", part("Memory")),
+        ("storage", part("Storage")),
+        ("hard", optional(string_map(), &hard)),
+        ("virtual_clusters", optional(AttributeType::Number, &count)),
+    ])
+}
 
 /// The schema of `nested_cluster_group`.
 pub fn schema() -> Schema {
@@ -129,6 +148,14 @@ pub fn schema() -> Schema {
     let capacity_of_host = [
         ("cpu", optional(String, "CPU as a Kubernetes quantity. That of the nodes when it is not set.")),
         ("memory", optional(String, "Memory as a Kubernetes quantity. That of the nodes when it is not set.")),
+        (
+            "extended",
+            optional(
+                string_map(),
+                "Extended resources by the names that nodes have for them, such as `nvidia.com/gpu`: whole numbers. Those of the \
+                 nodes where one is not named.",
+            ),
+        ),
     ];
     let toleration = [
         ("key", optional(String, "Key of the taint. Every taint when it is not set, with the operator `Exists`.")),
@@ -239,13 +266,42 @@ pub fn schema() -> Schema {
         (
             "quota",
             optional(
-                AttributeSingle(attributes([
-                    ("cpu", optional(String, "CPU as a Kubernetes quantity. Unlimited when it is not set.")),
-                    ("memory", optional(String, "Memory as a Kubernetes quantity. Unlimited when it is not set.")),
-                    ("storage", optional(String, "Storage as a Kubernetes quantity. Unlimited when it is not set.")),
-                ])),
+                AttributeSingle(limits("Unlimited when it is not set.")),
                 "What all virtual clusters of the group may have together, on all host clusters. Each counts in full, also \
                  while it is paused. Less than what is handed out already takes nothing away, but allows no growth.",
+            ),
+        ),
+        (
+            "shares",
+            optional(
+                AttributeSingle(attributes([
+                    (
+                        "label",
+                        required(
+                            String,
+                            "Key of the label, among a virtual cluster's `labels`, whose value is its owner, such as `team`. A \
+                             virtual cluster that is new or grows needs it.",
+                        ),
+                    ),
+                    (
+                        "default",
+                        optional(
+                            AttributeSingle(limits("Unlimited when it is not set.")),
+                            "What all virtual clusters of one owner may have together. All of the quota when it is not set.",
+                        ),
+                    ),
+                    (
+                        "exceptions",
+                        optional(
+                            AttributeMap(limits("That of `default` when it is not set.")),
+                            "What some owners may have instead, by the label's value. What an exception does not set is as in \
+                             `default`.",
+                        ),
+                    ),
+                ])),
+                "What each owner may have of the quota, counted as the quota is: paused virtual clusters in full. Less than what \
+                 an owner has already takes nothing away, but allows no growth. A virtual cluster whose label changes needs room in \
+                 the share of its new owner. Everybody may have all of the quota when it is not set.",
             ),
         ),
         (

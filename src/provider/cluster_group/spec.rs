@@ -1,14 +1,15 @@
 //! The step between Terraform's model of a group and what the hosts keep of it. Pure.
 
-use crate::domain::hard::Hard;
-use crate::fleet::group::spec::{GroupHost, GroupLimit, GroupSize, GroupSpec, MemberValues, Reserved};
+use std::collections::BTreeMap;
+
+use crate::fleet::group::spec::{GroupHost, GroupLimit, GroupShares, GroupSize, GroupSpec, MemberValues, Reserved};
 use crate::fleet::terms::Terms;
 use crate::provider::chart::ChartModel;
-use crate::provider::cluster_group::model::{ClusterGroupModel, GroupHostModel};
+use crate::provider::cluster_group::model::{ClusterGroupModel, GroupHostModel, SharesModel};
 use crate::provider::cluster_group::tolerations;
 use crate::provider::number::Number;
-use crate::provider::size::{AmountsModel, ComputeModel, ResourcesModel};
-use crate::provider::value::{known, map_or_null, optional, set_or_null, string_map, string_set};
+use crate::provider::size::{AmountsModel, CapacityModel, ComputeModel, QuotaModel, ResourcesModel};
+use crate::provider::value::{StringMap, known, map_or_null, optional, set_or_null, string_map, string_set};
 use terraform_plugin::value::Value;
 
 impl GroupSpec {
@@ -39,14 +40,15 @@ impl GroupSpec {
             },
             endpoint_type: known(&plan.endpoint_type)?,
             oversubscription_percent: plan.oversubscription_percent.as_ref_option()?.whole()?,
-            quota: match optional(&plan.quota)? {
-                Some(given) => Some(GroupLimit::of(&given, Hard::new())?),
+            quota: limit(&plan.quota)?,
+            shares: match optional(&plan.shares)? {
+                Some(given) => Some(GroupShares::of(&given)?),
                 None => None,
             },
             defaults: GroupSize::of(&plan.virtual_cluster_defaults)?,
             minimums: GroupSize::of(&plan.virtual_cluster_minimums)?,
             maximums: match optional(&plan.virtual_cluster_maximums)? {
-                Some(given) => Some(GroupLimit::of(&given.amounts(), string_map(&given.hard)?)?),
+                Some(given) => Some(GroupLimit::of(&given.amounts(), &given.hard, &Value::Null)?),
                 None => None,
             },
             host_clusters: hosts.iter().map(host).collect::<Option<_>>()?,
@@ -82,8 +84,8 @@ impl GroupSpec {
     pub fn to_model(&self) -> ClusterGroupModel {
         let text = |text: &str| Value::Value(text.to_owned());
         let maximums = |limit: &GroupLimit| {
-            let AmountsModel { cpu, memory, storage } = limit.to_model();
-            ResourcesModel { cpu, memory, storage, hard: map_or_null(&limit.hard) }
+            let QuotaModel { cpu, memory, storage, hard, .. } = limit.to_model();
+            ResourcesModel { cpu, memory, storage, hard }
         };
         let hosts = self.host_clusters.iter().map(|(key, host)| (key.clone(), Value::Value(host.to_model())));
         ClusterGroupModel {
@@ -110,6 +112,7 @@ impl GroupSpec {
             endpoint_type: text(&self.endpoint_type),
             oversubscription_percent: Value::Value(Number::from(self.oversubscription_percent)),
             quota: self.quota.as_ref().map(GroupLimit::to_model).into(),
+            shares: self.shares.as_ref().map(GroupShares::to_model).into(),
             virtual_cluster_defaults: Value::Value(self.defaults.to_model()),
             virtual_cluster_minimums: Value::Value(self.minimums.to_model()),
             virtual_cluster_maximums: self.maximums.as_ref().map(maximums).into(),
@@ -150,7 +153,7 @@ impl GroupHost {
             host_dns: self.host_dns.clone().into(),
             storage: self.storage.clone().into(),
             reserved: self.reserved.as_ref().map(reserved).into(),
-            capacity: self.capacity.as_ref().map(ComputeModel::from).into(),
+            capacity: self.capacity.as_ref().map(CapacityModel::from).into(),
             storage_class: self.storage_class.clone().into(),
             node_selector: map_or_null(&self.node_selector),
             tolerations: tolerations::to_model(&self.tolerations),
@@ -159,17 +162,51 @@ impl GroupHost {
     }
 }
 
+/// What there may be at most; none while a part is unknown.
+fn limit(model: &Value<QuotaModel>) -> Option<Option<GroupLimit>> {
+    match optional(model)? {
+        Some(given) => Some(Some(GroupLimit::of(&given.amounts(), &given.hard, &given.virtual_clusters)?)),
+        None => Some(None),
+    }
+}
+
 impl GroupLimit {
-    fn of(model: &AmountsModel, hard: Hard) -> Option<Self> {
+    fn of(model: &AmountsModel, hard: &StringMap, virtual_clusters: &Value<Number>) -> Option<Self> {
+        let virtual_clusters = match optional(virtual_clusters)? {
+            Some(number) => Some(number.whole()?),
+            None => None,
+        };
         let (cpu, memory) = (optional(&model.cpu)?, optional(&model.memory)?);
-        Some(Self { cpu, memory, storage: optional(&model.storage)?, hard })
+        Some(Self { cpu, memory, storage: optional(&model.storage)?, hard: string_map(hard)?, virtual_clusters })
     }
 
-    fn to_model(&self) -> AmountsModel {
-        AmountsModel {
+    fn to_model(&self) -> QuotaModel {
+        QuotaModel {
             cpu: self.cpu.clone().into(),
             memory: self.memory.clone().into(),
             storage: self.storage.clone().into(),
+            hard: map_or_null(&self.hard),
+            virtual_clusters: self.virtual_clusters.map(Number::from).into(),
+        }
+    }
+}
+
+impl GroupShares {
+    fn of(model: &SharesModel) -> Option<Self> {
+        let exceptions = optional(&model.exceptions)?.unwrap_or_default();
+        let exceptions =
+            exceptions.iter().map(|(owner, given)| Some((owner.clone(), limit(given)?.unwrap_or_default())));
+        let (label, default) = (known(&model.label)?, limit(&model.default)?);
+        Some(Self { label, default, exceptions: exceptions.collect::<Option<_>>()? })
+    }
+
+    fn to_model(&self) -> SharesModel {
+        let exception = |(owner, limit): (&String, &GroupLimit)| (owner.clone(), Value::Value(limit.to_model()));
+        let exceptions: BTreeMap<_, _> = self.exceptions.iter().map(exception).collect();
+        SharesModel {
+            label: Value::Value(self.label.clone()),
+            default: self.default.as_ref().map(GroupLimit::to_model).into(),
+            exceptions: if exceptions.is_empty() { Value::Null } else { Value::Value(exceptions) },
         }
     }
 }
@@ -191,7 +228,9 @@ impl GroupSize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fleet::group::spec::tests::spec;
+    use crate::domain::hard::Hard;
+    use crate::fleet::compute::Compute;
+    use crate::fleet::group::spec::tests::{spec, with_shares};
 
     #[test]
     fn a_spec_survives_the_way_through_a_state() {
@@ -201,5 +240,11 @@ mod tests {
         (bounded.defaults.hard, bounded.minimums.hard) = (hard.clone(), hard.clone());
         bounded.maximums = Some(GroupLimit { cpu: Some("8".into()), hard, ..GroupLimit::default() });
         assert_eq!(GroupSpec::of(&bounded.to_model()), Some(bounded));
+        let mut shared = with_shares();
+        let hard: Hard = [("requests.nvidia.com/gpu".to_owned(), "8".to_owned())].into();
+        shared.quota = Some(GroupLimit { virtual_clusters: Some(20), hard, ..GroupLimit::default() });
+        let extended = [("nvidia.com/gpu".to_owned(), "16".to_owned())].into();
+        shared.host_clusters.get_mut("eu-1").unwrap().capacity = Some(Compute { extended, ..Compute::default() });
+        assert_eq!(GroupSpec::of(&shared.to_model()), Some(shared));
     }
 }

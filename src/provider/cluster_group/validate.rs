@@ -46,6 +46,7 @@ pub fn validate(diags: &mut Diagnostics, config: &ClusterGroupModel) {
     checks::chart(diags, &config.chart);
     check_percent(diags, &config.oversubscription_percent);
     sizes::quota(diags, &config.quota);
+    sizes::shares(diags, &config.shares);
     sizes::bounds(diags, config);
     let endpoint_type = checks::endpoint_type(diags, &config.endpoint_type);
     check_hosts(diags, config, endpoint_type);
@@ -110,7 +111,7 @@ fn check_host(
         checks::cpu(diags, path.clone().attribute("cpu"), &reserved.cpu);
         checks::bytes(diags, path.attribute("memory"), &reserved.memory);
     }
-    checks::compute(diags, &path.clone().attribute("capacity"), &host.capacity, "What the host cluster may grow to");
+    checks::capacity(diags, &path.clone().attribute("capacity"), &host.capacity, "What the host cluster may grow to");
     tolerations::check(diags, &path.clone().attribute("tolerations"), &host.tolerations);
     if let Some(class) = host.storage_class.as_ref_option().filter(|class| !metadata::is_subdomain(class)) {
         diags.fail(
@@ -227,7 +228,7 @@ mod tests {
 
     use super::*;
     use crate::provider::cluster_group::model::TolerationModel;
-    use crate::provider::size::{AmountsModel, ComputeModel, ResourcesModel};
+    use crate::provider::size::{CapacityModel, ComputeModel, QuotaModel, ResourcesModel};
 
     fn text(text: &str) -> Value<String> {
         Value::Value(text.to_owned())
@@ -344,10 +345,15 @@ mod tests {
     #[test]
     fn a_quota_allows_something() {
         let quota = |cpu: &str, memory: &str, storage: &str| {
-            Value::Value(AmountsModel { cpu: text(cpu), memory: text(memory), storage: text(storage) })
+            Value::Value(QuotaModel {
+                cpu: text(cpu),
+                memory: text(memory),
+                storage: text(storage),
+                ..QuotaModel::default()
+            })
         };
         check(|config| config.quota = quota("64", "256Gi", "1Ti"), &[]);
-        check(|config| config.quota = Value::Value(AmountsModel::default()), &[]);
+        check(|config| config.quota = Value::Value(QuotaModel::default()), &[]);
         check(
             |config| config.quota = quota("0", "256Gi", "0Gi"),
             &[("quota.cpu", "no cpu allows no virtual cluster"), ("quota.storage", "is 0")],
@@ -468,10 +474,20 @@ mod tests {
 
     #[test]
     fn what_a_host_grows_to_is_something() {
-        let capacity = |cpu: Value<String>, memory: Value<String>| GroupHostModel {
-            capacity: Value::Value(ComputeModel { cpu, memory }),
+        let stated = |cpu, memory, extended| GroupHostModel {
+            capacity: Value::Value(CapacityModel { cpu, memory, extended }),
             ..GroupHostModel::default()
         };
+        let capacity = |cpu: Value<String>, memory: Value<String>| stated(cpu, memory, Value::Null);
+        let extended = |name: &str, amount: &str| {
+            stated(Value::Null, Value::Null, Value::Value([(name.to_owned(), text(amount))].into()))
+        };
+        check_host(extended("nvidia.com/gpu", "0"), &[]);
+        check_host(
+            extended("requests.nvidia.com/gpu", "4"),
+            &[("capacity.extended[\"requests.nvidia.com/gpu\"]", "not the name of an extended resource")],
+        );
+        check_host(extended("nvidia.com/gpu", "0.5"), &[("capacity.extended[\"nvidia.com/gpu\"]", "no whole number")]);
         check_host(capacity(text("64"), text("256Gi")), &[]);
         check_host(capacity(text("64"), Value::Null), &[]);
         check_host(capacity(Value::Null, Value::Unknown), &[]);

@@ -12,18 +12,23 @@ use async_trait::async_trait;
 
 use super::listing::{self, Filter, Listed, left_out, list};
 use super::wait_for_connection;
-use crate::domain::room::missing_host;
+use crate::domain::hard;
+use crate::domain::room::{Launching, missing_host};
+use crate::domain::shares::lacks_owner;
 use crate::domain::size::Size;
+use crate::domain::transition::Load;
 use crate::fleet::group::find::{FindError, Found};
 use crate::fleet::group::survey::{Member, Survey, survey};
 use crate::fleet::virtual_cluster::membership::Membership;
 use crate::host::groups::GroupPhase;
 use crate::provider::explain::group::not_found;
-use crate::provider::size::ResourcesModel;
+use crate::provider::value::string_map;
 use crate::provider::virtual_cluster::bounds::beyond;
 use crate::provider::{Configured, checks};
 use terraform_plugin::schema::Schema;
 use terraform_plugin::{AttributePath, DataSource, Diagnostics, Report};
+
+use model::LaunchingModel;
 
 pub use model::ClusterGroupDataModel;
 
@@ -84,35 +89,49 @@ fn virtual_clusters(diags: &mut Diagnostics, group: &Membership, members: &[Memb
     Some(all)
 }
 
-/// The sizes that are to be launched, with the group's defaults for what they leave out. None where one is malformed, or beyond
-/// the group's minimums or maximums.
+/// What is to be launched, with what the group gives for what is left out. None where something is malformed, beyond the group's
+/// minimums or maximums, or nobody's.
 fn launching(
     diags: &mut Diagnostics,
     group: &Membership,
     config: &ClusterGroupDataModel,
-) -> Option<BTreeMap<String, Size>> {
+) -> Option<BTreeMap<String, Launching>> {
     let default = group.spec.default_size().unwrap_or(Size::DEFAULT);
-    let (unset, mut sizes, mut is_sound) = (ResourcesModel::default(), BTreeMap::new(), true);
+    let shares = group.spec.bounds().shares;
+    let (unset, mut all, mut is_sound) = (LaunchingModel::default(), BTreeMap::new(), true);
     for (name, given) in config.launching.as_ref_option().into_iter().flatten() {
         let path = AttributePath::new("launching").key(name.clone());
         let given = given.as_ref_option().unwrap_or(&unset);
+        let (resources, labels) = (given.resources(), string_map(&given.labels).unwrap_or_default());
         let well_formed = [
-            checks::quantities(diags, &path, &given.amounts()),
-            checks::hard(diags, &path.clone().attribute("hard"), &given.hard),
+            checks::quantities(diags, &path, &resources.amounts()),
+            checks::hard(diags, &path.clone().attribute("hard"), &resources.hard),
         ];
         if well_formed.contains(&false) {
             is_sound = false;
             continue;
         }
-        let size = given.size_or(&default);
-        let found = beyond(&group.spec, size, &given.hard());
+        let (size, hard) = (resources.size_or(&default), resources.hard());
+        let found = beyond(&group.spec, size, &hard);
         is_sound &= found.is_empty();
         for found in found {
             found.say(diags, &path, &group.name);
         }
-        sizes.insert(name.clone(), size);
+        if let Some(shares) = shares.as_ref().filter(|shares| lacks_owner(shares, None, &labels, true)) {
+            is_sound = false;
+            diags.fail(
+                path.attribute("labels"),
+                format!("Nothing says whose \"{name}\" is to be: the label \"{}\" is missing.", shares.label()),
+                format!(
+                    "Cluster group \"{}\" gives each owner a share of its quota, by this label. Add it.",
+                    group.name
+                ),
+            );
+        }
+        let extended = hard::extended(&hard::merged(&group.spec.given_hard(&size), &hard));
+        all.insert(name.clone(), Launching { load: Load { size, extended, paused: false }, labels });
     }
-    is_sound.then_some(sizes)
+    is_sound.then_some(all)
 }
 
 fn at_name() -> AttributePath {
@@ -143,7 +162,7 @@ impl DataSource for ClusterGroupData {
                 "Another apply or destroy is working on it, or was cut off. Until it is done, the group cannot be used.",
             );
         }
-        let sizes = launching(diags, &group, &config)?;
+        let all = launching(diags, &group, &config)?;
         let Survey { members, numbers } = survey(self.configured.fleet(), &group, &found, "the provider block").await;
         let listed = virtual_clusters(diags, &group, &members)?;
         let mut missing = numbers.missing();
@@ -166,7 +185,7 @@ impl DataSource for ClusterGroupData {
             numbers: &numbers,
             names: members.iter().map(|member| (member.key.as_str(), member.host.name())).collect(),
             virtual_clusters: listed.map(listing::models),
-            launch: numbers.launch(name, &sizes),
+            launch: numbers.launch(name, &all),
         };
         let state = ClusterGroupDataModel { launching: config.launching.clone(), ..model::state_of(&group, told) };
         Some(state)

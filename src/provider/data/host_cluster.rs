@@ -9,10 +9,10 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use super::{STATE_VERSION, amounts, sized, text, wait_for_connection};
+use crate::domain::amounts::{Amounts, Extended};
 use crate::domain::capacity::Rules;
 use crate::domain::ledger::Account;
 use crate::domain::node::Node;
-use crate::domain::size::{Resource, Size};
 use crate::fleet::connections::HostCluster;
 use crate::host::groups::{GroupRecord, Groups};
 use crate::host::records::RecordError;
@@ -23,8 +23,8 @@ use crate::provider::Configured;
 use crate::provider::attribute::{attributes, computed, defaulted, string_map};
 use crate::provider::diagnostics::host_failure;
 use crate::provider::explain::Explain;
-use crate::provider::size::AmountsModel;
-use crate::provider::value::StringMap;
+use crate::provider::size::HostAmountsModel;
+use crate::provider::value::{StringMap, map_or_null};
 use terraform_plugin::schema::{AttributeType, Block, Description, Schema};
 use terraform_plugin::value::Value;
 use terraform_plugin::{AttributePath, DataSource, Diagnostic, Diagnostics, Report};
@@ -44,7 +44,7 @@ pub struct HostClusterDataModel {
     pub nodes: Value<Vec<NodeModel>>,
     pub allocatable: Value<AllocatableModel>,
     pub storage_classes: Value<Vec<StorageClassModel>>,
-    pub used: Value<AmountsModel>,
+    pub used: Value<HostAmountsModel>,
     pub cluster_groups: Value<Vec<String>>,
 }
 
@@ -54,6 +54,7 @@ pub struct NodeModel {
     pub name: Value<String>,
     pub cpu: Value<String>,
     pub memory: Value<String>,
+    pub extended: StringMap,
     pub usable: Value<bool>,
     pub taints: Value<Vec<String>>,
     pub labels: StringMap,
@@ -64,6 +65,7 @@ pub struct NodeModel {
 pub struct AllocatableModel {
     pub cpu: Value<String>,
     pub memory: Value<String>,
+    pub extended: StringMap,
 }
 
 /// One of `storage_classes`.
@@ -81,7 +83,7 @@ struct Told {
     version: String,
     nodes: Vec<Node>,
     classes: Vec<StorageClass>,
-    used: Size,
+    used: Amounts,
     groups: Vec<GroupRecord>,
 }
 
@@ -153,8 +155,7 @@ fn state_of(key: &str, address: &str, told: Told) -> HostClusterDataModel {
     let Told { id, version, mut nodes, classes, used, groups } = told;
     nodes.sort_by(|left, right| left.name.cmp(&right.name));
     let usable = nodes.iter().filter(|node| is_usable(node));
-    let allocatable = usable
-        .fold(Size::ZERO, |sum, node| sum.saturating_add(Size { cpu: node.cpu, memory: node.memory, ..Size::ZERO }));
+    let allocatable = usable.fold(Amounts::ZERO, |sum, node| sum.saturating_add(&node.allocatable()));
     let class = |class: StorageClass| StorageClassModel {
         name: text(class.name),
         provisioner: text(class.provisioner),
@@ -172,13 +173,18 @@ fn state_of(key: &str, address: &str, told: Told) -> HostClusterDataModel {
         kubernetes_version: text(version),
         nodes: Value::Value(nodes.into_iter().map(node).collect()),
         allocatable: Value::Value(AllocatableModel {
-            cpu: text(Resource::Cpu.show(allocatable.get(Resource::Cpu))),
-            memory: text(Resource::Memory.show(allocatable.get(Resource::Memory))),
+            cpu: text(allocatable.size.cpu.to_string()),
+            memory: text(allocatable.size.memory.to_string()),
+            extended: pieces(&allocatable.extended),
         }),
         storage_classes: Value::Value(classes.into_iter().map(class).collect()),
-        used: Value::Value(sized(used)),
+        used: Value::Value(sized(&used)),
         cluster_groups: Value::Value(groups),
     }
+}
+
+fn pieces(extended: &Extended) -> StringMap {
+    map_or_null(&extended.iter().map(|(name, amount)| (name.to_string(), amount.to_string())).collect())
 }
 
 /// Whether it counts where no group says otherwise.
@@ -193,6 +199,7 @@ fn node(node: Node) -> NodeModel {
         name: text(node.name),
         cpu: text(node.cpu.to_string()),
         memory: text(node.memory.to_string()),
+        extended: pieces(&node.extended),
         usable: Value::Value(usable),
         taints: Value::Value(node.taints.iter().map(ToString::to_string).collect()),
         labels: Value::Value(labels),
@@ -232,6 +239,13 @@ fn schema() -> Schema {
         ("cpu", computed(String, "Its allocatable CPU as a Kubernetes quantity.")),
         ("memory", computed(String, "Its allocatable memory as a Kubernetes quantity.")),
         (
+            "extended",
+            computed(
+                string_map(),
+                "Its allocatable extended resources by name, such as `nvidia.com/gpu`. Null is none.",
+            ),
+        ),
+        (
             "usable",
             computed(
                 Bool,
@@ -257,6 +271,7 @@ fn schema() -> Schema {
     let allocatable = attributes([
         ("cpu", computed(String, "CPU as a Kubernetes quantity.")),
         ("memory", computed(String, "Memory as a Kubernetes quantity.")),
+        ("extended", computed(string_map(), "Extended resources by name, such as `nvidia.com/gpu`. Null is none.")),
     ]);
     let all = attributes([
         (
@@ -310,6 +325,8 @@ fn schema() -> Schema {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::amounts::tests::gpus;
+    use crate::domain::size::Size;
     use crate::host::groups::GroupPhase;
 
     fn node(name: &str, is_ready: bool) -> Node {
@@ -336,16 +353,17 @@ mod tests {
         let told = Told {
             id: "uid".into(),
             version: "v1.35.4".into(),
-            nodes: vec![node("c", true), node("b", false), node("a", true)],
+            nodes: vec![node("c", true), node("b", false), Node { extended: gpus(8), ..node("a", true) }],
             classes: Vec::new(),
-            used: Size::DEFAULT,
+            used: Amounts { extended: gpus(3), ..Size::DEFAULT.into() },
             groups: vec![group("prod", "uid"), group("left", "another"), group("dev", "uid")],
         };
         let state = state_of("eu-1", "https://eu-1", told);
-        let allocatable = AllocatableModel { cpu: text("31780m"), memory: text("120Gi") };
+        let allocatable = AllocatableModel { cpu: text("31780m"), memory: text("120Gi"), extended: pieces(&gpus(8)) };
         assert_eq!(state.allocatable, Value::Value(allocatable));
         assert_eq!(state.cluster_groups, Value::Value(vec!["dev".to_owned(), "prod".to_owned()]));
-        assert_eq!(state.used, Value::Value(sized(Size::DEFAULT)));
+        let used = state.used.as_ref_option().unwrap();
+        assert_eq!((&used.cpu, &used.extended), (&text("4"), &pieces(&gpus(3))));
         let nodes: Vec<_> = state.nodes.as_ref_option().unwrap().iter().map(|node| &node.name).collect();
         assert_eq!(nodes, [&text("a"), &text("b"), &text("c")]);
     }

@@ -3,6 +3,7 @@
 
 use super::room::When;
 use crate::domain::accounting::{Change, Kind, Refused};
+use crate::domain::amounts::Countable;
 use crate::domain::capacity::{Rules, Standing};
 use crate::domain::node::Exclusion;
 use crate::domain::size::Resource;
@@ -13,6 +14,7 @@ pub(super) fn next_step(refused: &Refused, hosts: &[Standing], when: When) -> St
     let smallest = sentence(&smallest.join("; "));
     match refused.kind {
         Kind::Quota => format!("{smallest}. Pausing gives no quota back; destroying does."),
+        Kind::Share => format!("{smallest}. Pausing gives nothing of a share back; destroying does."),
         Kind::Capacity => {
             let ways = ways(refused, hosts, when);
             format!("{smallest}. Room is made {}.", alternatives(&ways))
@@ -21,34 +23,32 @@ pub(super) fn next_step(refused: &Refused, hosts: &[Standing], when: When) -> St
 }
 
 fn smallest(refused: &Refused, change: &Change) -> String {
-    let (resource, show) = (change.resource.attribute(), |amount| change.resource.say(amount));
+    let (name, show) = (change.of.name(), |amount| change.of.say(amount));
     let (less, to) = (show(change.reduce_by), show(change.raise_to));
-    let minimum = show(refused.request.minimum.get(change.resource));
+    let minimum = show(refused.request.minimum.get(&change.of));
+    let raise = match (refused.kind, refused.request.owner.as_deref()) {
+        (Kind::Share, Some(owner)) => format!("raise what `shares` of the group gives \"{owner}\" of {name} to {to}"),
+        (Kind::Quota | Kind::Share, _) => format!("raise `{}` of the group to {to}", change.of.attribute_of("quota")),
+        (Kind::Capacity, _) => format!("make room for {less} {name}"),
+    };
     match (refused.kind, refused.can_be_smaller(change)) {
-        (Kind::Quota, true) => {
-            format!("ask for {less} less {resource}, or raise `quota.{resource}` of the group to {to}")
-        }
-        (Kind::Quota, false) => {
-            format!(
-                "raise `quota.{resource}` of the group to {to}: no virtual cluster has less {resource} than {minimum}"
-            )
-        }
-        (Kind::Capacity, true) => format!("ask for {less} less {resource}, or make room for as much"),
-        (Kind::Capacity, false) => {
-            format!("make room for {less} {resource}: no virtual cluster has less {resource} than {minimum}")
-        }
+        (Kind::Quota | Kind::Share, true) => format!("ask for {less} less {name}, or {raise}"),
+        (Kind::Capacity, true) => format!("ask for {less} less {name}, or make room for as much"),
+        (_, false) if change.of == Countable::VirtualClusters => raise,
+        (_, false) => format!("{raise}: no virtual cluster has less {name} than {minimum}"),
     }
 }
 
 /// How room is made for what is short.
 fn ways(refused: &Refused, hosts: &[Standing], when: When) -> Vec<String> {
-    let short = |resource: Resource| refused.changes.iter().any(|change| change.resource == resource);
-    let of_nodes = [Resource::Cpu, Resource::Memory].into_iter().filter(|&resource| short(resource));
-    let of_nodes: Vec<Resource> = of_nodes.collect();
-    let any = |is: &dyn Fn(&Rules, Resource) -> bool| {
-        hosts.iter().any(|host| of_nodes.iter().any(|&resource| is(&host.rules, resource)))
+    let short: Vec<&Countable> = refused.changes.iter().map(|change| &change.of).collect();
+    let (storage, cpu, memory) = (Resource::Storage.into(), Resource::Cpu.into(), Resource::Memory.into());
+    let of_nodes: Vec<&Countable> = short.iter().copied().filter(|of| **of != storage).collect();
+    let is_oversubscribed = [cpu, memory].iter().any(|of| short.contains(&of));
+    let any = |is: &dyn Fn(&Rules, &Countable) -> bool| {
+        hosts.iter().any(|host| of_nodes.iter().any(|of| is(&host.rules, of)))
     };
-    let counted = any(&|rules, resource| rules.counts_nodes(resource));
+    let counted = any(&|rules, of| rules.counts_nodes(of));
     let excluded = |is: fn(&Exclusion) -> bool| {
         counted && hosts.iter().flat_map(|host| &host.excluded).any(|(_, why)| why.iter().all(is))
     };
@@ -72,17 +72,17 @@ fn ways(refused: &Refused, hosts: &[Standing], when: When) -> Vec<String> {
             "by `tolerations` of taints in the group".to_owned(),
         ),
         (any(&Rules::reserves), "by less `reserved`".to_owned()),
-        (in_group && !of_nodes.is_empty(), "by a higher `oversubscription_percent`".to_owned()),
+        (in_group && is_oversubscribed, "by a higher `oversubscription_percent`".to_owned()),
         (in_group && counted, "by `capacity` in the group, for a host cluster that grows on demand".to_owned()),
         (
-            in_group && any(&|rules, resource| !rules.counts_nodes(resource)),
+            in_group && any(&|rules, of| !rules.counts_nodes(of)),
             "by a larger `capacity` of the host cluster in its group".to_owned(),
         ),
         (
             !in_group && !of_nodes.is_empty(),
             "by `host_capacity`, which says what the host cluster may promise".to_owned(),
         ),
-        (in_group && short(Resource::Storage), "by more `storage` of the host cluster in its group".to_owned()),
+        (in_group && short.contains(&&storage), "by more `storage` of the host cluster in its group".to_owned()),
     ];
     ways.into_iter().filter(|(applies, _)| *applies).map(|(_, way)| way).collect()
 }
@@ -106,12 +106,15 @@ fn sentence(text: &str) -> String {
 pub(super) mod tests {
     use super::*;
     use crate::domain::accounting::{Accounting, Choice, Request};
+    use crate::domain::amounts::tests::gpus;
+    use crate::domain::amounts::{Amounts, Extended};
     use crate::domain::capacity::Stated;
     use crate::domain::ledger::Ledger;
     use crate::domain::limit::Limit;
     use crate::domain::node::Node;
     use crate::domain::node::tests::{node, taint};
     use crate::domain::quantity::{Bytes, Millicores};
+    use crate::domain::shares::{Bounds, Shares};
     use crate::domain::size::Size;
 
     const GIB: u64 = 1 << 30;
@@ -128,10 +131,12 @@ pub(super) mod tests {
         let request = Request {
             group: group.map(str::to_owned),
             label: "team-a".to_owned(),
-            size: Size::DEFAULT,
-            quota: Size::DEFAULT,
-            whole: Size::DEFAULT,
-            minimum: Size::MINIMUM,
+            size: Size::DEFAULT.into(),
+            quota: Size::DEFAULT.into(),
+            owner: None,
+            share: Amounts::ZERO,
+            whole: Size::DEFAULT.into(),
+            minimum: Size::MINIMUM.into(),
             hosts: vec![Choice { host: "uid".to_owned(), limit: rules.capacity(nodes) }],
             replaces: None,
         };
@@ -193,7 +198,7 @@ pub(super) mod tests {
         };
         assert!(advice(Some("dev"), Rules::default()).contains("by `tolerations` of taints in the group"));
         assert!(!advice(None, Rules::default()).contains("`tolerations`"));
-        let stated = Stated { cpu: Some(Millicores(1000)), memory: Some(Bytes(64 * GIB)) };
+        let stated = Stated { cpu: Some(Millicores(1000)), memory: Some(Bytes(64 * GIB)), ..Stated::default() };
         assert_eq!(
             advice(Some("dev"), Rules { grows_to: stated, ..Rules::default() }),
             "Make room for 2.8 cpu: no virtual cluster has less cpu than 3. Room is made by pausing or destroying virtual \
@@ -226,7 +231,7 @@ pub(super) mod tests {
         let quota = |cpu| {
             let mut accounting = Accounting::default();
             let limit = Limit { cpu: Some(Millicores(cpu)), ..Limit::UNLIMITED };
-            accounting.set_quota("dev", limit, Ok(Ledger::default()));
+            accounting.set_quota("dev", limit.into(), Ok(Ledger::default()));
             let (refused, _) = refused(Some("dev"), &[], Rules::default());
             let request = Request { hosts: Vec::new(), ..refused.request };
             next_step(&accounting.plan("key".to_owned(), request).unwrap_err(), &[], When::Planned)
@@ -239,6 +244,62 @@ pub(super) mod tests {
             quota(2000),
             "Raise `quota.cpu` of the group to 4: no virtual cluster has less cpu than 3. Pausing gives no quota back; \
              destroying does."
+        );
+    }
+
+    /// What a virtual cluster of the default size, with `gpus` and of team `web`, gets to hear of a quota.
+    fn of_quota(bounds: Bounds, extended: Extended) -> String {
+        let mut accounting = Accounting::default();
+        accounting.set_quota("dev", bounds, Ok(Ledger::default()));
+        let asked = Amounts { size: Size::DEFAULT, virtual_clusters: 1, extended };
+        let (refused, _) = refused(Some("dev"), &[], Rules::default());
+        let request = Request {
+            hosts: Vec::new(),
+            quota: asked.clone(),
+            owner: Some("web".to_owned()),
+            share: asked.clone(),
+            whole: asked,
+            minimum: Amounts { virtual_clusters: 1, ..Size::MINIMUM.into() },
+            ..refused.request
+        };
+        next_step(&accounting.plan("key".to_owned(), request).unwrap_err(), &[], When::Planned)
+    }
+
+    #[test]
+    fn what_is_counted_of_a_quota_or_a_share_is_raised_where_it_stands() {
+        let none = Limit { virtual_clusters: Some(0), ..Limit::UNLIMITED };
+        assert_eq!(
+            of_quota(none.clone().into(), Extended::new()),
+            "Raise `quota.virtual_clusters` of the group to 1. Pausing gives no quota back; destroying does."
+        );
+        let two = Limit { extended: gpus(2), ..Limit::UNLIMITED };
+        assert_eq!(
+            of_quota(two.into(), gpus(3)),
+            "Ask for 1 less nvidia.com/gpu, or raise `quota.hard[\"requests.nvidia.com/gpu\"]` of the group to 3. Pausing gives no \
+             quota back; destroying does."
+        );
+        let shares = |limit| Bounds { shares: Some(Shares::new("team", limit, [])), ..Bounds::UNLIMITED };
+        assert_eq!(
+            of_quota(shares(none), Extended::new()),
+            "Raise what `shares` of the group gives \"web\" of virtual_clusters to 1. Pausing gives nothing of a share back; \
+             destroying does."
+        );
+    }
+
+    #[test]
+    fn devices_are_made_by_nodes_and_pauses_and_never_by_oversubscription() {
+        let nodes = [node("a", 16_000, 64 * GIB)];
+        let mut accounting = Accounting::default();
+        accounting.set_host("uid", "eu-1", Ok(Ledger::default()));
+        let (refused, standing) = refused(Some("dev"), &[], Rules::default());
+        let asked = Amounts { extended: gpus(2), ..Size::DEFAULT.into() };
+        let hosts = vec![Choice { host: "uid".to_owned(), limit: Rules::default().capacity(&nodes) }];
+        let request = Request { hosts, size: asked.clone(), whole: asked, ..refused.request };
+        let refused = accounting.plan("key".to_owned(), request).unwrap_err();
+        assert_eq!(
+            next_step(&refused, &[standing], When::Applied),
+            "Ask for 2 less nvidia.com/gpu, or make room for as much. Room is made by pausing or destroying virtual clusters, by more \
+             nodes, or by `capacity` in the group, for a host cluster that grows on demand."
         );
     }
 }

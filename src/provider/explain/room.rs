@@ -3,10 +3,10 @@
 
 use super::advice::next_step;
 use crate::domain::accounting::{Change, Kind, Refused};
+use crate::domain::amounts::{Amounts, Countable};
 use crate::domain::capacity::Standing;
 use crate::domain::node::Exclusion;
 use crate::domain::single_node::{Pod, Unserved};
-use crate::domain::size::Resource;
 use crate::domain::table::{self, Paint};
 use terraform_plugin::{AttributePath, Diagnostic, diagnostic};
 
@@ -20,8 +20,9 @@ pub enum When {
 /// How many nodes a message names at most.
 const NODES_NAMED: usize = 10;
 
-/// The refusal with its table, on `attribute`. `hosts` are those that come into question.
+/// The refusal with its table, on `attribute` where nothing else is to blame. `hosts` are those that come into question.
 pub fn refusal(refused: &Refused, hosts: &[Standing], attribute: AttributePath, when: When) -> Diagnostic {
+    let attribute = blamed(refused).unwrap_or(attribute);
     let nothing = if when == When::Applied { "\nNothing was created or changed.\n" } else { "" };
     diagnostic(
         attribute,
@@ -40,6 +41,16 @@ pub fn refusal(refused: &Refused, hosts: &[Standing], attribute: AttributePath, 
     )
 }
 
+/// What is to blame for a refusal and no size.
+fn blamed(refused: &Refused) -> Option<AttributePath> {
+    let is_count = |change: &Change| change.of == Countable::VirtualClusters;
+    match refused.kind {
+        Kind::Share if refused.request.quota.is_zero() => Some(AttributePath::new("labels")),
+        Kind::Quota | Kind::Share if refused.changes.iter().all(is_count) => Some(AttributePath::new("cluster_group")),
+        _ => None,
+    }
+}
+
 fn summary(refused: &Refused) -> String {
     let Refused { kind, request, host, .. } = refused;
     let label = &request.label;
@@ -47,6 +58,12 @@ fn summary(refused: &Refused) -> String {
         (Kind::Quota, group) => {
             let group = group.unwrap_or_default();
             format!("Virtual cluster {label:?} does not fit: the quota of cluster group {group:?} is used up.")
+        }
+        (Kind::Share, group) => {
+            let (group, owner) = (group.unwrap_or_default(), request.owner.as_deref().unwrap_or_default());
+            format!(
+                "Virtual cluster {label:?} does not fit: the share of {owner:?} in cluster group {group:?} is used up."
+            )
         }
         (Kind::Capacity, Some(group)) if request.hosts.len() > 1 => {
             format!("Virtual cluster {label:?} does not fit: no host of cluster group {group:?} has room for it.")
@@ -58,15 +75,22 @@ fn summary(refused: &Refused) -> String {
 }
 
 fn requested(refused: &Refused) -> String {
-    let size = if refused.kind == Kind::Quota { refused.request.quota } else { refused.request.size };
-    let asked = Resource::ALL.into_iter().filter(|&resource| size.get(resource) > 0);
-    let shown = asked.map(|resource| format!("{} {}", resource.attribute(), resource.say(size.get(resource))));
+    let amounts = match refused.kind {
+        Kind::Quota => &refused.request.quota,
+        Kind::Share => &refused.request.share,
+        Kind::Capacity => &refused.request.size,
+    };
+    let is_short = |of: &Countable| refused.changes.iter().any(|change| change.of == *of);
+    // That it is one virtual cluster is worth a word only where there are too many.
+    let asked = amounts.countables().filter(|of| *of != Countable::VirtualClusters || is_short(of));
+    let shown = asked.map(|of| format!("{} {}", of.name(), of.say(amounts.get(&of))));
     shown.collect::<Vec<_>>().join(", ")
 }
 
 fn place(refused: &Refused) -> String {
     match (refused.kind, &refused.host) {
         (Kind::Quota, _) => " in the quota".to_owned(),
+        (Kind::Share, _) => format!(" in the share of {:?}", refused.request.owner.as_deref().unwrap_or_default()),
         (Kind::Capacity, Some(host)) => format!(" on \"{host}\""),
         (Kind::Capacity, None) => String::new(),
     }
@@ -74,7 +98,7 @@ fn place(refused: &Refused) -> String {
 
 fn missing(refused: &Refused) -> String {
     let line = |change: &Change| {
-        let (resource, show) = (change.resource.attribute(), |amount| change.resource.say(amount));
+        let (resource, show) = (change.of.name(), |amount| change.of.say(amount));
         let (requested, available) = (show(change.requested), show(change.available));
         format!("  {resource}: {requested} requested, {available} available, {} too many\n", show(change.reduce_by))
     };
@@ -83,7 +107,7 @@ fn missing(refused: &Refused) -> String {
 
 /// The nodes that do not count, where there is too little of what is counted of nodes.
 fn excluded(refused: &Refused, hosts: &[Standing]) -> String {
-    let is_counted = |host: &&Standing| refused.changes.iter().any(|change| host.rules.counts_nodes(change.resource));
+    let is_counted = |host: &&Standing| refused.changes.iter().any(|change| host.rules.counts_nodes(&change.of));
     let hosts = hosts.iter().filter(is_counted).filter(|_| refused.kind == Kind::Capacity);
     let line = |host: &str, node: &str, why: &[Exclusion]| {
         let why: Vec<String> = why.iter().map(Exclusion::to_string).collect();
@@ -104,19 +128,18 @@ fn excluded(refused: &Refused, hosts: &[Standing]) -> String {
 /// The warning that no node can run a pod that the size has room for.
 pub fn too_large_for_nodes(label: &str, unserved: &Unserved<'_>) -> Diagnostic {
     let Unserved { pod, needs, host, largest } = unserved;
-    let (cpu, memory) = (Resource::Cpu.say(needs.cpu.0), needs.memory);
-    let node = format!(
-        "The largest node that counts, {} of host cluster {host:?}, can allocate cpu {} and memory {}",
-        largest.name,
-        Resource::Cpu.say(largest.cpu.0),
-        largest.memory
-    );
+    let said = |amounts: &Amounts| {
+        let said = needs.countables().map(|of| format!("{} {}", of.name(), of.say(amounts.get(&of))));
+        said.collect::<Vec<_>>().join(" and ")
+    };
+    let (needs, has) = (said(needs), said(&largest.allocatable()));
+    let node = format!("The largest node that counts, {} of host cluster {host:?}, can allocate {has}", largest.name);
     match pod {
         Pod::ControlPlane => diagnostic(
             AttributePath::new("resources"),
             format!("No node can run the control plane of virtual cluster {label:?}."),
             format!(
-                "It requests cpu {cpu} and memory {memory}. {node}, so its pod stays Pending.\n\nNext step: Larger nodes, or lower \
+                "It requests {needs}. {node}, so its pod stays Pending.\n\nNext step: Larger nodes, or lower \
                  `controlPlane.statefulSet.resources` in `values`."
             ),
         ),
@@ -124,8 +147,15 @@ pub fn too_large_for_nodes(label: &str, unserved: &Unserved<'_>) -> Diagnostic {
             AttributePath::new("resources"),
             format!("No node can run the largest pod that virtual cluster {label:?} has room for."),
             format!(
-                "Its size leaves cpu {cpu} and memory {memory} to workloads. {node}: a single pod that requests more stays Pending. \
+                "Its size leaves {needs} to workloads. {node}: a single pod that requests more stays Pending. \
                  Smaller pods together can use all of the size."
+            ),
+        ),
+        Pod::Device(of) => diagnostic(
+            AttributePath::new("resources"),
+            format!("No node has all of {} that virtual cluster {label:?} may use.", of.name()),
+            format!(
+                "It may use {needs}. {node}: a single pod that requests more stays Pending. Several pods together can use all of it."
             ),
         ),
     }
@@ -164,5 +194,17 @@ mod tests {
         let storage = Some(crate::domain::quantity::Bytes(1));
         let (refused, standing) = refused(None, &nodes, Rules { storage, ..Rules::default() });
         assert_eq!(excluded(&refused, &[standing]), "");
+    }
+
+    #[test]
+    fn a_count_and_an_owner_are_no_fault_of_the_size() {
+        let (mut refused, _) = refused(Some("dev"), &[], Rules::default());
+        assert_eq!(blamed(&refused), None);
+        refused.kind = Kind::Share;
+        assert_eq!(blamed(&refused), None, "it grows");
+        refused.changes = vec![Change { of: Countable::VirtualClusters, ..refused.changes[0].clone() }];
+        assert_eq!(blamed(&refused), Some(AttributePath::new("cluster_group")));
+        refused.request.quota = Amounts::ZERO;
+        assert_eq!(blamed(&refused), Some(AttributePath::new("labels")), "it comes from another owner");
     }
 }

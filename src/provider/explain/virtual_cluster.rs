@@ -29,6 +29,19 @@ pub fn no_pause() -> Diagnostic {
     )
 }
 
+/// Owners have shares of the group's quota by a label that the virtual cluster does not have.
+pub fn no_owner(group: &str, label: &str) -> Diagnostic {
+    diagnostic(
+        AttributePath::new("labels"),
+        format!("Nothing says whose this virtual cluster is: the label \"{label}\" is missing."),
+        format!(
+            "Cluster group \"{group}\" gives each owner a share of its quota, by the label \"{label}\" of their virtual clusters. One \
+             that is new or grows needs it, with a value, and one that has it keeps it.\n\nNext step: Add it, as in `labels = {{ \
+             {label} = \"platform\" }}`."
+        ),
+    )
+}
+
 /// An error of the store as a diagnostic is the same wherever it comes from.
 impl Explain for LedgerError {
     fn explain(&self) -> Diagnostic {
@@ -69,6 +82,7 @@ impl Explain for Error {
             | Self::NoHost { .. }
             | Self::NoHome { .. }
             | Self::GroupChanged { .. } => about_group(self),
+            Self::NoOwner { group, label } => no_owner(group, label),
             Self::NoRoom { label, refused, hosts, is_resume } => {
                 let attribute = AttributePath::new(if *is_resume { "paused" } else { "resources" });
                 match refused {

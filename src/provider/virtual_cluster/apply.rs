@@ -5,6 +5,7 @@
 
 use async_trait::async_trait;
 
+use crate::domain::hard::Hard;
 use crate::domain::name;
 use crate::domain::status::Status;
 use crate::domain::values::enforced::Offered;
@@ -23,7 +24,7 @@ use crate::provider::explain::Explain;
 use crate::provider::explain::virtual_cluster::report;
 use crate::provider::size::ResourcesModel;
 use crate::provider::timeouts::timeout;
-use crate::provider::value::{known, optional};
+use crate::provider::value::{known, optional, string_map};
 use crate::provider::virtual_cluster::drift;
 use crate::provider::virtual_cluster::model::{
     FollowedPrivate, KubeconfigModel, VirtualClusterModel, VirtualClusterPrivate,
@@ -168,7 +169,7 @@ impl Renderer for FromPlan<'_> {
 pub(super) async fn offered(configured: &Configured, diags: &mut Diagnostics, host: &Host) -> Option<Offered> {
     let nodes = configured.fleet().readings.nodes(host).await;
     let nodes = nodes.map_err(|error| diags.add_error(error.explain())).ok()?;
-    let devices = nodes.iter().flat_map(|node| node.extended.keys().cloned()).collect();
+    let devices = nodes.iter().flat_map(|node| node.extended.keys().map(ToString::to_string)).collect();
     Some(Offered { devices, default_class: host.default_priority_class().await })
 }
 
@@ -205,6 +206,9 @@ fn wanted(planned: &VirtualClusterModel, config: &VirtualClusterModel) -> Option
         cpu: known(&resources.cpu),
         memory: known(&resources.memory),
         storage: known(&resources.storage),
+        hard: resources.hard(),
+        given_hard: Hard::new(),
+        labels: string_map(&planned.labels).unwrap_or_default(),
         host_capacity: planned.promises(),
         endpoint_type: known(&planned.endpoint_type),
         host_dns: optional(&planned.host_dns),

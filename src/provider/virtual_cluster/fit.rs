@@ -5,15 +5,18 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::accounting::{Choice, Missing, Replaced, Request};
+use crate::domain::accounting::{Choice, Missing, Replaced, Request, owned};
+use crate::domain::amounts::Amounts;
 use crate::domain::capacity::{Rules, Standing, Stated};
-use crate::domain::hard::Hard;
-use crate::domain::ledger::{Ledger, quota_key};
+use crate::domain::hard::{self, Hard};
+use crate::domain::ledger::{Account, Ledger, quota_key};
 use crate::domain::quantity::Bytes;
+use crate::domain::shares::{Bounds, Labels, lacks_owner};
 use crate::domain::single_node;
 use crate::domain::size::Size;
 use crate::domain::table::{self, Paint};
-use crate::domain::transition;
+use crate::domain::transition::Load;
+use crate::domain::values::MappingVersion;
 use crate::fleet::Fleet;
 use crate::fleet::connections::HostCluster;
 use crate::fleet::virtual_cluster::membership::{Membership, minimum, rules};
@@ -22,7 +25,9 @@ use crate::host::ledgers::LedgerBook;
 use crate::provider::Configured;
 use crate::provider::explain::group::not_found;
 use crate::provider::explain::room::{When, indented, refusal, too_large_for_nodes};
+use crate::provider::explain::virtual_cluster::no_owner;
 use crate::provider::size::ResourcesModel;
+use crate::provider::value::optional;
 use crate::provider::virtual_cluster::bounds::{Beyond, Part, beyond};
 use crate::provider::virtual_cluster::model::{VirtualClusterModel, VirtualClusterPrivate};
 use crate::provider::virtual_cluster::plan::refuse_pause;
@@ -36,17 +41,12 @@ pub struct Fit<'a> {
     diags: &'a mut Diagnostics,
 }
 
-/// What a virtual cluster takes.
-#[derive(Debug, Clone, Copy)]
+/// What a virtual cluster is to be, as far as it is counted.
+#[derive(Debug, Clone)]
 struct Asked {
-    size: Size,
-    paused: bool,
-}
-
-impl Asked {
-    fn charged(self) -> Size {
-        self.size.charged(self.paused)
-    }
+    load: Load,
+    /// None while they are not known.
+    labels: Option<Labels>,
 }
 
 /// Where a virtual cluster may go, and by which rules.
@@ -56,7 +56,7 @@ struct Place<'p> {
     hosts: &'p [Host],
     /// Whether those are all: the connection to another one is known only after apply, and it may have room.
     is_whole: bool,
-    promises: Stated,
+    promises: &'p Stated,
 }
 
 impl Place<'_> {
@@ -88,9 +88,11 @@ impl<'a> Fit<'a> {
             return Some(());
         }
         let default = group.as_ref().and_then(|group| group.spec.default_size()).unwrap_or(Size::DEFAULT);
-        let asked = asked(plan, &default);
-        self.check_bounds(group.as_ref(), asked.size, &hard(plan), None)?;
-        if asked.paused && asked.size.storage == Bytes(0) {
+        let given = |size: &Size| group.as_ref().map(|group| group.spec.given_hard(size)).unwrap_or_default();
+        let asked = asked(plan, &default, given, &Hard::new(), &bounds(group.as_ref()));
+        self.check_bounds(group.as_ref(), asked.load.size, &hard(plan), None)?;
+        self.check_owner(group.as_ref(), None, &asked, true)?;
+        if asked.load.paused && asked.load.size.storage == Bytes(0) {
             // The group's default may be none.
             refuse_pause(self.diags);
             return None;
@@ -104,20 +106,25 @@ impl<'a> Fit<'a> {
             _ => private.planned_as.clone().unwrap_or_default(),
         };
         let label = plan.name.as_ref_option().cloned().unwrap_or_else(|| "(a generated name)".to_owned());
+        let quota = asked.load.of(Account::Quota);
+        let (owner, share) = asked.owned(group.as_ref(), None, &quota);
         let request = Request {
             group: group.as_ref().map(|group| group.name.clone()),
             label,
-            size: asked.charged(),
-            quota: asked.size,
-            whole: asked.size,
+            size: asked.load.of(Account::Capacity),
+            quota: quota.clone(),
+            owner,
+            share,
+            whole: quota,
             minimum: minimum(group.as_ref()),
             hosts: Vec::new(),
             replaces,
         };
-        let place = Place { group: group.as_ref(), hosts: &hosts, is_whole, promises: plan.promises() };
+        let promises = plan.promises();
+        let place = Place { group: group.as_ref(), hosts: &hosts, is_whole, promises: &promises };
         let label = request.label.clone();
         self.count(key, request, place, AttributePath::new("resources")).await?;
-        self.warn_of_nodes(&label, asked.size, place).await;
+        self.warn_of_nodes(&label, &asked.load, place).await;
         Some(())
     }
 
@@ -128,12 +135,13 @@ impl<'a> Fit<'a> {
         prior: &VirtualClusterModel,
         private: &VirtualClusterPrivate,
     ) -> Option<()> {
-        let before = asked(prior, &Size::ZERO);
-        let after = asked(plan, &before.size);
-        let grows = after.charged().growth_from(before.charged()) != Size::ZERO
-            || after.size.growth_from(before.size) != Size::ZERO;
-        let (hard_before, hard) = (hard(prior), hard(plan));
-        if !grows && after.size == before.size && hard == hard_before {
+        let given = &private.given_hard;
+        let before = asked(prior, &Size::ZERO, |_| given.clone(), &Hard::new(), &Bounds::UNLIMITED);
+        let (hard_before, hard_after) = (hard(prior), hard(plan));
+        let alone = asked(plan, &before.load.size, |_| given.clone(), &hard_before, &Bounds::UNLIMITED);
+        let keeps_size = alone.load.size == before.load.size && hard_after == hard_before;
+        let keeps_owner = plan.labels == prior.labels && plan.mapping_version == prior.mapping_version;
+        if keeps_size && keeps_owner && !alone.load.takes_more_than(&before.load) {
             // Planned again, and no growth any more.
             self.fleet.planned.accounting().free(&key_of(private));
             return Some(());
@@ -142,8 +150,22 @@ impl<'a> Fit<'a> {
         if group.is_none() && plan.cluster_group != Value::Null {
             return Some(());
         }
-        self.check_bounds(group.as_ref(), after.size, &hard, Some((before.size, &hard_before)))?;
-        if !grows {
+        // A group gives it what one of the first mapping does not have when it moves over.
+        let moves_over =
+            private.mapping == MappingVersion::V1.number() && plan.mapping_version != prior.mapping_version;
+        let gives = |size: &Size| match group.as_ref().filter(|_| moves_over) {
+            Some(group) => group.spec.given_hard(size),
+            None => given.clone(),
+        };
+        let bounds = bounds(group.as_ref());
+        let after = asked(plan, &before.load.size, gives, &hard_before, &bounds);
+        let (size_before, size) = (before.load.size, after.load.size);
+        self.check_bounds(group.as_ref(), size, &hard_after, Some((size_before, &hard_before)))?;
+        let grows_in_quota = !after.load.of(Account::Quota).growth_from(&before.load.of(Account::Quota)).is_zero();
+        self.check_owner(group.as_ref(), before.labels.as_ref(), &after, grows_in_quota)?;
+        let owner = |asked: &Asked| Some(bounds.shares.as_ref()?.owner(asked.labels.as_ref()?)?.to_owned());
+        let moves = after.labels.is_some() && owner(&after) != owner(&before);
+        if !after.load.takes_more_than(&before.load) && !moves {
             self.fleet.planned.accounting().free(&key_of(private));
             return Some(());
         }
@@ -152,28 +174,49 @@ impl<'a> Fit<'a> {
         let numbers = self.fleet.readings.numbers(host).await;
         // Whatever the ledger says that it has, as it is the ledger that will be asked.
         let held = numbers.ok().and_then(|numbers| numbers.ledger.entries.get(&private.namespace).cloned());
-        let (charged, size) = held.map_or((before.charged(), before.size), |held| (held.charged(), held.size));
+        let held = held.map_or_else(|| before.clone(), |held| Asked { load: held.load, labels: Some(held.labels) });
         // It has to fit while it changes, too.
-        let (meanwhile_size, paused) = transition::during((before.size, before.paused), (after.size, after.paused));
-        let meanwhile = Asked { size: meanwhile_size, paused };
+        let meanwhile = before.load.until(&after.load);
+        let quota = after.load.of(Account::Quota);
+        let (owner, share) = after.owned(group.as_ref(), Some(&held), &quota);
         let request = Request {
             group: group.as_ref().map(|group| group.name.clone()),
             label: plan.name.as_ref_option().cloned().unwrap_or_default(),
-            size: meanwhile.charged().growth_from(charged),
-            quota: after.size.growth_from(size),
-            whole: after.size,
+            size: meanwhile.of(Account::Capacity).growth_from(&held.load.of(Account::Capacity)),
+            quota: quota.growth_from(&held.load.of(Account::Quota)),
+            owner,
+            share,
+            whole: quota,
             minimum: minimum(group.as_ref()),
             hosts: Vec::new(),
             replaces: None,
         };
         let attribute = if plan.resources == prior.resources { "paused" } else { "resources" };
-        let place = Place { group: group.as_ref(), hosts: &hosts, is_whole, promises: plan.promises() };
+        let promises = plan.promises();
+        let place = Place { group: group.as_ref(), hosts: &hosts, is_whole, promises: &promises };
         let label = request.label.clone();
         self.count(key_of(private), request, place, AttributePath::new(attribute)).await?;
-        if after.size.growth_from(before.size) != Size::ZERO {
-            self.warn_of_nodes(&label, after.size, place).await;
+        if grows_in_quota {
+            self.warn_of_nodes(&label, &after.load, place).await;
         }
         Some(())
+    }
+
+    /// Where owners have shares, something has to say whose it is.
+    fn check_owner(
+        &mut self,
+        group: Option<&Membership>,
+        before: Option<&Labels>,
+        asked: &Asked,
+        grows: bool,
+    ) -> Option<()> {
+        let (Some(group), Some(labels)) = (group, &asked.labels) else { return Some(()) };
+        let Some(shares) = group.spec.bounds().shares else { return Some(()) };
+        if !lacks_owner(&shares, before, labels, grows) {
+            return Some(());
+        }
+        self.diags.add_error(no_owner(&group.name, shares.label()));
+        None
     }
 
     /// The group that the plan names. None inside: it names none, or it cannot be said yet.
@@ -263,7 +306,7 @@ impl<'a> Fit<'a> {
         }
         if !place.is_whole {
             // The quota counts all the same.
-            request.size = Size::ZERO;
+            request.size = Amounts::default();
         }
         if let Some(group) = group
             && !planned.accounting().has_quota(&group.name)
@@ -271,7 +314,7 @@ impl<'a> Fit<'a> {
             let numbers = readings.quota(&group.name, quota_numbers(group)).await;
             let mut accounting = planned.accounting();
             if !accounting.has_quota(&group.name) {
-                accounting.set_quota(&group.name, group.spec.quota_limit(), numbers);
+                accounting.set_quota(&group.name, group.spec.bounds(), numbers);
             }
         }
         let (missing, counted) = {
@@ -306,7 +349,7 @@ impl<'a> Fit<'a> {
     }
 
     /// Warns of a size whose largest pods no node can run.
-    async fn warn_of_nodes(&mut self, label: &str, size: Size, place: Place<'_>) {
+    async fn warn_of_nodes(&mut self, label: &str, load: &Load, place: Place<'_>) {
         let mut told = Vec::new();
         for host in place.hosts {
             // One that does not say may have such a node.
@@ -315,7 +358,7 @@ impl<'a> Fit<'a> {
         }
         let hosts = told.iter().map(|(name, rules, numbers)| single_node::Host { name, rules, nodes: &numbers.nodes });
         let hosts: Vec<single_node::Host<'_>> = hosts.collect();
-        if let Some(unserved) = single_node::unserved(&size, &hosts) {
+        if let Some(unserved) = single_node::unserved(&load.size, &load.extended, &hosts) {
             let warning = too_large_for_nodes(label, &unserved);
             if self.configured.warn_once(&warning) {
                 self.diags.add_warning(warning);
@@ -359,7 +402,7 @@ impl<'a> Fit<'a> {
         if let Ok(mut ledger) = readings.quota(&group.name, quota_numbers(group)).await {
             let known = |key: &str| asked.iter().any(|uid| key.starts_with(&format!("{uid}/")));
             ledger.entries.retain(|key, entry| !known(key) || by_quota_key.get(key) == Some(&entry.record));
-            planned.accounting().set_quota(&group.name, group.spec.quota_limit(), Ok(ledger));
+            planned.accounting().set_quota(&group.name, group.spec.bounds(), Ok(ledger));
         }
     }
 
@@ -400,8 +443,92 @@ fn hard(model: &VirtualClusterModel) -> Hard {
     model.resources.as_ref_option().map(ResourcesModel::hard).unwrap_or_default()
 }
 
-fn asked(model: &VirtualClusterModel, default: &Size) -> Asked {
+/// What a model asks for. What it leaves open of its size counts as that of `default`, and of everything else as the group `gives`
+/// it; what is not known there yet counts as it was `before`.
+fn asked(
+    model: &VirtualClusterModel,
+    default: &Size,
+    gives: impl Fn(&Size) -> Hard,
+    before: &Hard,
+    bounds: &Bounds,
+) -> Asked {
     let unset = ResourcesModel::default();
-    let size = model.resources.as_ref_option().unwrap_or(&unset).size_or(default);
-    Asked { size, paused: model.paused.as_ref_option() == Some(&true) }
+    let resources = model.resources.as_ref_option().unwrap_or(&unset);
+    let size = resources.size_or(default);
+    let given = hard::merged(&gives(&size), &resources.hard_or(before));
+    let load = Load { size, extended: hard::extended(&given), paused: model.paused.as_ref_option() == Some(&true) };
+    Asked { load, labels: known_labels(model, bounds) }
+}
+
+/// The labels of a model. None while one is not known by which owners have shares.
+fn known_labels(model: &VirtualClusterModel, bounds: &Bounds) -> Option<Labels> {
+    let labels = optional(&model.labels)?.unwrap_or_default();
+    let decides = |key: &String| bounds.shares.as_ref().is_some_and(|shares| shares.label() == key);
+    let label = |(key, value): (&String, &Value<String>)| match value {
+        Value::Value(value) => Some(Some((key.clone(), value.clone()))),
+        Value::Unknown if decides(key) => None,
+        Value::Unknown | Value::Null => Some(None),
+    };
+    let labels: Option<Vec<_>> = labels.iter().map(label).collect();
+    Some(labels?.into_iter().flatten().collect())
+}
+
+/// What a group's virtual clusters may have together, and those of each owner.
+fn bounds(group: Option<&Membership>) -> Bounds {
+    group.map(|group| group.spec.bounds()).unwrap_or_default()
+}
+
+impl Asked {
+    /// Whose it is, and by how much it grows in their share beside what it has.
+    fn owned(&self, group: Option<&Membership>, held: Option<&Self>, asked: &Amounts) -> (Option<String>, Amounts) {
+        let Some(labels) = &self.labels else { return (None, Amounts::ZERO) };
+        let held = held.and_then(|held| Some((held.load.of(Account::Quota), held.labels.as_ref()?)));
+        owned(&bounds(group), held.as_ref().map(|(held, labels)| (held, *labels)), asked, labels)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::limit::Limit;
+    use crate::domain::shares::Shares;
+
+    fn text(text: &str) -> Value<String> {
+        Value::Value(text.to_owned())
+    }
+
+    #[test]
+    fn a_label_that_is_not_known_yet_is_not_missing() {
+        let bounds = Bounds { shares: Some(Shares::new("team", Limit::UNLIMITED, [])), ..Bounds::UNLIMITED };
+        let known = |labels, bounds: &Bounds| {
+            known_labels(&VirtualClusterModel { labels, ..VirtualClusterModel::default() }, bounds)
+        };
+        let of = |entries: &[(&str, Value<String>)]| {
+            Value::Value(entries.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect())
+        };
+        assert_eq!(known(Value::Unknown, &bounds), None);
+        assert_eq!(known(of(&[("team", Value::Unknown)]), &bounds), None);
+        assert_eq!(known(of(&[("team", Value::Unknown)]), &Bounds::UNLIMITED), Some(Labels::new()));
+        assert_eq!(known(Value::Null, &bounds), Some(Labels::new()));
+        let labels = of(&[("team", text("web")), ("release", Value::Unknown)]);
+        assert_eq!(known(labels, &bounds), Some([("team".to_owned(), "web".to_owned())].into()));
+    }
+
+    #[test]
+    fn what_is_not_known_of_extended_resources_counts_as_before_and_what_is_not_said_as_given() {
+        let gpu = "requests.nvidia.com/gpu".to_owned();
+        let of = |hard: Value<_>, before: &Hard| {
+            let resources = Value::Value(ResourcesModel { hard, ..ResourcesModel::default() });
+            let model = VirtualClusterModel { resources, ..VirtualClusterModel::default() };
+            let given = |_: &Size| Hard::from([(gpu.clone(), "1".to_owned())]);
+            let asked = asked(&model, &Size::DEFAULT, given, before, &Bounds::UNLIMITED);
+            asked.load.extended.get("nvidia.com/gpu").copied()
+        };
+        let before = Hard::from([(gpu.clone(), "4".to_owned())]);
+        assert_eq!(of(Value::Null, &before), Some(1));
+        assert_eq!(of(Value::Unknown, &before), Some(4));
+        assert_eq!(of(Value::Value([(gpu.clone(), Value::Unknown)].into()), &before), Some(4));
+        assert_eq!(of(Value::Value([(gpu.clone(), text("2"))].into()), &before), Some(2));
+        assert_eq!(of(Value::Value([(gpu.clone(), text("0"))].into()), &before), None);
+    }
 }

@@ -17,7 +17,7 @@ use crate::fleet::group::spec::Followed;
 use crate::host::access::Access;
 use crate::provider::chart::ChartModel;
 use crate::provider::number::Number;
-use crate::provider::size::{ComputeModel, ResourcesModel};
+use crate::provider::size::{CapacityModel, ResourcesModel};
 use crate::provider::timeouts::TimeoutsModel;
 use crate::provider::value::{StringMap, StringSet};
 use crate::provider::virtual_cluster::drift::Drift;
@@ -34,7 +34,7 @@ pub struct VirtualClusterModel {
     pub host_cluster: Value<String>,
     pub namespace: Value<String>,
     pub resources: Value<ResourcesModel>,
-    pub host_capacity: Value<ComputeModel>,
+    pub host_capacity: Value<CapacityModel>,
     pub paused: Value<bool>,
     pub vcluster_version: Value<String>,
     pub chart: Value<ChartModel>,
@@ -72,12 +72,19 @@ impl VirtualClusterModel {
                 Value::Value(text) => text.parse().ok(),
             }
         }
-        let (cpu, memory) = match &self.host_capacity {
-            Value::Unknown => (&Value::Unknown, &Value::Unknown),
-            Value::Null => (&Value::Null, &Value::Null),
-            Value::Value(ComputeModel { cpu, memory }) => (cpu, memory),
+        let (cpu, memory, extended) = match &self.host_capacity {
+            Value::Unknown => (&Value::Unknown, &Value::Unknown, &Value::Unknown),
+            Value::Null => (&Value::Null, &Value::Null, &Value::Null),
+            Value::Value(CapacityModel { cpu, memory, extended }) => (cpu, memory, extended),
         };
-        Stated { cpu: amount(cpu, Millicores(u64::MAX)), memory: amount(memory, Bytes(u64::MAX)) }
+        let pieces =
+            |(name, given): (&String, &Value<String>)| Some((name.as_str().into(), amount(given, Bytes(u64::MAX))?.0));
+        Stated {
+            cpu: amount(cpu, Millicores(u64::MAX)),
+            memory: amount(memory, Bytes(u64::MAX)),
+            extended: extended.as_ref_option().into_iter().flatten().filter_map(pieces).collect(),
+            unnamed: (*extended == Value::Unknown).then_some(u64::MAX),
+        }
     }
 }
 
@@ -189,14 +196,24 @@ mod tests {
     use super::*;
     use serde_json::json;
 
+    fn text(text: &str) -> Value<String> {
+        Value::Value(text.to_owned())
+    }
+
     #[test]
     fn what_a_host_promises_is_enough_as_long_as_it_is_not_known() {
         let promises =
             |host_capacity| VirtualClusterModel { host_capacity, ..VirtualClusterModel::default() }.promises();
         let (cpu, memory) = (Some(Millicores(8000)), Some(Bytes(u64::MAX)));
-        let given = ComputeModel { cpu: Value::Value("8".to_owned()), memory: Value::Unknown };
-        assert_eq!(promises(Value::Value(given)), Stated { cpu, memory });
-        assert_eq!(promises(Value::Unknown), Stated { cpu: Some(Millicores(u64::MAX)), memory });
+        let extended = [("example.com/card".to_owned(), Value::Unknown), ("nvidia.com/gpu".to_owned(), text("4"))];
+        let given = CapacityModel { cpu: text("8"), memory: Value::Unknown, extended: Value::Value(extended.into()) };
+        let extended = [("example.com/card".into(), u64::MAX), ("nvidia.com/gpu".into(), 4)].into();
+        assert_eq!(promises(Value::Value(given)), Stated { cpu, memory, extended, unnamed: None });
+        let unnamed = Some(u64::MAX);
+        assert_eq!(
+            promises(Value::Unknown),
+            Stated { cpu: Some(Millicores(u64::MAX)), memory, unnamed, ..Stated::default() }
+        );
         assert_eq!(promises(Value::Null), Stated::default());
     }
 

@@ -12,7 +12,7 @@ use crate::fleet::virtual_cluster::spec::{self, Place, Spec, UNFINISHED};
 use crate::provider::chart;
 use crate::provider::explain::virtual_cluster::no_pause;
 use crate::provider::number::Number;
-use crate::provider::size::{ComputeModel, ResourcesModel};
+use crate::provider::size::{CapacityModel, ResourcesModel};
 use crate::provider::value::{or_default, or_prior, or_unknown, planned_distro, same_quantity};
 use crate::provider::virtual_cluster::drift;
 use crate::provider::virtual_cluster::model::{VirtualClusterModel, VirtualClusterPrivate};
@@ -413,7 +413,7 @@ fn resources(config: &Value<ResourcesModel>, prior: Option<&ResourcesModel>, in_
 }
 
 /// Another spelling of the same quantity is no change.
-fn keep_spelling(planned: &mut Value<ComputeModel>, prior: &Value<ComputeModel>) {
+fn keep_spelling(planned: &mut Value<CapacityModel>, prior: &Value<CapacityModel>) {
     let (Value::Value(planned), Value::Value(prior)) = (planned, prior) else { return };
     for (planned, prior) in [(&mut planned.cpu, &prior.cpu), (&mut planned.memory, &prior.memory)] {
         if let (Value::Value(new), Value::Value(old)) = (&*planned, prior)

@@ -88,7 +88,9 @@ pub fn schema() -> Schema {
                              `count/jobs.batch`, `<storage class>.storageclass.storage.k8s.io/requests.storage` and so on. The control \
                              plane's own count. What is not named here is as the group gave it when the virtual cluster was \
                              created, or else as every size has it, for each CPU that is begun: 25 pods, 10 claims, 10 node \
-                             ports, 1 load balancer and 5Gi of ephemeral storage, of which there are at least 15Gi.",
+                             ports, 1 load balancer and 5Gi of ephemeral storage, of which there are at least 15Gi. Extended \
+                             resources, such as `requests.nvidia.com/gpu`, are none unless they are granted, and take of the host's \
+                             capacity and the group's quota what they are granted.",
                         ),
                     ),
                 ])),
@@ -131,6 +133,14 @@ pub fn schema() -> Schema {
                     (
                         "memory",
                         optional(String, "Memory as a Kubernetes quantity. Counted of the nodes when it is not set."),
+                    ),
+                    (
+                        "extended",
+                        optional(
+                            string_map(),
+                            "Extended resources by the names that nodes have for them, such as `nvidia.com/gpu`: whole numbers. \
+                             Counted of the nodes where one is not named.",
+                        ),
                     ),
                 ])),
                 "What the host cluster may promise to virtual clusters in all, for one that is in no group: more than a small \
@@ -240,7 +250,8 @@ pub fn schema() -> Schema {
             optional(
                 string_map(),
                 "Labels for every object of the virtual cluster on the host cluster. Keys that Kubernetes or vCluster act on, such as \
-                 those of `k8s.io`, are refused, but not `app.kubernetes.io/…`.",
+                 those of `k8s.io`, are refused, but not `app.kubernetes.io/…`. Where the group has `shares`, one of them says whose the \
+                 virtual cluster is.",
             ),
         ),
         (

@@ -9,7 +9,7 @@ use crate::fleet::virtual_cluster::spec::{Place, Spec};
 use crate::host::records::Stored;
 use crate::provider::chart::ChartModel;
 use crate::provider::number::Number;
-use crate::provider::size::{ComputeModel, ResourcesModel};
+use crate::provider::size::{CapacityModel, ResourcesModel};
 use crate::provider::value::{known, map_or_null, optional, set_or_null, string_map, string_set};
 use crate::provider::virtual_cluster::model::{VirtualClusterModel, VirtualClusterPrivate};
 use terraform_plugin::value::Value;
@@ -84,7 +84,7 @@ impl Spec {
             endpoint_type: text(&self.endpoint_type),
             host_dns: self.host_dns.clone().into(),
             values: self.values.clone().into(),
-            host_capacity: self.host_capacity.as_ref().map(ComputeModel::from).into(),
+            host_capacity: self.host_capacity.as_ref().map(CapacityModel::from).into(),
             allow_unsafe_values: self.terms.allow_unsafe_values.into(),
             image_registries: set_or_null(self.terms.image_registries.as_ref()),
             pod_security: self.terms.pod_security.clone().into(),

@@ -25,7 +25,7 @@ pub fn validate(diags: &mut Diagnostics, config: &VirtualClusterModel) {
     checks::chart(check.diags, &config.chart);
     check.resources(config);
     let promised = "What the host cluster may promise";
-    checks::compute(check.diags, &AttributePath::new("host_capacity"), &config.host_capacity, promised);
+    checks::capacity(check.diags, &AttributePath::new("host_capacity"), &config.host_capacity, promised);
     let endpoint_type = checks::endpoint_type(check.diags, &config.endpoint_type);
     // Any name will do where it is not known yet.
     let name = config.name.as_ref_option().map_or("a", String::as_str);
@@ -181,7 +181,7 @@ mod tests {
     use super::*;
     use crate::provider::chart::ChartModel;
     use crate::provider::number::Number;
-    use crate::provider::size::ComputeModel;
+    use crate::provider::size::CapacityModel;
     use crate::provider::timeouts::TimeoutsModel;
 
     fn text(text: &str) -> Value<String> {
@@ -299,11 +299,11 @@ mod tests {
 
     #[test]
     fn what_a_host_promises_is_something_and_the_groups_to_say_where_there_is_one() {
-        let promises = |cpu: &str| Value::Value(ComputeModel { cpu: text(cpu), memory: Value::Null });
+        let promises = |cpu: &str| Value::Value(CapacityModel { cpu: text(cpu), ..CapacityModel::default() });
         check(|config| config.host_capacity = promises("8"), &[]);
         check(|config| config.host_capacity = promises("0"), &[("host_capacity.cpu", "may promise is 0")]);
         check(
-            |config| config.host_capacity = Value::Value(ComputeModel::default()),
+            |config| config.host_capacity = Value::Value(CapacityModel::default()),
             &[("host_capacity", "neither `cpu` nor `memory`")],
         );
         check(

@@ -5,6 +5,7 @@ use terraform_provider_nested::domain::ledger::{Account, Holding, Ledger, Record
 use terraform_provider_nested::domain::limit::Limit;
 use terraform_provider_nested::domain::quantity::{Bytes, Millicores};
 use terraform_provider_nested::domain::size::Size;
+use terraform_provider_nested::domain::transition::Load;
 use terraform_provider_nested::host::ledgers::{GroupRef, LedgerBook, LedgerError, recorded};
 use terraform_provider_nested::host::record::{Phase, Share};
 use terraform_provider_nested::host::store::StoreError;
@@ -17,12 +18,13 @@ fn group(id: &str) -> GroupRef {
 
 fn holding(record: &str, cpu: u64) -> Holding {
     let size = Size { cpu: Millicores(cpu), memory: Bytes(0), storage: Bytes(0) };
-    Holding { name: record.to_owned(), group: None, size, paused: false, record: record.to_owned() }
+    let (name, load) = (record.to_owned(), Load { size, ..Load::default() });
+    Holding { name, load, record: record.to_owned(), ..Holding::default() }
 }
 
 fn admit(ledger: &mut Ledger, key: &str, most: u64) -> Result<(), Refusal> {
     let limit = Limit { cpu: Some(Millicores(most)), ..Limit::default() };
-    ledger.admit(Account::Capacity, key, holding(key, 1000), &limit)
+    ledger.admit(Account::Capacity, key, holding(key, 1000), &limit.into())
 }
 
 async fn empty() -> Result<Ledger, StoreError> {
@@ -82,7 +84,11 @@ async fn of_many_that_want_the_same_room_as_many_get_it_as_there_is_room_for() {
 #[tokio::test]
 async fn records_say_who_holds_what() {
     let tenant = Tenant::reserved("share").await;
-    let share = Share { group: Some("dev".to_owned()), size: holding("", 3000).size, paused: true };
+    let share = Share {
+        group: Some("dev".to_owned()),
+        labels: [("team".to_owned(), "web".to_owned())].into(),
+        load: Load { paused: true, extended: [("nvidia.com/gpu".into(), 2)].into(), ..holding("", 3000).load },
+    };
     tenant.claim.update(|record| record.share = Some(share.clone())).await.unwrap();
     let said = async || {
         let said = recorded(&tenant.host).await.unwrap().remove(&tenant.namespace).unwrap();
@@ -91,7 +97,7 @@ async fn records_say_who_holds_what() {
     };
     let (entry, counts) = said().await;
     assert!(!counts, "what is only reserved has no share yet that is not in the ledger");
-    assert_eq!((entry.size, entry.paused), (share.size, true));
+    assert_eq!((&entry.load, &entry.labels), (&share.load, &share.labels));
     assert_eq!(entry.record, tenant.claim.record_uid());
     tenant.claim.update(|record| record.phase = Phase::Creating).await.unwrap();
     assert!(said().await.1);

@@ -113,5 +113,5 @@ fn containers_without_a_word_count_as_the_host_gives_them() {
     let verdict = judge(MappingVersion::V2, &sized(3, 3), std::slice::from_ref(&silent), &json!({}));
     // Twenty pods of two containers.
     check(&verdict, &[("requests.storage", "10Gi", "2Gi")], &["requests.memory"]);
-    assert_eq!(verdict.scarce[0].needed, 40 * 64 << 20);
+    assert_eq!(verdict.scarce[0].needed, (40 * 64) << 20);
 }

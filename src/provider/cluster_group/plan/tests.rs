@@ -3,7 +3,8 @@
 use super::*;
 use crate::fleet::group::spec::DRIFTED;
 use crate::provider::chart::ChartModel;
-use crate::provider::size::{AmountsModel, ComputeModel};
+use crate::provider::cluster_group::model::SharesModel;
+use crate::provider::size::ComputeModel;
 
 fn text(text: &str) -> Value<String> {
     Value::Value(text.to_owned())
@@ -18,13 +19,21 @@ fn hosts<const N: usize>(hosts: [(&str, GroupHostModel); N]) -> Value<BTreeMap<S
     Value::Value(hosts.into_iter().map(|(key, host)| (key.to_owned(), Value::Value(host))).collect())
 }
 
+/// What the owners by `team` have of CPU: each, and `platform`.
+fn shares(each: &str, platform: &str) -> Value<SharesModel> {
+    let cpu = |cpu: &str| Value::Value(QuotaModel { cpu: text(cpu), ..QuotaModel::default() });
+    let exceptions = Value::Value([("platform".to_owned(), cpu(platform))].into());
+    Value::Value(SharesModel { label: text("team"), default: cpu(each), exceptions })
+}
+
 fn config() -> ClusterGroupModel {
     ClusterGroupModel {
         name: text("dev"),
         vcluster_version: text("0.34.7"),
         chart: Value::Value(ChartModel { source: text("chart.tgz"), ..ChartModel::default() }),
         host_clusters: hosts([("eu-1", eu()), ("us-1", GroupHostModel::default())]),
-        quota: Value::Value(AmountsModel { cpu: text("64"), ..AmountsModel::default() }),
+        quota: Value::Value(QuotaModel { cpu: text("64"), ..QuotaModel::default() }),
+        shares: shares("8", "32"),
         ..ClusterGroupModel::default()
     }
 }
@@ -108,8 +117,9 @@ fn a_digest_that_is_set_is_planned() {
 fn nothing_changed_plans_nothing() {
     check_quiet(|_| {});
     check_quiet(|config| config.endpoint_type = text("LoadBalancer"));
-    let spelled = Value::Value(AmountsModel { cpu: text("64000m"), ..AmountsModel::default() });
+    let spelled = Value::Value(QuotaModel { cpu: text("64000m"), ..QuotaModel::default() });
     check_quiet(|config| config.quota = spelled);
+    check_quiet(|config| config.shares = shares("8000m", "32000m"));
     let defaults = Value::Value(ResourcesModel { memory: text("4096Mi"), ..ResourcesModel::default() });
     check_quiet(|config| config.virtual_cluster_defaults = defaults);
     let reserved = Value::Value(ComputeModel { cpu: text("8000m"), memory: text("32768Mi") });
@@ -121,6 +131,7 @@ fn nothing_changed_plans_nothing() {
 fn what_is_kept_on_the_hosts_makes_the_revision_unknown() {
     check_in_place(|config| config.description = text("shared"), false, true);
     check_in_place(|config| config.quota = Value::Null, false, true);
+    check_in_place(|config| config.shares = Value::Null, false, true);
     check_in_place(|config| config.oversubscription_percent = Value::Value(Number::Whole(200)), false, true);
     check_in_place(|config| config.endpoint_type = text("NodePort"), false, true);
     check_in_place(|config| config.values = Value::Unknown, false, true);

@@ -6,13 +6,13 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::room::{Launch, Numbers};
+use crate::domain::room::{Launch, Numbers, QuotaNumbers, Share};
 use crate::domain::table::Paint;
 use crate::fleet::virtual_cluster::membership::Membership;
-use crate::provider::cluster_group::model::GroupHostModel;
+use crate::provider::cluster_group::model::{GroupHostModel, SharesModel};
 use crate::provider::data::listing::ListedModel;
-use crate::provider::data::{limited, sized, text};
-use crate::provider::size::{AmountsModel, ResourcesModel};
+use crate::provider::data::{limited, shared, shared_used, sized, text};
+use crate::provider::size::{HostAmountsModel, QuotaModel, ResourcesModel};
 use crate::provider::value::{StringMap, StringSet};
 use terraform_plugin::value::Value;
 
@@ -38,20 +38,22 @@ pub struct ClusterGroupDataModel {
     pub host_clusters: Value<BTreeMap<String, Value<GroupHostModel>>>,
     pub endpoint_type: Value<String>,
     pub oversubscription_percent: Value<i64>,
-    pub quota: Value<AmountsModel>,
+    pub quota: Value<QuotaModel>,
+    pub shares: Value<SharesModel>,
     pub virtual_cluster_defaults: Value<ResourcesModel>,
     pub virtual_cluster_minimums: Value<ResourcesModel>,
     pub virtual_cluster_maximums: Value<ResourcesModel>,
     pub home_host_cluster: Value<String>,
     pub revision: Value<String>,
     pub hosts: Value<BTreeMap<String, HostNumbersModel>>,
-    pub capacity: Value<AmountsModel>,
-    pub used: Value<AmountsModel>,
-    pub available: Value<AmountsModel>,
-    pub quota_used: Value<AmountsModel>,
-    pub quota_available: Value<AmountsModel>,
+    pub capacity: Value<HostAmountsModel>,
+    pub used: Value<HostAmountsModel>,
+    pub available: Value<HostAmountsModel>,
+    pub quota_used: Value<QuotaModel>,
+    pub quota_available: Value<QuotaModel>,
+    pub owners: Value<BTreeMap<String, OwnerModel>>,
     pub virtual_clusters: Value<Vec<ListedModel>>,
-    pub launching: Value<BTreeMap<String, Value<ResourcesModel>>>,
+    pub launching: Value<BTreeMap<String, Value<LaunchingModel>>>,
     pub fits: Value<bool>,
     pub summary: Value<String>,
 }
@@ -68,9 +70,35 @@ pub struct KeptChartModel {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct HostNumbersModel {
     pub host_cluster: Value<String>,
-    pub capacity: Value<AmountsModel>,
-    pub used: Value<AmountsModel>,
-    pub available: Value<AmountsModel>,
+    pub capacity: Value<HostAmountsModel>,
+    pub used: Value<HostAmountsModel>,
+    pub available: Value<HostAmountsModel>,
+}
+
+/// One of `owners`.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct OwnerModel {
+    pub share: Value<QuotaModel>,
+    pub used: Value<QuotaModel>,
+    pub available: Value<QuotaModel>,
+}
+
+/// One of `launching`.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct LaunchingModel {
+    pub cpu: Value<String>,
+    pub memory: Value<String>,
+    pub storage: Value<String>,
+    pub hard: StringMap,
+    pub labels: StringMap,
+}
+
+impl LaunchingModel {
+    /// Its size alone.
+    pub fn resources(&self) -> ResourcesModel {
+        let (cpu, memory, storage) = (self.cpu.clone(), self.memory.clone(), self.storage.clone());
+        ResourcesModel { cpu, memory, storage, hard: self.hard.clone() }
+    }
 }
 
 /// What was found out of a group.
@@ -101,7 +129,7 @@ pub fn state_of(group: &Membership, told: Told<'_>) -> ClusterGroupDataModel {
         let host = HostNumbersModel {
             host_cluster: names.get(key.as_str()).map(|&name| name.to_owned()).into(),
             capacity: told.map(|told| limited(&told.capacity)).into(),
-            used: told.map(|told| sized(told.used())).into(),
+            used: told.map(|told| sized(&told.used())).into(),
             available: told.map(|told| limited(&told.available())).into(),
         };
         (key.clone(), host)
@@ -128,20 +156,31 @@ pub fn state_of(group: &Membership, told: Told<'_>) -> ClusterGroupDataModel {
         endpoint_type: config.endpoint_type,
         oversubscription_percent: Value::Value(i64::from(group.spec.oversubscription_percent)),
         quota: config.quota,
+        shares: config.shares,
         virtual_cluster_defaults: config.virtual_cluster_defaults,
         virtual_cluster_minimums: config.virtual_cluster_minimums,
         virtual_cluster_maximums: config.virtual_cluster_maximums,
         home_host_cluster: text(home),
         revision: text(group.spec.revision()),
         hosts: Value::Value(hosts.collect()),
-        capacity: sum.map(|sum| limited(&sum.capacity)).into(),
-        used: sum.map(|sum| sized(sum.used)).into(),
-        available: sum.map(|sum| limited(&sum.available)).into(),
-        quota_used: numbers.quota.used().map(sized).into(),
-        quota_available: numbers.quota.available().map(|available| limited(&available)).into(),
+        capacity: sum.as_ref().map(|sum| limited(&sum.capacity)).into(),
+        used: sum.as_ref().map(|sum| sized(&sum.used)).into(),
+        available: sum.as_ref().map(|sum| limited(&sum.available)).into(),
+        quota_used: numbers.quota.used().map(|used| shared_used(&used)).into(),
+        quota_available: numbers.quota.available().map(|available| shared(&available)).into(),
+        owners: owners(&numbers.quota),
         virtual_clusters: virtual_clusters.into(),
         launching: Value::Null,
         fits: launch.fits.into(),
         summary: text(launch.summary(Paint::Plain)),
     }
+}
+
+/// Who has a share, and what is left of it. Null without shares, and where nobody knows who holds what.
+fn owners(quota: &QuotaNumbers) -> Value<BTreeMap<String, OwnerModel>> {
+    let owner = |(name, Share { limit, used }): (String, Share)| {
+        let available = Value::Value(shared(&limit.available(&used)));
+        (name, OwnerModel { share: Value::Value(shared(&limit)), used: Value::Value(shared_used(&used)), available })
+    };
+    quota.shares().map(|shares| shares.into_iter().map(owner).collect()).into()
 }

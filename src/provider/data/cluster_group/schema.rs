@@ -2,13 +2,15 @@
 //! is generated from here.
 
 use crate::provider::attribute::{Attributes, attributes, computed, optional, required, string_map, string_set};
-use crate::provider::data::{STATE_VERSION, amounts, limits, listing, resources};
+use crate::provider::data::{
+    STATE_VERSION, amounts, limits, listing, resources, shared_amounts, shared_limits, shared_parts,
+};
 use terraform_plugin::schema::{AttributeType, Block, Description, Schema};
 
 /// The schema.
 pub fn schema() -> Schema {
     let mut all = configuration();
-    all.extend(shares());
+    all.extend(numbers());
     all.extend(observed());
     Schema {
         version: STATE_VERSION,
@@ -41,6 +43,7 @@ fn configuration() -> Attributes {
     let capacity = attributes([
         ("cpu", computed(String, "CPU as a Kubernetes quantity. Null is that of the nodes.")),
         ("memory", computed(String, "Memory as a Kubernetes quantity. Null is that of the nodes.")),
+        ("extended", computed(string_map(), "Extended resources by name. Those of the nodes where one is not named.")),
     ]);
     let toleration = attributes([
         ("key", computed(String, "Key of the taint. Null is every taint.")),
@@ -170,7 +173,27 @@ fn configuration() -> Attributes {
                  less `reserved`.",
             ),
         ),
-        ("quota", limits("What all virtual clusters of the group may have together. Null if the group has no quota.")),
+        (
+            "quota",
+            shared_limits("What all virtual clusters of the group may have together. Null if the group has no quota."),
+        ),
+        (
+            "shares",
+            computed(
+                AttributeSingle(attributes([
+                    ("label", computed(String, "The label whose value says whose a virtual cluster is.")),
+                    ("default", shared_limits("What each owner may have. Null is all of the quota.")),
+                    (
+                        "exceptions",
+                        computed(
+                            AttributeMap(shared_parts()),
+                            "What owners may have instead, by the label's value. What one leaves null is as in `default`.",
+                        ),
+                    ),
+                ])),
+                "What each owner may have of the quota. Null where nobody has a share.",
+            ),
+        ),
         ("virtual_cluster_defaults", resources("Size of a virtual cluster that sets none.")),
         ("virtual_cluster_minimums", resources("What a virtual cluster must have at least.")),
         (
@@ -181,7 +204,7 @@ fn configuration() -> Attributes {
 }
 
 /// What there is, what is used and what is left.
-fn shares() -> Attributes {
+fn numbers() -> Attributes {
     use AttributeType::{AttributeMap, Bool, String};
     let size = attributes([
         ("cpu", optional(String, "CPU as a Kubernetes quantity. The group's default when it is not set.")),
@@ -194,6 +217,15 @@ fn shares() -> Attributes {
                 "Everything else, by the names of a ResourceQuota's `spec.hard`. The group's default where it is not set.",
             ),
         ),
+        (
+            "labels",
+            optional(string_map(), "Its labels. The one that says whose it is is needed where owners have shares."),
+        ),
+    ]);
+    let owner = attributes([
+        ("share", shared_limits("What its virtual clusters may have together.")),
+        ("used", shared_amounts("What they have, paused ones in full.")),
+        ("available", shared_limits("What is left of it, zero where it is used up.")),
     ]);
     let host = attributes([
         (
@@ -242,14 +274,24 @@ fn shares() -> Attributes {
         ),
         (
             "quota_used",
-            amounts(
+            shared_amounts(
                 "What the group's virtual clusters count in its quota, paused ones in full. Null when the group's home cannot \
                  be asked.",
             ),
         ),
         (
             "quota_available",
-            limits("What is left of the quota, zero where it is used up. Null when the group's home cannot be asked."),
+            shared_limits(
+                "What is left of the quota, zero where it is used up. Null when the group's home cannot be asked.",
+            ),
+        ),
+        (
+            "owners",
+            computed(
+                AttributeMap(owner),
+                "Who has a share, by the value of the group's label: those who have virtual clusters, and those of \
+                 `shares.exceptions`. Null where the group has no shares, or its home cannot be asked.",
+            ),
         ),
         (
             "launching",
@@ -271,7 +313,7 @@ fn shares() -> Attributes {
             "summary",
             computed(
                 String,
-                "The numbers of all host clusters, and of the quota if there is one, as a table for an output. `#` in a bar \
+                "The numbers of all host clusters, of the quota if there is one, and of the shares of owners, as a table for an output. `#` in a bar \
                  is used, `=` allocated to what is `launching`, `.` available after it. A line for each that does not fit \
                  follows. It ends with a line break.",
             ),
