@@ -104,12 +104,14 @@ fn after_a_pause_nothing_uses_cpu_or_memory_and_everything_else_stays() {
     let size = json!({ "cpu": "4", "memory": "4Gi", "storage": "2Gi" });
     assert_eq!((&held["paused"], &held["size"]), (&json!(true), &size));
     let group = || team.state("data.nested_cluster_group.dev").unwrap()["values"].take();
-    assert_eq!(group()["used"], json!({ "cpu": "0", "memory": "0", "storage": "2Gi" }));
-    assert_eq!(group()["quota_used"], size, "the share of the quota stays");
+    let of_host = |cpu: &str, memory: &str| json!({ "cpu": cpu, "memory": memory, "storage": "2Gi", "extended": null });
+    let whole = json!({ "cpu": "4", "memory": "4Gi", "storage": "2Gi", "hard": null, "virtual_clusters": 1 });
+    assert_eq!(group()["used"], of_host("0", "0"));
+    assert_eq!(group()["quota_used"], whole, "the share of the quota stays");
 
     write("");
     team.apply().assert_success();
-    assert_eq!((group()["used"].clone(), group()["quota_used"].clone()), (size.clone(), size));
+    assert_eq!((group()["used"].clone(), group()["quota_used"].clone()), (of_host("4", "4Gi"), whole));
     team.destroy().assert_success();
     platform.destroy().assert_success();
     hosts.assert_empty();
