@@ -17,7 +17,7 @@ use crate::host::groups::{Groups, StoredGroup};
 use crate::host::ledgers::{LedgerBook, finished, said_by};
 use crate::host::record::Record;
 use crate::host::records::{RecordError, Records, Stored};
-use crate::host::shared::{Asked, Shared};
+use crate::host::shared::Shared;
 use crate::host::store::{Listing, StoreError};
 use crate::host::view::{Run, View};
 use crate::host::{Host, nodes};
@@ -114,11 +114,11 @@ impl Readings {
         self.finished.since(host.name(), None, async { finished(host).await.ok().map(Arc::new) }).await.answer
     }
 
-    /// The creations on a host that are unfinished, and not by this process, and when they were listed. Whoever may not list has
+    /// The creations on a host that are unfinished, and not by this process, not older than some seconds. Whoever may not list has
     /// nothing to clean up.
-    pub async fn unfinished(&self, host: &Host) -> Asked<Vec<Stored>> {
+    pub async fn unfinished(&self, host: &Host) -> Vec<Stored> {
         let list = async { Records::of(host).abandoned().await.unwrap_or_default() };
-        self.unfinished.within(host.name(), UNFINISHED_FRESH, list).await
+        self.unfinished.within(host.name(), UNFINISHED_FRESH, list).await.answer
     }
 
     /// The nodes of a host, not older than some seconds.

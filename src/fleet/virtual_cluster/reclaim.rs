@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use futures::future::join_all;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::destroy::take_down;
@@ -16,7 +17,6 @@ use crate::host::lease;
 use crate::host::record::Phase;
 use crate::host::records::claim::Claim;
 use crate::host::records::{Life, Records, Stored, Taken};
-use crate::host::shared::Asked;
 use crate::host::{Host, namespace};
 
 /// How long removing one abandoned creation may take.
@@ -24,7 +24,9 @@ const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// The unfinished creations that were there when a create began.
 pub struct Unfinished {
-    found: Vec<(Host, Asked<Vec<Stored>>)>,
+    found: Vec<(Host, Vec<Stored>)>,
+    /// When all answers were there. A host that was slow to answer has told of what was there when it did, and not when it was asked.
+    seen: Instant,
     /// Not this one's.
     namespace: String,
 }
@@ -36,19 +38,19 @@ impl Unfinished {
             let found = fleet.readings.unfinished(&host).await;
             (host, found)
         };
-        Self { found: join_all(hosts.into_iter().map(ask)).await, namespace: namespace.to_owned() }
+        let found = join_all(hosts.into_iter().map(ask)).await;
+        Self { found, seen: Instant::now(), namespace: namespace.to_owned() }
     }
 
     /// Removes those that nobody works on. Where the create took less than a silence, the rest of it is waited for, as nobody
     /// else may ever come by; those that live show it at once.
     pub async fn reclaim(self, fleet: &Fleet, patience: Duration, stop: &CancellationToken) -> Vec<Notice> {
-        let Some(last) = self.found.iter().map(|(_, found)| found.at).max() else { return Vec::new() };
-        let silence = lease::silence().saturating_sub(last.elapsed());
+        let silence = lease::silence().saturating_sub(self.seen.elapsed());
         if silence > patience {
             return Vec::new();
         }
         let all = self.found.into_iter();
-        let all = all.flat_map(|(host, found)| found.answer.into_iter().map(move |stored| (host.clone(), stored)));
+        let all = all.flat_map(|(host, found)| found.into_iter().map(move |stored| (host.clone(), stored)));
         let others = all.filter(|(_, stored)| stored.record.namespace != self.namespace);
         stopped(fleet, others.collect(), silence, stop).await
     }
