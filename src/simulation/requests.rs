@@ -12,10 +12,10 @@ use crate::provider::virtual_cluster::VirtualClusterModel;
 const BUDGETS: [(&str, usize, usize); 6] = [
     ("create", 62, 20),
     ("update", 50, 19),
-    ("resize", 52, 20),
+    ("resize", 53, 20),
     ("pause", 43, 12),
-    ("resume", 45, 12),
-    ("destroy", 37, 12),
+    ("resume", 45, 13),
+    ("destroy", 39, 12),
 ];
 
 /// So many are many.
