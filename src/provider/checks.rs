@@ -16,7 +16,9 @@ use crate::provider::size::{AmountsModel, CapacityModel};
 use crate::provider::timeouts::TimeoutsModel;
 use crate::provider::value::{StringMap, StringSet};
 use crate::provider::{chart_source, duration};
+use helm_charts::Ignored;
 use helm_charts::source::Source;
+use serde_json::Value as Json;
 use terraform_plugin::value::Value;
 use terraform_plugin::{AttributePath, Diagnostics, Report, write_only_allowed};
 
@@ -337,6 +339,24 @@ pub fn priority_classes(diags: &mut Diagnostics, classes: &StringSet) {
             );
         }
     }
+}
+
+/// The values of a text, which is in `path`. None if it is no YAML mapping, or holds what Helm would drop without a word.
+pub fn values(diags: &mut Diagnostics, path: &AttributePath, text: &str) -> Option<Json> {
+    let values = match helm_charts::parse_values(text) {
+        Ok(values) => values,
+        Err(error) => {
+            diags.fail(path.clone(), "`values` is not a YAML mapping.", format!("{error}."));
+            return None;
+        }
+    };
+    let Some(ignored) = helm_charts::ignored(text).into_iter().next() else { return Some(Json::Object(values)) };
+    let next = match ignored {
+        Ignored::Repeated { .. } => "Of equal keys only the last one counts. Keep one of them.",
+        Ignored::Document { .. } => "Only the first document counts. Join them, or remove the line `---`.",
+    };
+    diags.fail(path.clone(), "A part of `values` would be dropped.", format!("{ignored}. {next}"));
+    None
 }
 
 /// Checks `timeouts`.

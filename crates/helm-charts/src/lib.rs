@@ -51,7 +51,7 @@ pub use name::release_name;
 pub use output::Selection;
 pub use render::{Crd, Release, Rendered};
 pub use user_values::UserValues;
-pub use yaml::YamlError;
+pub use yaml::{Ignored, YamlError, ignored};
 
 use files::Files;
 use functions::semver::{Constraints, Version};

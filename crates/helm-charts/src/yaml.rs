@@ -3,6 +3,7 @@
 
 mod compose;
 mod emit;
+mod ignored;
 mod parse;
 mod resolve;
 mod simple;
@@ -13,6 +14,7 @@ use emit::Dialect;
 #[cfg(feature = "source")]
 use parse::Numbers;
 
+pub use ignored::{Ignored, ignored};
 pub use parse::YamlError;
 pub(super) use parse::{parse, parse_with_floats, parse_within};
 

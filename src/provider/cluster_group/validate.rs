@@ -150,12 +150,12 @@ fn check_member_values(diags: &mut Diagnostics, config: &ClusterGroupModel) {
 /// Reports what is wrong with the values of the group and of its hosts: no YAML, something refused, a contradiction with
 /// what the group itself says.
 fn check_values(diags: &mut Diagnostics, config: &ClusterGroupModel) {
-    let group = parsed(diags, AttributePath::new("values"), &config.values);
+    let group = parsed(diags, &AttributePath::new("values"), &config.values);
     let mut found = BTreeSet::new();
     for (key, host) in config.host_clusters.as_ref_option().into_iter().flatten() {
         let Some(host) = host.as_ref_option() else { continue };
         let path = AttributePath::new("host_clusters").key(key.clone()).attribute("values");
-        let own = parsed(diags, path.clone(), &host.values);
+        let own = parsed(diags, &path, &host.values);
         let Some(typed) = typical(config, host) else { continue };
         let layers = [
             (AttributePath::new("values"), "the group's values".to_owned(), group.as_ref()),
@@ -179,14 +179,8 @@ fn problem(typed: &VirtualClusterSpec, layer: &Layer<'_>) -> Option<String> {
     }
 }
 
-fn parsed(diags: &mut Diagnostics, path: AttributePath, text: &Value<String>) -> Option<Json> {
-    let values = helm_charts::parse_values(text.as_ref_option()?);
-    values
-        .map(Json::Object)
-        .map_err(|error| {
-            diags.fail(path, "`values` is not a YAML mapping.", format!("{error}."));
-        })
-        .ok()
+fn parsed(diags: &mut Diagnostics, path: &AttributePath, text: &Value<String>) -> Option<Json> {
+    checks::values(diags, path, text.as_ref_option()?)
 }
 
 /// A virtual cluster of the group on one of its hosts; none while something that decides whether values contradict is not

@@ -19,6 +19,7 @@ use crate::fleet::virtual_cluster::{LABEL, Prepared};
 use crate::host::Host;
 use crate::host::pause::paused_form;
 use crate::provider::chart::{self, ChartAccess};
+use crate::provider::checks;
 use crate::provider::explain::Explain;
 use crate::provider::virtual_cluster::drift;
 use crate::provider::virtual_cluster::model::{VirtualClusterModel, VirtualClusterPrivate};
@@ -91,14 +92,14 @@ pub async fn foresee(
     let given = given(diags, &spec)?;
     let chart = Arc::new(chart);
     let values = values(diags, &spec, &typed, &given)?;
+    let look = Look { chart, served, is_assumed, typed, spec, given };
     let objects = match (host, Place::of(&plan)) {
         (Some(host), Some(place)) if !is_assumed => {
-            let rendered = live::render(host, &place, &chart, &served, values).await;
-            Some(rendered.map_err(|error| refused_values(diags, &spec, &error)).ok()?.documents)
+            let rendered = live::render(host, &place, &look.chart, &look.served, values).await;
+            Some(rendered.map_err(|error| look.refuse(diags, &error)).ok()?.documents)
         }
         _ => None,
     };
-    let look = Look { chart, served, is_assumed, typed, spec, given };
     let objects = objects.map(of_documents);
     look.check(diags, objects.clone(), true).await?;
     Some(objects)
@@ -214,16 +215,11 @@ async fn prepare(
     let given = given(diags, &spec)?;
     let values = values(diags, &spec, &typed, &given)?;
     let (chart, served) = (Arc::new(chart), Served::by(diags, host).await?);
-    let rendered = match live::render(host, place, &chart, &served, values).await {
-        Ok(rendered) => rendered,
-        Err(error) => {
-            refused_values(diags, &spec, &error);
-            return None;
-        }
-    };
+    let look = Look { chart, served, is_assumed: false, typed: typed.clone(), spec: spec.clone(), given };
+    let rendered = live::render(host, place, &look.chart, &look.served, values).await;
+    let rendered = rendered.map_err(|error| look.refuse(diags, &error)).ok()?;
     live::refuse_what_is_not_done(diags, host, &rendered).await?;
     let documents = of_documents(rendered.documents);
-    let look = Look { chart, served, is_assumed: false, typed: typed.clone(), spec: spec.clone(), given };
     look.check(diags, Some(documents.clone()), false).await?;
     let enforced = enforced::objects(MappingVersion::from_number(spec.mapping)?, &typed, offered);
     let mut objects: Vec<Json> = enforced.into_iter().chain(documents).collect();
@@ -309,7 +305,7 @@ impl Look {
                 return Some(());
             }
             Ok((Err(Unclear::Chart(error)), look)) => {
-                refused_values(diags, &look.spec, &error);
+                look.refuse(diags, &error);
                 return None;
             }
             Ok((Err(error), _)) => error.to_string(),
@@ -337,6 +333,22 @@ impl Look {
         subject.verdict(&subject.render(&self.given)?)
     }
 
+    /// Says why the chart cannot be made with these values: which null is behind it, or else what Helm says.
+    fn refuse(&self, diags: &mut Diagnostics, error: &ChartError) {
+        let Some(guard::Missed { whose, name, path, keys }) = self.subject().missed() else {
+            return refused_values(diags, &self.spec, error);
+        };
+        diags.fail(
+            AttributePath::new(if whose == Whose::Own { "values" } else { "cluster_group" }),
+            "The chart cannot be rendered with these values.",
+            format!(
+                "{name} set {path} to null. That takes away everything that the chart has there, and it needs some of it. Leave {path} \
+                 out, or set what is to be otherwise: {}.",
+                keys.join(", ")
+            ),
+        );
+    }
+
     fn subject(&self) -> Subject<'_> {
         let Self { chart, served, typed, spec, given, .. } = self;
         // What no version of this provider knows is refused before.
@@ -361,14 +373,9 @@ fn mapped(diags: &mut Diagnostics, mapping: u32, spec: &VirtualClusterSpec, laye
         .ok()
 }
 
-/// The values of a text. None if it is no YAML mapping.
+/// The values of a text. None if it cannot be used.
 pub(super) fn parse_values(diags: &mut Diagnostics, text: &str) -> Option<Json> {
-    helm_charts::parse_values(text)
-        .map(Json::Object)
-        .map_err(|error| {
-            diags.fail(AttributePath::new("values"), "`values` is not a YAML mapping.", format!("{error}."));
-        })
-        .ok()
+    checks::values(diags, &AttributePath::new("values"), text)
 }
 
 fn chart_error(diags: &mut Diagnostics, summary: &str, error: &ChartError) {

@@ -94,6 +94,15 @@ impl Measured {
     }
 }
 
+/// A null that takes away what a chart needs.
+pub(super) struct Missed {
+    pub whose: Whose,
+    pub name: &'static str,
+    pub path: String,
+    /// What the chart has there.
+    pub keys: Vec<String>,
+}
+
 /// Something that is refused, and the value behind it.
 pub(super) struct Refusal {
     violation: Violation,
@@ -134,6 +143,28 @@ impl Subject<'_> {
         let layers: Vec<Layer<'_>> = self.given.iter().map(Given::layer).collect();
         let values = chart_values(self.mapping, self.typed, &layers)?;
         Ok(need::judge(self.mapping, self.typed, objects, &values))
+    }
+
+    /// The null without which the chart can be rendered, in the place of a map that the chart has. None: it is not for one.
+    pub(super) fn missed(&self) -> Option<Missed> {
+        let defaults = Json::Object(self.chart.default_values().clone());
+        let at = |values: &Json, path: &[String]| -> Option<Json> {
+            path.iter().try_fold(values, |value, key| value.get(key)).cloned()
+        };
+        for (index, given) in self.given.iter().enumerate().rev() {
+            for path in
+                cause::leaves(&given.values).into_iter().filter(|path| at(&given.values, path) == Some(Json::Null))
+            {
+                let Some(Json::Object(taken)) = at(&defaults, &path) else { continue };
+                let mut others = self.given.to_vec();
+                others.get_mut(index)?.values = cause::without(&given.values, &path);
+                if self.render(&others).is_ok() {
+                    let keys = taken.keys().cloned().collect();
+                    return Some(Missed { whose: given.whose, name: given.name, path: cause::written(&path), keys });
+                }
+            }
+        }
+        None
     }
 
     /// What the guard measures by.
