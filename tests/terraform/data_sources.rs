@@ -134,10 +134,6 @@ fn refusal(workspace: &Workspace, kind: &str, attributes: &str) -> String {
     workspace.try_plan().0.assert_failure()
 }
 
-fn size(cpu: &str, memory: &str, storage: &str) -> Value {
-    json!({"cpu": cpu, "memory": memory, "storage": storage, "hard": null})
-}
-
 /// Amounts of hosts that have no extended resources.
 fn of_host(cpu: &str, memory: &str, storage: &str) -> Value {
     json!({"cpu": cpu, "memory": memory, "storage": storage, "extended": null})

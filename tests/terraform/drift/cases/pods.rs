@@ -112,7 +112,7 @@ fn containers() -> Vec<Case> {
         case(
             "users-env-changed",
             |vc| vc.kubectl("set env statefulset/% --containers=syncer OWN=other"),
-            [changed(SET, "spec.template.spec.containers[name=syncer].env[name=OWN].value", "mine", "other")],
+            [changed(SET, "spec.template.spec.containers[name=syncer].env[name=OWN].value", "(sensitive)", "(sensitive)")],
         )
         .with(
             "values = yamlencode({ controlPlane = { statefulSet = { env = [{ name = \"OWN\", value = \"mine\" }] } } })",
@@ -236,7 +236,7 @@ fn pods() -> Vec<Case> {
         case(
             "users-node-deselected",
             |vc| remove(vc, "/nodeSelector"),
-            [removed(SET, "spec.template.spec.nodeSelector", r#"{"kubernetes.io/os":"linux"}"#)],
+            [removed(SET, "spec.template.spec.nodeSelector", "(sensitive)")],
         )
         .with(
             "values = yamlencode({ controlPlane = { statefulSet = { scheduling = { nodeSelector = { \

@@ -49,7 +49,7 @@ fn in_the_namespace() -> Vec<Case> {
                 let last = vc.get(ROLE)["rules"].as_array().unwrap().len() - 1;
                 vc.remove(ROLE, &format!("/rules/{last}"));
             },
-            rules(),
+            [changed(ROLE, "rules", "(sensitive)", "(sensitive)")],
         )
         .with(
             "values = yamlencode({ rbac = { role = { extraRules = [{ apiGroups = [\"batch\"], resources = [\"jobs\"], \
@@ -114,7 +114,7 @@ fn accounts() -> Vec<Case> {
         case(
             "account-pulls-otherwise",
             |vc| vc.merge(ACCOUNT, "kubectl-edit", json!({"imagePullSecrets": [{"name": "other"}]})),
-            [changed(ACCOUNT, "imagePullSecrets", r#"[{"name":"mine"}]"#, r#"[{"name":"other"}]"#)],
+            [changed(ACCOUNT, "imagePullSecrets", "(sensitive)", "(sensitive)")],
         )
         .with(
             "values = yamlencode({ controlPlane = { advanced = { serviceAccount = { imagePullSecrets = [{ name = \
