@@ -128,13 +128,21 @@ fn a_protected_creation_that_fails_is_kept_and_continued() {
 #[test]
 fn values_are_checked_before_the_apply_those_of_groups_too() {
     let workspace = Workspace::on(host());
-    for (broken, expected) in
-        [("a: [", "is not a YAML mapping"), ("- a", "is not a YAML mapping"), ("text", "YAML mapping")]
-    {
+    for (broken, expected) in [
+        ("a: [", "is not a YAML mapping"),
+        ("- a", "is not a YAML mapping"),
+        ("text", "YAML mapping"),
+        ("sync: {}\nsync:\n  toHost: {}\n", "line 2: `sync` stands there again, after line 1"),
+        ("telemetry: {}\n---\nsync: {}\n", "line 2: a second document begins"),
+    ] {
         workspace.virtual_cluster(&format!("values = {broken:?}"));
         let refused = workspace.run(&["validate"]).assert_failure();
         assert!(refused.contains(expected), "{refused}");
     }
+
+    workspace.virtual_cluster("values = \"rbac: null\"");
+    let refused = workspace.try_plan().0.assert_failure();
+    assert!(refused.contains("values set rbac to null") && refused.contains("role"), "{refused}");
 
     let hosts = Hosts::alone();
     let workspace = hosts.workspace();
